@@ -1,0 +1,175 @@
+#pragma once
+/// The whole contract between the kernel and a machine. arch/x86_64 keeps it on a PC and
+/// arch/host inside a test process; whatever can be written once stands above it.
+///
+/// machine/machine.h (one per machine, chosen by the include path) holds the inline part:
+///
+///   PerCpu& this_cpu()                 the calling CPU's block; stable while preemption is off
+///   sched::Thread* current_thread()    valid in any thread context, no preemption needed
+///   u32 preempt_state()                this CPU's PerCpu::preempt_state
+///   void preempt_depth_increment() / u32 preempt_depth_decrement()   returns the new state
+///   void set_reschedule_wanted() / void clear_reschedule_wanted()    on this CPU
+///   InterruptState disable_interrupts(); void restore_interrupts(InterruptState);
+///   void enable_interrupts(); bool interrupts_enabled();
+///   void cpu_relax()                   in a spin loop; another simulated CPU runs
+///   void interleave()                  a point at which another simulated CPU may run; else nothing
+///   void* direct_map(PhysicalAddress); PhysicalAddress physical_address(const void*)
+///   void memory_poison(void*, usize); void memory_unpoison(void*, usize)   freed memory, for ASan
+///   Nanoseconds monotonic_now()        since boot, never backwards on one CPU or across CPUs
+///   struct ThreadContext, struct TrapFrame, struct PageTableFormat
+///   constexpr bool kKernelMappingsWork whether an address mapped in the kernel's page table can
+///                                      be dereferenced (false on the simulated machine, which
+///                                      translates user addresses only)
+
+#include <span>
+#include <string_view>
+
+#include "arch/platform.h"
+#include "kernel/base/address.h"
+#include "kernel/base/per_cpu.h"
+#include "kernel/base/result.h"
+#include "machine/machine.h"
+
+namespace cairn::arch {
+
+// --- CPUs -------------------------------------------------------------------------------------
+
+/// Makes `cpu` the block of the calling CPU and sets up the CPU's own tables (GDT, IDT, TSS with
+/// IST stacks, control registers, local interrupt controller when its address is known).
+/// Called once on each CPU, interrupts off. The block stays for ever.
+void initialize_cpu(PerCpu& cpu);
+
+/// Starts the CPU whose hardware id is in `cpu` and has it call `entry(cpu)` on `stack_top` with
+/// interrupts off. ETIMEDOUT when it does not answer within 200 ms. `root` is the kernel's
+/// page-table root.
+Result<void> start_cpu(PerCpu& cpu, void* stack_top, PhysicalAddress root, void (*entry)(PerCpu&));
+
+/// What one CPU can say to another.
+enum class InterprocessorInterrupt : u8 { Reschedule, CrossCall };
+
+/// Delivers an interrupt to another CPU; the upcall `kernel_interrupt` runs there soon. Orders all
+/// earlier writes of this CPU before it. Any context.
+void send_interrupt(const PerCpu& target, InterprocessorInterrupt what);
+
+/// Ends the other CPUs' work for good (NMI); waits briefly for them to park. For panic.
+void stop_other_cpus();
+
+/// This CPU does nothing any more. After a panic or a halt.
+[[noreturn]] void park();
+
+/// With interrupts off: atomically enables them and sleeps until one arrives; returns, after its
+/// handler ran, with interrupts enabled.
+void wait_for_interrupt();
+
+// --- Time -------------------------------------------------------------------------------------
+
+/// Finds the best clock and timer of the machine and calibrates them. Boot CPU, once, after the
+/// platform's tables are known. Returns their name for the log ("tsc (hpet-calibrated, 2400 MHz),
+/// tsc-deadline").
+std::string_view initialize_clock(const PlatformDescription& platform);
+
+/// Asks for the upcall kernel_interrupt(Timer) on this CPU at or shortly after `deadline` of
+/// monotonic_now(); replaces an earlier request; never() takes it back. A deadline in the past
+/// fires at once. Interrupts off.
+void arm_timer(Nanoseconds deadline);
+
+/// The battery clock: nanoseconds since 1970-01-01 UTC, to the second; zero if there is none.
+Nanoseconds read_wall_clock();
+
+// --- Interrupt lines --------------------------------------------------------------------------
+
+/// Sets up the interrupt controllers of the platform (all lines masked). Boot CPU, once.
+void initialize_interrupts(const PlatformDescription& platform);
+
+/// Routes a global system interrupt to a CPU; from then on `kernel_interrupt(Device, gsi)` is
+/// called there. ENODEV if no controller owns the line.
+Result<void> route_interrupt(u32 gsi, CpuIndex cpu, InterruptTrigger trigger);
+void mask_interrupt(u32 gsi);
+
+// --- Threads ----------------------------------------------------------------------------------
+
+/// Prepares `context` so that the first switch to it calls `entry(argument)` on the stack whose
+/// highest address is `stack_top`, interrupts off. `entry` never returns. On the simulated
+/// machine `stack_size` bytes below `stack_top` are what the stack may use.
+void context_initialize(ThreadContext& context, void* stack_top, usize stack_size, void (*entry)(void*),
+                        void* argument);
+/// Gives a context an FPU/SSE/AVX register file of its own, in the ABI's default state; without
+/// one the thread must not touch these registers. ENOMEM.
+Result<void> context_add_vector_state(ThreadContext& context);
+/// Frees what the context owns. It must not run any more.
+void context_destroy(ThreadContext& context);
+/// Saves this thread's kernel and vector registers and resumes `to`. Interrupts off. Returns when
+/// another CPU or this one switches back to `from`.
+void context_switch(ThreadContext& from, ThreadContext& to);
+
+// --- Address translation ----------------------------------------------------------------------
+
+/// Tags by which the TLB tells address spaces apart (PCIDs): valid ones are 0 … count-1, tag 0 is
+/// the kernel's own. 1 when the machine has none.
+u32 address_space_tag_count();
+
+enum class TagContents : u8 { Keep, Flush };
+/// Makes `root` the page table of this CPU. `Flush` drops what the TLB still holds under `tag`.
+/// Preemption off.
+void load_address_space(PhysicalAddress root, u16 tag, TagContents contents);
+
+/// Drops this CPU's translation of one page in the loaded address space (global ones too).
+void flush_page(VirtualAddress address);
+/// Drops all of this CPU's translations of the loaded address space, except global ones.
+void flush_address_space();
+/// Drops everything, global translations of the kernel included.
+void flush_all();
+
+/// Copy between kernel memory and user addresses of the loaded address space. Returns how many
+/// bytes could NOT be copied (0 is success); faults are resolved by the upcall kernel_trap.
+/// May sleep in that fault unless preemption is off.
+usize copy_from_user(void* to, VirtualAddress from, usize size);
+usize copy_to_user(VirtualAddress to, const void* from, usize size);
+
+/// A part of the kernel's image and how it is to be mapped (W^X).
+struct ImageSegment {
+    VirtualAddress start;
+    PhysicalAddress physical;
+    usize size;
+    bool writable;
+    bool executable;
+};
+/// The image as the linker laid it out, page-aligned; empty on the simulated machine.
+std::span<const ImageSegment> kernel_image();
+/// Physical memory that the image and its boot page tables occupy.
+PhysicalRange kernel_image_range();
+/// The end of physical memory that boot-time page tables already map at direct_map.
+PhysicalAddress boot_mapped_limit();
+/// Where the kernel may map things dynamically (stacks, devices).
+struct VirtualRange {
+    VirtualAddress start;
+    VirtualAddress end;
+};
+VirtualRange kernel_mapping_area();
+/// First address beyond user space.
+VirtualAddress user_space_end();
+
+// --- Console, debugging, power ----------------------------------------------------------------
+
+/// Writes to the first serial port (or the test's log) by polling. Any context; no lock.
+void early_console_write(std::string_view text);
+
+/// Return addresses of the calling kernel stack, innermost first, at most `out.size()`; returns
+/// how many. `frame_pointer` zero starts at the caller. Any context; stops at the first address
+/// that is not on a kernel stack.
+usize backtrace(std::span<VirtualAddress> out, VirtualAddress frame_pointer);
+
+/// A function of the kernel's image and the distance from its start; an empty name if unknown.
+struct Symbol {
+    std::string_view name;
+    usize offset;
+};
+Symbol symbolize(VirtualAddress address);
+
+/// Prints the registers of `frame`, or of the caller when null, through `early_console_write`.
+void print_registers(const TrapFrame* frame);
+
+[[noreturn]] void power_off();
+[[noreturn]] void reboot();
+
+}  // namespace cairn::arch

@@ -1,0 +1,9 @@
+# The simulated machine: the kernel's sources and arch/host as one static library.
+file(GLOB_RECURSE CAIRN_HOST_SOURCES CONFIGURE_DEPENDS arch/host/*.cpp)
+add_library(cairn_host STATIC ${CAIRN_PORTABLE_SOURCES} ${CAIRN_HOST_SOURCES})
+target_include_directories(cairn_host PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/arch/host/include)
+target_compile_options(cairn_host PUBLIC -fno-omit-frame-pointer)
+if(CAIRN_SANITIZE)
+  target_compile_options(cairn_host PUBLIC -fsanitize=address,undefined -fno-sanitize-recover=all)
+  target_link_options(cairn_host PUBLIC -fsanitize=address,undefined)
+endif()

@@ -1,0 +1,80 @@
+#pragma once
+/// What the firmware's tables say about the machine, as plain data. drivers/acpi fills it in on a
+/// PC (or the boot protocol does, where there is no ACPI); the simulated machine makes one up.
+/// The arrays are bounded by hardware, not by anything that a program can ask for.
+
+#include "kernel/base/address.h"
+#include "kernel/base/cpu_set.h"
+#include "kernel/base/types.h"
+
+namespace cairn::arch {
+
+enum class BootProtocol : u8 { Multiboot2, Pvh };
+
+/// What the boot loader left in registers.
+struct BootHandover {
+    BootProtocol protocol;
+    PhysicalAddress information;
+};
+
+enum class InterruptKind : u8 { Timer, Reschedule, CrossCall, Device };
+enum class InterruptTrigger : u8 { EdgeHigh, EdgeLow, LevelHigh, LevelLow };
+
+/// What happened, for kernel_trap; the number is the machine's (SDM vol. 3A, table 6-1).
+struct TrapDetails {
+    u32 number;
+    u64 error_code;
+    VirtualAddress fault_address;  // page faults only
+    bool from_user;
+};
+
+struct IoInterruptController {
+    PhysicalAddress address;
+    u32 first_gsi;
+    u32 id;
+};
+
+/// An ISA interrupt that does not arrive on the GSI of the same number (MADT type 2).
+struct InterruptOverride {
+    u32 isa_irq;
+    u32 gsi;
+    InterruptTrigger trigger;
+};
+
+/// A register in ACPI's generic address form (ACPI 6.5, 5.2.3.2); absent when width is zero.
+struct GenericAddress {
+    u8 space = 0;  // 0 memory, 1 I/O port
+    u8 width = 0;  // bits
+    u64 address = 0;
+};
+
+struct PlatformDescription {
+    static constexpr u32 kMaxIoControllers = 64;
+    static constexpr u32 kMaxOverrides = 64;
+
+    u32 cpu_count = 0;                      // the boot CPU is entry 0
+    u32 cpu_hardware_id[kMaxCpus] = {};     // local APIC ids
+    u32 cpus_ignored = 0;                   // enabled in the tables but beyond kMaxCpus
+    PhysicalAddress local_apic{0xfee00000};
+    bool has_legacy_pics = true;
+    u32 io_controller_count = 0;
+    IoInterruptController io_controllers[kMaxIoControllers] = {};
+    u32 override_count = 0;
+    InterruptOverride overrides[kMaxOverrides] = {};
+
+    PhysicalAddress hpet{};                 // zero: none
+    u16 pm_timer_port = 0;                  // zero: none
+    bool pm_timer_is_32_bit = false;
+    bool has_cmos_clock = true;             // FADT boot flags
+    u8 century_register = 0;                // CMOS index, zero: none
+    GenericAddress reset_register;
+    u8 reset_value = 0;
+    GenericAddress pm1a_control;
+    GenericAddress pm1b_control;
+    GenericAddress sleep_control;           // reduced-hardware ACPI
+    bool soft_off_known = false;            // the two values below come from \_S5
+    u8 soft_off_type_a = 0;
+    u8 soft_off_type_b = 0;
+};
+
+}  // namespace cairn::arch

@@ -1,0 +1,30 @@
+#pragma once
+/// The four functions that a machine calls in the kernel. They are implemented in
+/// kernel/upcalls.cpp and kernel/main.cpp; nothing else of the kernel is known to `arch`.
+
+#include "arch/arch.h"
+
+namespace cairn {
+
+/// The boot CPU, in long mode, on the boot stack, interrupts off, with memory up to
+/// arch::boot_mapped_limit() reachable through direct_map. BSS is zero.
+[[noreturn]] void kernel_boot(const arch::BootHandover& handover);
+
+/// A synchronous exception. Interrupts are as they were when it happened.
+enum class TrapOutcome : u8 { Resume, Unhandled };
+/// `Unhandled` from kernel mode makes the machine try its fix-up table (copies to and from user
+/// memory) and then call panic.
+TrapOutcome kernel_trap(arch::TrapFrame& frame, const arch::TrapDetails& details);
+
+/// An interrupt, interrupts off, after PerCpu::interrupt_depth was raised and the controller was
+/// told that it is being handled (end of interrupt comes before the handler). `line` is the GSI
+/// of a device. When the last nested handler returns, and nothing holds preemption off, the
+/// machine calls kernel_preempt().
+void kernel_interrupt(arch::InterruptKind kind, u32 line);
+/// Interrupts off; may switch threads.
+void kernel_preempt();
+
+/// SYSCALL from user mode.
+void kernel_syscall(arch::TrapFrame& frame);
+
+}  // namespace cairn

@@ -1,0 +1,2 @@
+# The kernel for a PC.
+file(GLOB_RECURSE CAIRN_X86_SOURCES CONFIGURE_DEPENDS arch/x86_64/*.cpp)

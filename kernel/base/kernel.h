@@ -1,0 +1,41 @@
+#pragma once
+/// The one mutable global: the parts of the running kernel, in the order in which start-up
+/// builds them. A part that is not there yet is null. Each simulated run starts from an empty one.
+
+#include "kernel/base/per_cpu.h"
+
+namespace cairn {
+
+namespace mm {
+class FrameAllocator;
+class SlabAllocator;
+class KernelSpace;
+class TlbDirectory;
+}  // namespace mm
+namespace sched {
+class Scheduler;
+}
+namespace time {
+class Clock;
+}
+namespace sync {
+class ReadSide;
+}
+
+struct Kernel {
+    mm::FrameAllocator* frames = nullptr;
+    mm::SlabAllocator* slab = nullptr;
+    mm::KernelSpace* kernel_space = nullptr;
+    mm::TlbDirectory* tlb = nullptr;
+    time::Clock* clock = nullptr;
+    sync::ReadSide* read_side = nullptr;
+    sched::Scheduler* scheduler = nullptr;
+
+    u32 cpu_count = 0;                 // CPUs that have a PerCpu block; fixed after start-up
+    PerCpu* cpus[kMaxCpus] = {};       // by CpuIndex
+    AtomicCpuSet online;               // CPUs that schedule
+};
+
+inline constinit Kernel g_kernel;
+
+}  // namespace cairn

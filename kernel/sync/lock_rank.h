@@ -1,0 +1,60 @@
+#pragma once
+/// Every lock of the kernel, outermost first: a lock may be taken only while all locks held are
+/// of strictly lower number. This file is the documentation of the lock order; a new lock is a
+/// new line. Sleeping locks come before spinlocks, since nothing sleeps under a spinlock.
+
+#include <string_view>
+
+#include "kernel/base/per_cpu.h"
+#include "kernel/base/types.h"
+
+namespace cairn {
+
+// X(name, what it protects)
+// clang-format off
+#define CAIRN_LOCK_RANKS(X)                                                     \
+    /* sleeping locks */                                                        \
+    X(TestOuter,      "tests and the in-kernel stress only")                    \
+    X(TestInner,      "tests and the in-kernel stress only")                    \
+    X(AddressSpace,   "the mappings of one address space")                      \
+    X(KernelSpace,    "the kernel's own dynamic mappings")                      \
+    /* spinlocks */                                                             \
+    X(FirstSpinLock,  "no lock: what follows are spinlocks")                    \
+    X(TestSpinOuter,  "tests and the in-kernel stress only")                    \
+    X(TestSpinInner,  "tests and the in-kernel stress only")                    \
+    X(PageTable,      "the entries of one page table")                          \
+    X(InterruptLines, "the handlers of device interrupts")                      \
+    X(WaitQueue,      "the waiters of one queue, and the state of its lock")    \
+    X(Thread,         "one thread's scheduling parameters and state")           \
+    X(RunQueue,       "the runnable threads of one CPU; two in order of CPU")   \
+    X(Timer,          "the timers of one CPU")                                  \
+    X(ReadSide,       "callbacks that wait for a grace period")                 \
+    X(SlabDepot,      "full and empty magazines, and the slabs of one cache")   \
+    X(KernelArea,     "free address ranges of the kernel's mapping area")       \
+    X(Frames,         "the buddy lists of one zone")                            \
+    X(Device,         "the registers of one device")                            \
+    X(Console,        "who prints the log")
+// clang-format on
+
+enum class LockRank : u8 {
+#define X(name, description) name,
+    CAIRN_LOCK_RANKS(X)
+#undef X
+};
+
+constexpr std::string_view lock_rank_name(LockRank rank) {
+    constexpr std::string_view kNames[] = {
+#define X(name, description) #name,
+        CAIRN_LOCK_RANKS(X)
+#undef X
+    };
+    return kNames[static_cast<u8>(rank)];
+}
+
+/// Records an acquisition; panics when `rank` is not strictly inner to everything held.
+/// Two locks of one rank may be held only through lock_both, which passes `SecondOfPair`.
+enum class RankUse : u8 { Strict, SecondOfPair };
+void note_lock_acquired(HeldLocks& held, const void* lock, LockRank rank, RankUse use);
+void note_lock_released(HeldLocks& held, const void* lock);
+
+}  // namespace cairn

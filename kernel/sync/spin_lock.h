@@ -1,0 +1,126 @@
+#pragma once
+/// SpinLock<Rank>: mutual exclusion between CPUs for a few hundred instructions. It turns
+/// interrupts off, and nothing sleeps under it. Test-and-test-and-set rather than tickets: in a
+/// virtual machine a ticket may belong to a virtual CPU that does not run.
+///
+///     SpinLockGuard guard(lock_);          // or: locked_.with([](Data& data) { … });
+
+#include "kernel/base/atomic.h"
+#include "kernel/base/panic.h"
+#include "kernel/base/thread_annotations.h"
+#include "kernel/sync/lock_rank.h"
+#include "kernel/sync/preemption.h"
+
+namespace cairn {
+
+/// What does not depend on the rank.
+class SpinLockWord {
+public:
+    /// Interrupts are off. Spins; panics on a CPU's second acquisition (checked builds).
+    void acquire() {
+        u32 free = 0;
+        while (!word_.compare_exchange(free, owner_mark(), Order::acquire, Order::relaxed)) {
+            DEBUG_ASSERT(free != owner_mark());
+            while (word_.load(Order::relaxed) != 0) {
+                arch::cpu_relax();
+            }
+            free = 0;
+        }
+    }
+    [[nodiscard]] bool try_acquire() {
+        u32 free = 0;
+        return word_.compare_exchange(free, owner_mark(), Order::acquire, Order::relaxed);
+    }
+    void release() { word_.store(0, Order::release); }
+    bool held_by_this_cpu() const { return word_.load(Order::relaxed) == owner_mark(); }
+
+private:
+    static u32 owner_mark() { return arch::this_cpu().index.value + 1; }
+    Atomic<u32> word_{0};  // 0 free, else the owner's CPU index + 1
+};
+
+template <LockRank kRank>
+class CAPABILITY("spinlock") SpinLock {
+public:
+    static_assert(kRank > LockRank::FirstSpinLock, "this rank belongs to a sleeping lock");
+    constexpr SpinLock() = default;
+    SpinLock(const SpinLock&) = delete;
+    SpinLock& operator=(const SpinLock&) = delete;
+
+    /// Returns what unlock() must be given: whether interrupts were on before.
+    [[nodiscard]] arch::InterruptState lock(RankUse use = RankUse::Strict) ACQUIRE() NO_THREAD_SAFETY_ANALYSIS {
+        arch::InterruptState state = arch::disable_interrupts();
+        note_acquired(use);
+        word_.acquire();
+        return state;
+    }
+    void unlock(arch::InterruptState state) RELEASE() NO_THREAD_SAFETY_ANALYSIS {
+        unlock_keep_interrupts_off();
+        arch::restore_interrupts(state);
+        preempt_if_wanted();
+    }
+    /// For callers that have turned interrupts off themselves (scheduler, interrupt handlers).
+    void lock_interrupts_off(RankUse use = RankUse::Strict) ACQUIRE() NO_THREAD_SAFETY_ANALYSIS {
+        DEBUG_ASSERT(!arch::interrupts_enabled());
+        note_acquired(use);
+        word_.acquire();
+    }
+    void unlock_keep_interrupts_off() RELEASE() NO_THREAD_SAFETY_ANALYSIS {
+        word_.release();
+#if CAIRN_CHECKS
+        note_lock_released(arch::this_cpu().held_spin_locks, this);
+#endif
+    }
+    /// Interrupts are off. Takes the lock only if it is free.
+    [[nodiscard]] bool try_lock_interrupts_off() TRY_ACQUIRE(true) NO_THREAD_SAFETY_ANALYSIS {
+        if (!word_.try_acquire()) {
+            return false;
+        }
+        note_acquired(RankUse::Strict);
+        return true;
+    }
+    void assert_held() const ASSERT_CAPABILITY(this) { DEBUG_ASSERT(word_.held_by_this_cpu()); }
+
+private:
+    void note_acquired([[maybe_unused]] RankUse use) {
+#if CAIRN_CHECKS
+        note_lock_acquired(arch::this_cpu().held_spin_locks, this, kRank, use);
+#endif
+    }
+    SpinLockWord word_;
+};
+
+/// Holds a spinlock for a scope.
+template <LockRank kRank>
+class SCOPED_CAPABILITY SpinLockGuard {
+public:
+    explicit SpinLockGuard(SpinLock<kRank>& lock) ACQUIRE(lock) : lock_(lock), state_(lock.lock()) {}
+    ~SpinLockGuard() RELEASE() { lock_.unlock(state_); }
+    SpinLockGuard(const SpinLockGuard&) = delete;
+    SpinLockGuard& operator=(const SpinLockGuard&) = delete;
+
+private:
+    SpinLock<kRank>& lock_;
+    arch::InterruptState state_;
+};
+
+/// Data inside its lock: nobody reaches the data without holding it. `with` callbacks return
+/// values, not references to the data.
+template <typename T, LockRank kRank>
+class SpinLocked {
+public:
+    template <typename... Arguments>
+    constexpr explicit SpinLocked(Arguments&&... arguments) : data_{std::forward<Arguments>(arguments)...} {}
+
+    template <typename Body>
+    auto with(Body body) {
+        SpinLockGuard guard(lock_);
+        return body(data_);
+    }
+
+private:
+    SpinLock<kRank> lock_;
+    T data_ GUARDED_BY(lock_);
+};
+
+}  // namespace cairn
