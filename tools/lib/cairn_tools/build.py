@@ -46,13 +46,29 @@ VARIANTS = {
 }
 
 
+def _lock(folder: pathlib.Path):
+    return locked(folder.with_name(folder.name + ".lock"))
+
+
+def _configure(variant: Variant, folder: pathlib.Path) -> None:
+    if not (folder / "build.ninja").exists():
+        say(f"Configuring {variant.what}")
+        run(["cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", *variant.options], timeout=300, quiet=True)
+
+
+def configure(variant: Variant) -> pathlib.Path:
+    """Makes sure that the build folder's description (and compile_commands.json) fits the tree."""
+    with _lock(variant.folder):
+        _configure(variant, variant.folder)
+        run(["ninja", "-C", variant.folder, "build.ninja"], timeout=300, quiet=True)
+    return variant.folder
+
+
 def build(variant: Variant, folder: pathlib.Path | None = None, *, targets: tuple[str, ...] = ()) -> pathlib.Path:
     """Brings a build folder up to date and returns it. Two processes may ask for the same one."""
     folder = folder or variant.folder
-    with locked(folder.with_name(folder.name + ".lock")):
-        if not (folder / "build.ninja").exists():
-            say(f"Configuring {variant.what}")
-            run(["cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", *variant.options], timeout=300, quiet=True)
+    with _lock(folder):
+        _configure(variant, folder)
         say(f"Building {variant.what}")
         # The message goes to stderr and so does the progress, since stdout is the guest's.
         run(["ninja", "-C", folder, "-j", str(os.cpu_count() or 2), *targets], timeout=3600, stdout=2)

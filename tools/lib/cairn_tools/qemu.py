@@ -152,8 +152,8 @@ def _terminal_kept():
 
 
 def boot(machine: Machine, kernel: KernelImage, *, timeout: float | None,
-         on_text: Callable[[bytes], None] = lambda _: None, interactive: bool = False, display: str = "none", extra: tuple[str, ...] = (),
-         stop_at_panic: bool = True, show_errors: bool = True) -> Run:
+         on_text: Callable[[bytes], None] = lambda _: None, interactive: bool = False, display: str = "none",
+         extra: tuple[str, ...] = (), stop_at_panic: bool = True, show_errors: bool = True) -> Run:
     """Boots `kernel` and returns when the machine is off, has panicked, or after `timeout` seconds
     (None: never). Interactive: the user's keys go to the serial line, Ctrl-C ends the run."""
     machine.check()
@@ -165,8 +165,8 @@ def boot(machine: Machine, kernel: KernelImage, *, timeout: float | None,
         if machine.machine != "microvm":
             command += ["-vga", "std"]
         process = subprocess.Popen(dies_with_parent(command), stdin=None if interactive else subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE,
-                                   stderr=None if show_errors else subprocess.DEVNULL, pass_fds=(control.theirs.fileno(),))
+                                   stdout=subprocess.PIPE, stderr=None if show_errors else subprocess.DEVNULL,
+                                   pass_fds=(control.theirs.fileno(),))
         try:
             control.theirs.close()
             watch = Watch(process, process.stdout.fileno(), on_text, {control.fileno(): control.read},
