@@ -96,6 +96,10 @@ void context_initialize(ThreadContext& context, void* stack_top, usize stack_siz
 /// Gives a context an FPU/SSE/AVX register file of its own, in the ABI's default state; without
 /// one the thread must not touch these registers. ENOMEM.
 Result<void> context_add_vector_state(ThreadContext& context);
+/// For tests: fills all vector registers that this CPU has (XMM, YMM, ZMM) with numbers derived from
+/// `pattern`, and tells whether they still hold them. The calling thread owns vector state.
+void fill_vector_registers(u64 pattern);
+bool vector_registers_hold(u64 pattern);
 /// Frees what the context owns. It must not run any more.
 void context_destroy(ThreadContext& context);
 /// Saves this thread's kernel and vector registers and resumes `to`. Interrupts off. Returns when
