@@ -29,6 +29,8 @@ namespace cairn {
     X(RunQueue,       "the runnable threads of one CPU; two in order of CPU")   \
     X(Timer,          "the timers of one CPU")                                  \
     X(ReadSide,       "callbacks that wait for a grace period")                 \
+    X(Reaper,         "threads that ended and wait for their stacks to be freed") \
+    X(Counter,        "the total of a per-CPU counter, while a cell is folded in") \
     X(SlabDepot,      "full and empty magazines, and the slabs of one cache")   \
     X(KernelArea,     "free address ranges of the kernel's mapping area")       \
     X(Frames,         "the buddy lists of one zone")                            \

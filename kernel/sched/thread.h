@@ -1,0 +1,173 @@
+#pragma once
+/// Thread: what the scheduler runs. A kernel thread, or the kernel's half of a user thread.
+///
+/// Who protects what: `lock_` (rank Thread) the parameters, and that only one waker at a time acts;
+/// the run queue of cpu() the Schedulable part and `queued_`. `cpu_` changes under the lock of the
+/// run queue that is left, or under `lock_` while the thread is in none. `on_cpu_` is set by the
+/// CPU that switches to the thread, and cleared by that CPU once the stack is no longer used.
+/// The memory of a Thread is freed after a grace period, so a pointer found inside a read-side
+/// section stays good until the section ends.
+
+#include <string_view>
+
+#include "arch/arch.h"
+#include "kernel/base/ref.h"
+#include "kernel/sched/address_space_hook.h"
+#include "kernel/sched/kernel_stack.h"
+#include "kernel/sched/ready_queue.h"
+#include "kernel/sync/completion.h"
+#include "kernel/sync/read_side.h"
+#include "kernel/sync/spin_lock.h"
+
+namespace cairn::sched {
+
+enum class VectorState : u8 { None, Own };
+
+struct ThreadOptions {
+    Policy policy = Policy::Fair;
+    i32 nice = 0;               // kNiceLowest … kNiceHighest
+    u32 realtime_priority = 0;  // 1 … 99 with Fifo and RoundRobin, else 0
+    CpuSet affinity = CpuSet::first(kMaxCpus);
+    VectorState vector_state = VectorState::None;  // Own: may use SSE/AVX registers
+};
+
+/// What a thread is up to; bits, so that a waker can say whom it means.
+enum class ThreadState : u32 {
+    Running = 0,  // runs, or waits in a run queue for its turn
+    Uninterruptible = 1,
+    Killable = 2,
+    Interruptible = 4,
+    New = 8,
+    Dead = 16,
+};
+using ThreadStateMask = u32;
+constexpr ThreadStateMask mask_of(ThreadState state) {
+    return static_cast<u32>(state);
+}
+/// Everybody who sleeps.
+constexpr ThreadStateMask kSleeping =
+    mask_of(ThreadState::Uninterruptible) | mask_of(ThreadState::Killable) | mask_of(ThreadState::Interruptible);
+
+struct ThreadStatistics {
+    Nanoseconds run_time;
+    u64 voluntary_switches;    // it went to sleep
+    u64 involuntary_switches;  // somebody else had its turn
+    u64 migrations;
+};
+
+class Thread : public RefCounted<Thread>, public Schedulable {
+public:
+    /// A thread that start() will have call `entry(argument)`; when that returns, it exits. EINVAL
+    /// for impossible options (also an affinity without an online CPU), ENOMEM. Thread context.
+    static Result<Ref<Thread>> create(std::string_view name, void (*entry)(void*), void* argument,
+                                      const ThreadOptions& options = {});
+
+    /// Makes it runnable; once. Any context.
+    void start();
+    /// Sleeps until the thread has ended and its stack is free. Not by itself.
+    void join();
+
+    /// The CPUs it may run on. When this returns, it runs on none that it may not. EINVAL if no
+    /// online CPU is in the set. Thread context; may sleep.
+    Result<void> set_affinity(const CpuSet& affinity);
+    CpuSet affinity();
+    /// EINVAL outside the ranges of ThreadOptions. Any context.
+    Result<void> set_policy(Policy policy, i32 nice, u32 realtime_priority);
+    Result<void> set_nice(i32 nice);
+
+    std::string_view name() const { return {name_, name_length_}; }
+    /// Unique for the life of the kernel; 0 is nobody.
+    u64 id() const { return id_; }
+    arch::ThreadContext& context() { return context_; }
+    const KernelStack& stack() const { return stack_; }
+    ThreadState state() const { return state_.load(Order::relaxed); }
+    /// Where it runs, or ran last.
+    CpuIndex cpu() const { return {cpu_.load(Order::acquire)}; }
+    /// Whether it runs at this moment (or is being switched to or from).
+    bool on_cpu() const { return on_cpu_.load(Order::acquire); }
+    ThreadStatistics statistics() const;
+
+    /// What ends its Interruptible and Killable sleeps; see interrupt() and kill().
+    bool interrupt_pending() const { return (pending_.load(Order::acquire) & kInterruptPending) != 0; }
+    bool kill_pending() const { return (pending_.load(Order::acquire) & kKillPending) != 0; }
+    /// The interruption has been dealt with; a kill stays.
+    void clear_interrupt() { pending_.fetch_and(~kInterruptPending, Order::relaxed); }
+
+    /// The address space it runs in; null for kernel threads. Changed only by itself or before start().
+    mm::AddressSpace* address_space() const { return address_space_; }
+    void set_address_space(mm::AddressSpace* space) { address_space_ = space; }
+
+    HeldLocks held_mutexes;  // by the thread itself
+
+    void last_reference_dropped();
+
+    static constexpr usize kNameLimit = 31;
+
+    // --- For the files of kernel/sched only ---------------------------------------------------
+    static constexpr u32 kInterruptPending = 1;
+    static constexpr u32 kKillPending = 2;
+
+    Thread(std::string_view name, const ThreadOptions& options);
+    ~Thread();
+
+    Atomic<ThreadState> state_{ThreadState::New};
+    Atomic<bool> queued_{false};  // in a run queue, waiting or running
+    Atomic<bool> on_cpu_{false};
+    Atomic<u32> cpu_{0};
+    Atomic<u32> pending_{0};
+    bool migrating_ = false;  // the CPU that it leaves will enqueue it elsewhere; under lock_ of its run queue
+    SpinLock<LockRank::Thread> lock_;
+    CpuSet affinity_;  // written under lock_ and the run queue's, read under either
+    mm::AddressSpace* address_space_ = nullptr;
+    arch::ThreadContext context_;
+
+    Nanoseconds started_running_{};  // when it last got the CPU or was accounted
+    Atomic<u64> run_time_{0};        // nanoseconds
+    Atomic<u64> voluntary_switches_{0};
+    Atomic<u64> involuntary_switches_{0};
+    Atomic<u64> migrations_{0};
+
+    void (*entry_)(void*) = nullptr;
+    void* argument_ = nullptr;
+    KernelStack stack_;  // empty for a thread that start-up made from a boot stack
+    sync::Completion ended_;
+    ListNode reaper_node_;
+    sync::ReadSideHead free_head_;
+    u64 id_;
+    u8 name_length_;
+    char name_[kNameLimit];
+};
+
+/// Sets the flag that ends Interruptible (kill: also Killable) sleeps, and wakes the thread if it
+/// is in one. The flag stays until clear_interrupt(), so a sleep that begins later ends at once.
+/// Any context; the caller holds a reference or is inside a read-side section.
+void interrupt(Thread& thread);
+void kill(Thread& thread);
+
+/// Makes a thread runnable whose state is in `mask`; false if it is in none of these states. The
+/// caller has changed what the thread waits for before, in a way that orders that change against
+/// this function's look at the state (a lock that the sleeper takes as well, or a full fence).
+/// Any context; the thread is kept alive as above.
+bool wake(Thread& thread, ThreadStateMask mask = kSleeping);
+
+/// The calling thread. Not in the short stretches of start-up before there is one.
+inline Thread& current_thread() {
+    return *arch::current_thread();
+}
+
+/// Ends the calling thread; the same as returning from its entry. Its locks are released.
+[[noreturn]] void exit_current_thread();
+
+/// Lets the others of the run queue have their turn first (sched_yield(2)).
+void yield();
+
+/// Sleep, uninterruptibly, until the deadline or for the length of time.
+void sleep_until(Nanoseconds deadline);
+void sleep_for(Nanoseconds length);
+
+/// Panics in atomic context, and while a spinlock is held; checked builds only.
+inline void might_sleep() {
+    DEBUG_ASSERT(sleep_allowed());
+}
+
+}  // namespace cairn::sched

@@ -1,0 +1,100 @@
+#pragma once
+/// The read side: read-mostly structures are read without a lock and without a shared write, and
+/// what a writer has unlinked is freed only when every reader that might still see it is done
+/// (McKenney & Slingwine, "Read-Copy Update", 1998).
+///
+///     reader:  ReadGuard guard;  Entry* entry = table.find(key);  …use it inside the scope…
+///     writer:  unlink(entry);  call_after_grace_period(entry->head, &free_entry);
+///
+/// A reader is a stretch with preemption off (spinlocks and interrupt handlers are readers too).
+/// A CPU that switches threads, idles, or takes an interrupt while preemption is on has no reader:
+/// it is quiescent. A grace period is over when each CPU has been quiescent once. See
+/// docs/locking.md.
+
+#include "kernel/base/atomic.h"
+#include "kernel/base/kernel.h"
+#include "kernel/sync/parking.h"
+#include "kernel/sync/preemption.h"
+#include "kernel/sync/spin_lock.h"
+#include "kernel/sync/wait_queue.h"
+
+namespace cairn::sync {
+
+/// A reader for a scope. Nests; nothing in it may sleep.
+class SCOPED_CAPABILITY ReadGuard {
+public:
+    ReadGuard() ACQUIRE(preempt_off) { disable_preemption(); }
+    ~ReadGuard() RELEASE() { enable_preemption(); }
+    ReadGuard(const ReadGuard&) = delete;
+    ReadGuard& operator=(const ReadGuard&) = delete;
+};
+
+/// Lives in the object that is to be freed.
+struct ReadSideHead {
+    using Callback = void (*)(ReadSideHead&);
+    ReadSideHead* next = nullptr;
+    Callback callback = nullptr;
+};
+
+/// Has a kernel thread call `callback(head)` after all readers that run now are done. The callback
+/// runs in thread context and may take sleeping locks, but should be short, since others wait
+/// behind it. Any context; allocates nothing.
+void call_after_grace_period(ReadSideHead& head, ReadSideHead::Callback callback);
+
+/// Sleeps until all readers that run now are done. Thread context.
+void wait_for_readers();
+
+/// One CPU's part (PerCpu::read_side).
+struct alignas(kCacheLine) CpuReadSide {
+    Atomic<u64> passed{0};    // the last grace period for which this CPU was quiescent
+    Atomic<bool> idle{true};  // sleeps, or has not started: quiescent until it says otherwise
+
+    SpinLock<LockRank::ReadSide> lock;  // of the two below
+    ReadSideHead* first GUARDED_BY(lock) = nullptr;
+    ReadSideHead** last GUARDED_BY(lock) = &first;
+};
+
+/// g_kernel.read_side.
+class ReadSide {
+public:
+    /// Makes the object and the thread that drives grace periods. Boot CPU, once.
+    static Result<void> initialize();
+
+    /// This CPU has no reader now. Interrupts off, no lock held. Called at each switch of threads.
+    static void note_quiescent(PerCpu& cpu) {
+        ReadSide* self = g_kernel.read_side;
+        if (cpu.read_side->passed.load(Order::relaxed) != self->sequence_.load(Order::acquire)) [[unlikely]] {
+            self->pass(*cpu.read_side);
+        }
+    }
+    /// This CPU is about to sleep and has no reader until leave_idle(). Interrupts off.
+    static void enter_idle(PerCpu& cpu);
+    /// First thing after a sleep, also in the interrupt handler that ends it. Interrupts off.
+    static void leave_idle(PerCpu& cpu) {
+        if (cpu.read_side->idle.load(Order::relaxed)) {
+            leave_idle_slow(cpu);
+        }
+    }
+    /// An interrupt arrived on this CPU. Interrupts off, in the handler.
+    static void note_interrupt(PerCpu& cpu);
+
+private:
+    friend void call_after_grace_period(ReadSideHead& head, ReadSideHead::Callback callback);
+
+    static void leave_idle_slow(PerCpu& cpu);
+    [[noreturn]] static void run(void* self);
+    void pass(CpuReadSide& cpu);
+    bool claim(CpuReadSide& cpu, u64 sequence);
+    ReadSideHead* collect();
+    void wait_for_grace_period();
+    void begin_grace_period();
+    void press_laggards();
+
+    Atomic<u64> sequence_{0};     // the grace period that runs or was the last
+    Atomic<u32> unfinished_{0};   // CPUs that have not passed it yet
+    Atomic<bool> wanted_{false};  // somebody has queued a callback since collect()
+    WaitQueue work_;              // the thread waits for wanted_
+    WaitQueue finished_;          // the thread waits for unfinished_ == 0
+};
+
+}  // namespace cairn::sync

@@ -1,0 +1,98 @@
+#pragma once
+/// WaitQueue: threads that wait for a condition which somebody else makes true.
+///
+///     waiter:  queue.wait_until([&] { return ready.load(Order::acquire); });
+///     waker:   ready.store(true, Order::release);
+///              queue.wake_all();
+///
+/// No wake-up is lost: the waiter joins the queue before it tests the condition, and the waker
+/// changes the condition before it looks at the queue. The condition is tested without the queue's
+/// lock and may itself sleep. wake_one() serves first come, first served; a waiter that it chose
+/// and that leaves for another reason passes the wake-up on to the next.
+///
+/// The queue must live until its wakers have returned. Where the waiter destroys what it waited
+/// for, use a Completion.
+
+#include "kernel/base/list.h"
+#include "kernel/sync/parking.h"
+#include "kernel/sync/spin_lock.h"
+
+namespace cairn::sync {
+
+/// A place in a wait queue; on the waiter's stack, or in an object that wants to be told
+/// (poll: many of these share one Parking).
+struct Waiter {
+    /// Called under the queue's lock, interrupts off, when the queue is woken. It may unlink the
+    /// waiter, and it returns whether this counts for wake_one().
+    using Callback = bool (*)(Waiter& waiter);
+
+    Waiter(Callback callback_, Parking& parking_) : callback(callback_), parking(parking_) {}
+
+    ListNode node;
+    const Callback callback;
+    Parking& parking;
+};
+
+class WaitQueue {
+public:
+    /// Sleeps until `condition()` is true; it is tested at once, and again after each wake-up.
+    /// Condition wins when it becomes true at the last moment. Thread context; may sleep.
+    template <typename Condition>
+    WakeReason wait_until(Condition condition, SleepKind kind = SleepKind::Uninterruptible,
+                          Nanoseconds deadline = Nanoseconds::never());
+
+    /// Wakes the waiter that came first, or all. Returns how many were woken. Any context.
+    u32 wake_one() { return wake(1); }
+    u32 wake_all() { return wake(~u32{0}); }
+
+    /// For waits on several queues at once: join each with a Waiter of one's own, test, sleep on
+    /// the common Parking, leave each. leave() returns whether the waiter was still in the queue.
+    void join(Waiter& waiter);
+    bool leave(Waiter& waiter);
+
+    /// What a plain waiter does when it is woken: leaves the queue and notifies its Parking.
+    static bool leave_and_notify(Waiter& waiter);
+
+private:
+    u32 wake(u32 limit) {
+        // Orders the caller's change of the condition before the look at the queue; pairs with the
+        // fence in join().
+        full_fence();
+        return waiter_count_.load(Order::relaxed) == 0 ? 0 : wake_waiters(limit);
+    }
+    u32 wake_waiters(u32 limit);
+
+    SpinLock<LockRank::WaitQueue> lock_;
+    List<Waiter, &Waiter::node> waiters_ GUARDED_BY(lock_);
+    Atomic<u32> waiter_count_{0};  // as of the last holder of lock_; read without it
+};
+
+template <typename Condition>
+WakeReason WaitQueue::wait_until(Condition condition, SleepKind kind, Nanoseconds deadline) {
+    if (condition()) {
+        return WakeReason::Condition;
+    }
+    Parking parking;
+    Waiter waiter(&leave_and_notify, parking);
+    for (;;) {
+        parking.reset();
+        join(waiter);
+        bool satisfied = condition();
+        WakeReason reason = satisfied ? WakeReason::Condition : parking.sleep(kind, deadline);
+        if (!satisfied && reason == WakeReason::Condition) {
+            if (condition()) {
+                return WakeReason::Condition;
+            }
+            continue;  // somebody was faster; woken means no longer in the queue
+        }
+        bool chosen = !leave(waiter);
+        satisfied = satisfied || condition();
+        if (chosen) {
+            // The wake-up came after the test that this decision rests on: it is another's.
+            wake_one();
+        }
+        return satisfied ? WakeReason::Condition : reason;
+    }
+}
+
+}  // namespace cairn::sync

@@ -1,0 +1,35 @@
+#pragma once
+/// The clocks: monotonic time since boot, and the wall clock, which is the monotonic one plus an
+/// offset that is read from the battery clock at start and may be set (clock_settime(2)).
+
+#include "arch/arch.h"
+#include "kernel/base/atomic.h"
+#include "kernel/base/result.h"
+
+namespace cairn::time {
+
+/// Since boot; never goes back, not even across CPUs. Any context.
+inline Nanoseconds now() {
+    return arch::monotonic_now();
+}
+
+/// g_kernel.clock.
+class Clock {
+public:
+    /// Reads the battery clock. Boot CPU, after arch::initialize_clock. ENOMEM.
+    static Result<void> initialize();
+
+    /// Since 1970-01-01 UTC. Any context.
+    Nanoseconds wall_now() const { return now() + Nanoseconds{wall_offset_.load(Order::relaxed)}; }
+    /// Makes `wall` the present. Any context. EINVAL for a time before the boot's monotonic zero
+    /// could be represented, i.e. earlier than now() after the epoch.
+    Result<void> set_wall(Nanoseconds wall);
+
+private:
+    Atomic<u64> wall_offset_{0};  // wall time at monotonic zero, in nanoseconds
+};
+
+/// Since 1970-01-01 UTC; counts from boot while there is no Clock. Any context.
+Nanoseconds wall_now();
+
+}  // namespace cairn::time
