@@ -10,7 +10,9 @@ constexpr u64 kTimerMask = 0xffff'ffff;
 
 /// `ticks` within `nanoseconds`, as hertz. Windows are milliseconds, so the product fits: 2^64
 /// would take a 1000 GHz counter.
-u64 frequency(u64 ticks, u64 nanoseconds) { return (ticks * kNanosecondsPerSecond + nanoseconds / 2) / nanoseconds; }
+u64 frequency(u64 ticks, u64 nanoseconds) {
+    return (ticks * kNanosecondsPerSecond + nanoseconds / 2) / nanoseconds;
+}
 
 }  // namespace
 

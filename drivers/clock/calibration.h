@@ -43,8 +43,8 @@ struct Calibration {
 /// Frequencies from three points. EIO when the reference did not advance or the counter did not.
 Result<Calibration> evaluate_calibration(const CalibrationPoint (&points)[3], u64 reference_mask, TickScale scale);
 
-constexpr u64 kCalibrationAgreement = 1'000;       // millionths: good enough to stop
-constexpr u64 kCalibrationDisagreement = 50'000;   // millionths: not to be believed
+constexpr u64 kCalibrationAgreement = 1'000;      // millionths: good enough to stop
+constexpr u64 kCalibrationDisagreement = 50'000;  // millionths: not to be believed
 constexpr u32 kCalibrationRounds = 3;
 constexpr u32 kCalibrationAttempts = 8;
 /// So many equal reads in a row: the reference stands still. A PIT tick (838 ns) is some ten reads.

@@ -33,7 +33,9 @@ Result<u32> decode_hours(u8 value, u8 status_b) {
     return hours % 12 + (afternoon ? 12 : 0);  // 12 AM is midnight, 12 PM noon
 }
 
-constexpr bool is_leap_year(u32 year) { return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0; }
+constexpr bool is_leap_year(u32 year) {
+    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
 
 constexpr u32 days_in_month(u32 year, u32 month) {
     constexpr u8 kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};

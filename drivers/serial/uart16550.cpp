@@ -114,7 +114,9 @@ void Uart16550::enable_receive() {
     registers_.write(kInterruptEnable, kInterruptReceived | kInterruptLineStatus);
 }
 
-void Uart16550::disable_receive() { registers_.write(kInterruptEnable, 0); }
+void Uart16550::disable_receive() {
+    registers_.write(kInterruptEnable, 0);
+}
 
 usize Uart16550::handle_interrupt() {
     if ((registers_.read(kInterruptIdentification) & kNoInterruptPending) != 0) {
