@@ -1,0 +1,35 @@
+#pragma once
+/// Taking typed values out of untrusted bytes. Nothing here reads outside the span, whatever the
+/// offset; values may lie at any alignment and are little-endian, as the CPU is.
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <type_traits>
+
+#include "kernel/base/types.h"
+
+namespace cairn {
+
+/// The T at `offset`, or nothing when it does not lie wholly inside.
+template <typename T>
+    requires std::is_trivially_copyable_v<T>
+std::optional<T> load_at(std::span<const std::byte> bytes, u64 offset) {
+    if (offset > bytes.size() || bytes.size() - offset < sizeof(T)) {
+        return std::nullopt;
+    }
+    T value;
+    __builtin_memcpy(&value, bytes.data() + offset, sizeof(T));
+    return value;
+}
+
+/// The part [offset, offset + size); what lies outside is cut off.
+constexpr std::span<const std::byte> slice(std::span<const std::byte> bytes, u64 offset, u64 size = ~u64{0}) {
+    if (offset >= bytes.size()) {
+        return {};
+    }
+    u64 rest = bytes.size() - offset;
+    return bytes.subspan(static_cast<usize>(offset), static_cast<usize>(size < rest ? size : rest));
+}
+
+}  // namespace cairn
