@@ -107,10 +107,14 @@ void context_switch(ThreadContext& from, ThreadContext& to) {
     if (to.vector_state != nullptr) {
         load_vector_state(to.vector_state);
     }
-    // A CPU's first thread runs on a stack that context_initialize never saw; the CPU knows it.
-    from.stack_top = cpu.kernel_stack_top;
+    // A CPU's first thread runs on a stack that context_initialize never saw; initialize_cpu put its
+    // top into the task state.
+    TaskState& task_state = cpu.machine->task_state;
+    if (from.stack_top == 0) {
+        from.stack_top = task_state.rsp[0];
+    }
+    task_state.rsp[0] = to.stack_top;
     cpu.kernel_stack_top = to.stack_top;
-    cpu.machine->task_state.rsp[0] = to.stack_top;
     switch_stacks(&from.stack_pointer, to.stack_pointer);
 }
 

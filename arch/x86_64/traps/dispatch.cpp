@@ -12,7 +12,10 @@ extern "C" const u8 user_iretq[];
 
 namespace {
 
-constexpr u64 kPrivilegeMask = 3;
+bool from_user(const TrapFrame& frame) {
+    constexpr u64 kPrivilegeMask = 3;
+    return (frame.cs & kPrivilegeMask) != 0;
+}
 
 void handle_interrupt(TrapFrame& frame) {
     PerCpu& cpu = this_cpu();  // interrupts are off, so it stays
@@ -23,9 +26,16 @@ void handle_interrupt(TrapFrame& frame) {
     }
 }
 
-/// IRETQ to user mode refused the user's frame (a non-canonical address). The CPU has taken the fault
-/// in kernel mode; turn it into one of the user's, with the state that it was to return to. The
-/// general registers are the user's already.
+/// Whether IRETQ to user mode refused the user's frame. What arrives on a stack of its own came by
+/// chance at that instruction.
+bool is_refused_return(const TrapFrame& frame) {
+    return frame.rip == reinterpret_cast<u64>(user_iretq) && !from_user(frame) &&
+           !has_interrupt_stack(static_cast<u32>(frame.vector));
+}
+
+/// The CPU has taken the fault of a refused return (a non-canonical address) in kernel mode: makes it
+/// one of the user's, with the state that was to be restored. The general registers are the user's
+/// already.
 void blame_user_for_iretq(TrapFrame& frame) {
     // SAFETY: RSP of the faulting IRETQ points to the five words that it was reading.
     const u64* user = reinterpret_cast<const u64*>(frame.rsp);
@@ -42,13 +52,13 @@ void blame_user_for_iretq(TrapFrame& frame) {
 }
 
 void handle_exception(TrapFrame& frame) {
-    if (frame.rip == reinterpret_cast<u64>(user_iretq) && (frame.cs & kPrivilegeMask) == 0) {
+    if (is_refused_return(frame)) {
         blame_user_for_iretq(frame);
     }
     TrapDetails details{.number = static_cast<u32>(frame.vector),
                         .error_code = frame.error_code,
                         .fault_address = {frame.vector == kPageFault ? read_cr2() : 0},
-                        .from_user = (frame.cs & kPrivilegeMask) != 0};
+                        .from_user = from_user(frame)};
     // The exceptions with their own stacks must not be interrupted on them: the next one would start
     // at the top again.
     bool on_own_stack = !details.from_user && has_interrupt_stack(details.number);
