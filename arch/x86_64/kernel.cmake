@@ -1,2 +1,71 @@
-# The kernel for a PC.
+# The kernel for a PC: the targets `cairn` (ELF with debugging information) and `cairn_stripped`
+# (cairn.stripped, what a boot loader gets; it still contains the symbol table of panics).
+enable_language(ASM_NASM)
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+
 file(GLOB_RECURSE CAIRN_X86_SOURCES CONFIGURE_DEPENDS arch/x86_64/*.cpp)
+file(GLOB_RECURSE CAIRN_X86_ASSEMBLY CONFIGURE_DEPENDS arch/x86_64/*.asm)
+set(CAIRN_X86_SYMBOL_TABLE ${CMAKE_SOURCE_DIR}/arch/x86_64/debug/symbol_table.asm)
+list(REMOVE_ITEM CAIRN_X86_ASSEMBLY ${CAIRN_X86_SYMBOL_TABLE})
+
+# Constants that C++ and assembly share are written once, in C++.
+set(CAIRN_X86_GENERATED ${CMAKE_BINARY_DIR}/generated)
+set(CAIRN_X86_SHARED_CONSTANTS ${CMAKE_SOURCE_DIR}/arch/x86_64/cpu/assembly_constants.h)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CAIRN_X86_SHARED_CONSTANTS})
+file(STRINGS ${CAIRN_X86_SHARED_CONSTANTS} lines REGEX "^constexpr ")
+set(assembly "; Made from arch/x86_64/cpu/assembly_constants.h.\n")
+foreach(line IN LISTS lines)
+  if(NOT line MATCHES "^constexpr [a-z0-9]+ (k[A-Za-z0-9]+) = (0x[0-9a-f']+|[0-9]+);?\$")
+    message(FATAL_ERROR "assembly_constants.h: not a plain constant: ${line}")
+  endif()
+  string(REPLACE "'" "" value "${CMAKE_MATCH_2}")
+  string(APPEND assembly "%define ${CMAKE_MATCH_1} ${value}\n")
+endforeach()
+file(CONFIGURE OUTPUT ${CAIRN_X86_GENERATED}/assembly_constants.inc CONTENT "${assembly}" @ONLY)
+
+# What the compilers are told about a machine without an operating system: no red zone (interrupts
+# use the same stack), no vector registers (they belong to threads), addresses in the top 2 GiB.
+set(CAIRN_X86_FLAGS
+    -ffreestanding -mno-red-zone -mcmodel=kernel -mno-sse -mno-mmx -fno-pic -fno-pie -fno-stack-protector
+    -fno-threadsafe-statics -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables)
+
+add_library(cairn_objects OBJECT ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES} ${CAIRN_X86_ASSEMBLY})
+target_include_directories(cairn_objects PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/arch/x86_64/include
+                                                 ${CAIRN_X86_GENERATED})
+target_compile_options(cairn_objects PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${CAIRN_X86_FLAGS}>")
+
+# The symbol table of panics is made from the linked image and linked into it, in two passes: the first
+# image has an empty table. The table lies behind the text, so that it moves no function.
+set(CAIRN_X86_LINKER_SCRIPT ${CMAKE_SOURCE_DIR}/arch/x86_64/kernel.ld)
+function(cairn_link target)
+  add_executable(${target} $<TARGET_OBJECTS:cairn_objects> ${CAIRN_X86_SYMBOL_TABLE})
+  set_target_properties(${target} PROPERTIES LINKER_LANGUAGE CXX LINK_DEPENDS ${CAIRN_X86_LINKER_SCRIPT})
+  target_link_options(${target} PRIVATE -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=0x1000
+                                        -Wl,-z,noexecstack -Wl,--fatal-warnings -Wl,-T,${CAIRN_X86_LINKER_SCRIPT})
+endfunction()
+
+cairn_link(cairn_without_symbols)
+set(table ${CAIRN_X86_GENERATED}/symbol_table.bin)
+set(generator ${CMAKE_SOURCE_DIR}/arch/x86_64/debug/make_symbol_table.py)
+add_custom_command(
+  OUTPUT ${table}
+  COMMAND ${CMAKE_NM} --defined-only --demangle $<TARGET_FILE:cairn_without_symbols> > ${table}.names
+  COMMAND Python3::Interpreter ${generator} ${table}.names ${table}
+  DEPENDS cairn_without_symbols ${generator}
+  COMMENT "Making the symbol table"
+  VERBATIM)
+cairn_link(cairn)
+target_compile_definitions(cairn PRIVATE "SYMBOL_TABLE=\"${table}\"")
+# A target of its own, since the table is an input of the assembler rather than a source of `cairn`.
+add_custom_target(cairn_symbol_table DEPENDS ${table})
+add_dependencies(cairn cairn_symbol_table)
+set_property(TARGET cairn APPEND PROPERTY LINK_DEPENDS ${table})
+
+set(limit 1048576)
+add_custom_command(
+  OUTPUT ${CMAKE_BINARY_DIR}/cairn.stripped
+  COMMAND ${CMAKE_STRIP} --strip-all -o ${CMAKE_BINARY_DIR}/cairn.stripped $<TARGET_FILE:cairn>
+  COMMAND test $$\(stat -c %s cairn.stripped\) -lt ${limit} || (echo "cairn.stripped is larger than ${limit} bytes" && false)
+  DEPENDS cairn
+  WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
+add_custom_target(cairn_stripped ALL DEPENDS ${CMAKE_BINARY_DIR}/cairn.stripped)

@@ -38,4 +38,8 @@ struct Kernel {
 
 inline constinit Kernel g_kernel;
 
+/// The calling CPU's block, or null while start-up has not set up the boot CPU's (arch::this_cpu()
+/// must not be called then). For the log and panic, which work from the first instruction on.
+inline PerCpu* find_this_cpu() { return g_kernel.cpus[0] == nullptr ? nullptr : &arch::this_cpu(); }
+
 }  // namespace cairn

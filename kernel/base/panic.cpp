@@ -2,17 +2,138 @@
 
 #include "arch/arch.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/kernel.h"
 #include "kernel/base/log.h"
+#include "kernel/base/thread_identity.h"
 
 namespace cairn {
 
-void panic_text(std::string_view message) {
-    arch::early_console_write("panic: ");
-    arch::early_console_write(message);
-    arch::early_console_write("\n");
+namespace {
+
+/// Like the log's, this state has to work when nothing else does; reset_panic() renews it.
+struct PanicState {
+    Atomic<u32> owner{0};  // 0 none, else the panicking CPU's index + 1
+    Atomic<u32> depth{0};  // panics within the panic
+    Atomic<i32> timeout_seconds{0};
+};
+constinit PanicState g_panic;
+
+template <typename... Arguments>
+void print(FormatString<std::type_identity_t<Arguments>...> format, const Arguments&... arguments) {
+    char storage[320];
+    TextBuffer line{std::span(storage)};
+    format_to(line, format, arguments...);
+    write_to_consoles(line.view());
+    if (line.truncated()) {
+        write_to_consoles("\n");
+    }
+}
+
+/// Returns only on the first CPU that panics, the first time.
+void claim_panic(std::string_view message) {
+    const PerCpu* cpu = find_this_cpu();
+    u32 self = cpu == nullptr ? 1 : cpu->index.value + 1;
+    u32 owner = 0;
+    if (g_panic.owner.compare_exchange(owner, self, Order::acq_rel, Order::acquire)) {
+        return;
+    }
+    // Printing may be what failed: say it once on the simplest console, then stop.
+    if (owner == self && g_panic.depth.fetch_add(1, Order::relaxed) == 0) {
+        arch::early_console_write("\npanic within the panic: ");
+        arch::early_console_write(message);
+        arch::early_console_write("\n");
+    }
     arch::park();
 }
 
-void assertion_failed(const char* what, const char* file, int line) { panic("{}:{}: {}", file, line, what); }
+void print_locks(std::string_view whose, const HeldLocks& held) {
+    // Read without a lock and after a bug: the count may be anything.
+    u32 count = held.count < HeldLocks::kDepth ? held.count : HeldLocks::kDepth;
+    for (u32 i = 0; i < count; ++i) {
+        print("  {} holds {} ({})\n", whose, describe_lock_rank(held.entries[i].rank), held.entries[i].lock);
+    }
+}
+
+void print_frame(u32 number, VirtualAddress address) {
+    arch::Symbol symbol = arch::symbolize(address);
+    if (symbol.name.empty()) {
+        print("  #{:<2} {}\n", number, address);
+    } else {
+        print("  #{:<2} {} {}+{:#x}\n", number, address, symbol.name, symbol.offset);
+    }
+}
+
+void print_backtrace(const PanicPlace& place) {
+    constexpr usize kMostFrames = 32;
+    VirtualAddress addresses[kMostFrames];
+    usize count = arch::backtrace(addresses, place.frame_pointer);
+    write_to_consoles("backtrace:\n");
+    u32 number = 0;
+    if (place.registers != nullptr) {
+        print_frame(number++, place.instruction);
+    }
+    for (usize i = 0; i < count; ++i) {
+        print_frame(number++, addresses[i]);
+    }
+}
+
+[[noreturn]] void end() {
+    i32 seconds = g_panic.timeout_seconds.load(Order::relaxed);
+    if (seconds == 0) {
+        arch::park();
+    }
+    if (seconds > 0) {
+        print("rebooting in {} s\n", seconds);
+        Nanoseconds deadline = arch::monotonic_now() + Nanoseconds::from_seconds(static_cast<u64>(seconds));
+        while (arch::monotonic_now() < deadline) {
+            arch::cpu_relax();
+        }
+    }
+    arch::reboot();
+}
+
+}  // namespace
+
+void panic_text(std::string_view message, const PanicPlace& place) {
+    static_cast<void>(arch::disable_interrupts());
+    claim_panic(message);
+    const PerCpu* cpu = find_this_cpu();
+    if (cpu != nullptr) {
+        arch::stop_other_cpus();
+    }
+    flush_log_for_panic();
+
+    print("\npanic: {}\n", message);
+    if (cpu != nullptr) {
+        ThreadIdentity thread = identify_thread(cpu->current);
+        print("CPU {}, thread {} ({}), interrupt depth {}\n", cpu->index.value, thread.id,
+              thread.name.empty() ? std::string_view("none") : thread.name, cpu->interrupt_depth);
+        print_locks("the CPU", cpu->held_spin_locks);
+        if (thread.held != nullptr) {
+            print_locks("the thread", *thread.held);
+        }
+    }
+    arch::print_registers(place.registers);
+    print_backtrace(place);
+    end();
+}
+
+void assertion_failed(const char* what, const char* file, int line) {
+    panic("{}:{}: {}", file, line, what);
+}
+
+void set_panic_timeout(i32 seconds) {
+    g_panic.timeout_seconds.store(seconds, Order::relaxed);
+}
+
+bool panicking() {
+    return g_panic.owner.load(Order::relaxed) != 0;
+}
+
+void reset_panic() {
+    g_panic.owner.store(0, Order::relaxed);
+    g_panic.depth.store(0, Order::relaxed);
+    g_panic.timeout_seconds.store(0, Order::relaxed);
+}
 
 }  // namespace cairn

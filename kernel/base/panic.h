@@ -5,10 +5,21 @@
 
 namespace cairn {
 
+namespace arch {
+struct TrapFrame;
+}
+
+/// Where a trap that nobody could handle happened. The default means: at the caller of panic.
+struct PanicPlace {
+    const arch::TrapFrame* registers = nullptr;
+    VirtualAddress instruction;
+    VirtualAddress frame_pointer;
+};
+
 /// Stops the other CPUs, prints the message, registers, a symbolised backtrace, the running
 /// thread and the held locks, and halts (or reboots, `panic=N`). Callable in any context, also
 /// from an NMI and from within a panic. On the simulated machine it ends the run as failed.
-[[noreturn]] void panic_text(std::string_view message);
+[[noreturn]] void panic_text(std::string_view message, const PanicPlace& place = {});
 
 template <typename... Arguments>
 [[noreturn]] void panic(FormatString<std::type_identity_t<Arguments>...> format, const Arguments&... arguments) {
@@ -17,5 +28,15 @@ template <typename... Arguments>
     format_to(buffer, format, arguments...);
     panic_text(buffer.view());
 }
+
+/// What follows a panic, as Linux's panic=: reboot after so many seconds; 0 (the default) stays
+/// as it is for ever; negative reboots at once.
+void set_panic_timeout(i32 seconds);
+
+/// Whether some CPU panics. Drivers whose polling loops wait for interrupts give up then.
+bool panicking();
+
+/// A new simulated run starts as a machine that never panicked.
+void reset_panic();
 
 }  // namespace cairn

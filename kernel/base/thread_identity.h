@@ -1,6 +1,6 @@
 #pragma once
-/// Who a thread is, for the panic screen: the base library knows no scheduler, so
-/// kernel/sched/thread.cpp implements this one function.
+/// What the panic screen shows of things that the base library does not know: the layers above
+/// implement these two functions.
 
 #include <string_view>
 
@@ -15,7 +15,10 @@ struct ThreadIdentity {
 };
 
 /// `thread` may be null. Any context, also while the scheduler's locks are held or broken: takes
-/// none and only reads. The name lives as long as the thread.
+/// none and only reads. The name lives as long as the thread. In kernel/sched/thread.cpp.
 ThreadIdentity identify_thread(const sched::Thread* thread);
+
+/// The name of a rank, also of one that does not exist ("?"). In kernel/sync/lock_rank.cpp.
+std::string_view describe_lock_rank(LockRank rank);
 
 }  // namespace cairn

@@ -34,7 +34,9 @@ void Information::set_command_line(std::string_view text) {
         log_warning("boot", "command line of {} bytes cut to {}", text.size(), kMost);
         text = {text.data(), kMost};
     }
-    __builtin_memcpy(command_line_storage, text.data(), text.size());
+    if (!text.empty()) {  // an empty view may have no address, which memcpy must not be given
+        __builtin_memcpy(command_line_storage, text.data(), text.size());
+    }
     command_line_storage[text.size()] = '\0';
     command_line_size = text.size();
 }

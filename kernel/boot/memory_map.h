@@ -22,7 +22,7 @@ struct MemoryRegion {
     };
     static constexpr u32 kKinds = 6;
     PhysicalRange range;
-    Kind kind = Kind::Reserved;
+    Kind kind = {};  // zero, so that a static map takes no room in the image
     constexpr bool operator==(const MemoryRegion&) const = default;
 };
 

@@ -1,8 +1,13 @@
 #include "kernel/sync/lock_rank.h"
 
 #include "kernel/base/panic.h"
+#include "kernel/base/thread_identity.h"
 
 namespace cairn {
+
+std::string_view describe_lock_rank(LockRank rank) {
+    return rank <= LockRank::Console ? lock_rank_name(rank) : std::string_view("?");
+}
 
 void note_lock_acquired(HeldLocks& held, const void* lock, LockRank rank, RankUse use) {
     if (held.count == HeldLocks::kDepth) {

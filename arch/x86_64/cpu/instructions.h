@@ -1,0 +1,97 @@
+#pragma once
+/// Single instructions that C++ has no words for. Every asm block uses only its operands and what
+/// its comment names.
+
+#include "kernel/base/types.h"
+
+namespace cairn::arch {
+
+// --- I/O ports ----------------------------------------------------------------------------------
+// SAFETY: port accesses touch no memory; what the device does is the caller's business.
+inline void write_port8(u16 port, u8 value) {
+    asm volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+inline void write_port16(u16 port, u16 value) {
+    asm volatile("outw %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+inline void write_port32(u16 port, u32 value) {
+    asm volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+inline u8 read_port8(u16 port) {
+    u8 value;
+    asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+    return value;
+}
+inline u16 read_port16(u16 port) {
+    u16 value;
+    asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+    return value;
+}
+inline u32 read_port32(u16 port) {
+    u32 value;
+    asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+    return value;
+}
+
+// --- Model-specific registers -------------------------------------------------------------------
+// SAFETY: the register exists (the caller has looked at CPUID), else #GP.
+inline u64 read_msr(u32 number) {
+    u32 low;
+    u32 high;
+    asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number) : "memory");
+    return static_cast<u64>(high) << 32 | low;
+}
+inline void write_msr(u32 number, u64 value) {
+    asm volatile("wrmsr" : : "c"(number), "a"(static_cast<u32>(value)), "d"(static_cast<u32>(value >> 32)) : "memory");
+}
+
+// --- CPUID --------------------------------------------------------------------------------------
+struct CpuidResult {
+    u32 eax, ebx, ecx, edx;
+};
+inline CpuidResult cpuid(u32 leaf, u32 subleaf = 0) {
+    CpuidResult result;
+    // SAFETY: reads; serialising.
+    asm volatile("cpuid"
+                 : "=a"(result.eax), "=b"(result.ebx), "=c"(result.ecx), "=d"(result.edx)
+                 : "a"(leaf), "c"(subleaf)
+                 : "memory");
+    return result;
+}
+
+// --- Control registers --------------------------------------------------------------------------
+// SAFETY: writers keep the kernel mapped and set only bits that CPUID announces.
+inline u64 read_cr0() {
+    u64 value;
+    asm volatile("movq %%cr0, %0" : "=r"(value) : : "memory");
+    return value;
+}
+inline void write_cr0(u64 value) {
+    asm volatile("movq %0, %%cr0" : : "r"(value) : "memory");
+}
+inline u64 read_cr2() {
+    u64 value;
+    asm volatile("movq %%cr2, %0" : "=r"(value) : : "memory");
+    return value;
+}
+inline u64 read_cr3() {
+    u64 value;
+    asm volatile("movq %%cr3, %0" : "=r"(value) : : "memory");
+    return value;
+}
+inline void write_cr3(u64 value) {
+    asm volatile("movq %0, %%cr3" : : "r"(value) : "memory");
+}
+inline u64 read_cr4() {
+    u64 value;
+    asm volatile("movq %%cr4, %0" : "=r"(value) : : "memory");
+    return value;
+}
+inline void write_cr4(u64 value) {
+    asm volatile("movq %0, %%cr4" : : "r"(value) : "memory");
+}
+inline void write_xcr0(u64 value) {
+    asm volatile("xsetbv" : : "c"(0), "a"(static_cast<u32>(value)), "d"(static_cast<u32>(value >> 32)) : "memory");
+}
+
+}  // namespace cairn::arch

@@ -1,0 +1,126 @@
+#include "kernel/stress/stress.h"
+
+#include <optional>
+
+#include "kernel/base/kernel.h"
+#include "kernel/base/log.h"
+#include "kernel/base/own.h"
+#include "kernel/sched/thread.h"
+#include "kernel/time/clock.h"
+
+namespace cairn::stress {
+
+namespace {
+
+constexpr const WorkerKind* kKinds[] = {
+    &kAllocationKind, &kTranslationKind, &kLockKind, &kWaitKind,
+    &kMigrationKind,  &kVectorKind,      &kTimeKind, &kThreadKind,
+};
+constexpr u32 kKindCount = sizeof(kKinds) / sizeof(kKinds[0]);
+
+/// What all workers of a run have in common.
+struct Run {
+    Atomic<bool> stop{false};
+    Atomic<u32> failures{0};
+    Atomic<u64> operations[kKindCount];
+    void* shared[kKindCount] = {};
+};
+
+/// A worker thread and its view; in a list, since their number grows with the CPUs.
+struct Running {
+    Running(const WorkerKind& its_kind, Worker view) : kind(its_kind), worker(view) {}
+    const WorkerKind& kind;
+    Worker worker;
+    std::optional<Ref<sched::Thread>> thread;
+    ListNode node;
+};
+using RunningList = List<Running, &Running::node>;
+
+void worker_entry(void* argument) {
+    Running& running = *static_cast<Running*>(argument);
+    running.kind.work(running.worker);
+}
+
+Result<void> start_worker(Run& run, RunningList& list, u32 kind_index, u32 number, u32 group_size) {
+    const WorkerKind& kind = *kKinds[kind_index];
+    u64 seed = (u64{kind_index} << 32) + number + 1;
+    Own<Running> running = TRY(try_new<Running>(
+        kind, Worker{number, group_size, run.shared[kind_index], PseudoRandom(seed), run.stop,
+                     run.operations[kind_index], run.failures}));
+    sched::ThreadOptions options;
+    options.uses_vector_registers = &kind == &kVectorKind;
+    Ref<sched::Thread> thread = TRY(sched::Thread::create(kind.name, worker_entry, running.get(), options));
+    thread->start();
+    running->thread.emplace(std::move(thread));
+    list.push_back(*running.release());
+    return {};
+}
+
+Result<void> start_workers(Run& run, RunningList& list) {
+    for (u32 kind = 0; kind < kKindCount; ++kind) {
+        if (kKinds[kind]->prepare != nullptr) {
+            run.shared[kind] = kKinds[kind]->prepare();
+            if (run.shared[kind] == nullptr) {
+                return fail(Errno::enomem);
+            }
+        }
+        u32 group_size = kKinds[kind]->threads_per_cpu * g_kernel.cpu_count;
+        for (u32 number = 0; number < group_size; ++number) {
+            TRY(start_worker(run, list, kind, number, group_size));
+        }
+    }
+    return {};
+}
+
+void report_progress(const Run& run, Nanoseconds elapsed) {
+    char storage[kLogTextLimit];
+    TextBuffer text{std::span(storage)};
+    format_to(text, "{} s:", elapsed.value / 1'000'000'000);
+    for (u32 kind = 0; kind < kKindCount; ++kind) {
+        format_to(text, " {} {}", kKinds[kind]->name, run.operations[kind].load(Order::relaxed));
+    }
+    log_write(LogLevel::Info, "stress", text.view());
+}
+
+void finish_workers(Run& run, RunningList& list) {
+    run.stop.store(true, Order::release);
+    while (Running* running = list.pop_front()) {
+        (*running->thread)->join();
+        Own<Running>::adopt(running).reset();
+    }
+    for (u32 kind = 0; kind < kKindCount; ++kind) {
+        if (run.shared[kind] != nullptr) {
+            kKinds[kind]->discard(run.shared[kind]);
+        }
+    }
+}
+
+/// Runs the workers once. False when something failed.
+bool run_once(Nanoseconds duration) {
+    constexpr Nanoseconds kReportInterval = Nanoseconds::from_seconds(5);
+    Run run;
+    RunningList list;
+    Result<void> started = start_workers(run, list);
+    Nanoseconds begin = time::now();
+    Nanoseconds end = begin + duration;
+    while (started.ok() && time::now() < end && run.failures.load(Order::relaxed) == 0) {
+        Nanoseconds next = time::now() + kReportInterval;
+        sched::sleep_until(next < end ? next : end);
+        report_progress(run, time::now() - begin);
+    }
+    finish_workers(run, list);
+    if (!started.ok()) {
+        log_error("stress", "could not start all workers: {}", started.error());
+    }
+    return started.ok() && run.failures.load(Order::relaxed) == 0;
+}
+
+}  // namespace
+
+void Worker::fail(const char* what) {
+    if (failures.fetch_add(1, Order::relaxed) < 5) {
+        log_error("stress", "{} (worker {})", what, number);
+    }
+}
+
+}  // namespace cairn::stress

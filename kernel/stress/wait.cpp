@@ -1,0 +1,68 @@
+/// A ring of threads that hand one token on: each sleeps until it is its turn. A lost wake-up
+/// stops the ring, which the deadline of the sleep turns into a failure.
+
+#include "kernel/base/own.h"
+#include "kernel/stress/stress.h"
+#include "kernel/sync/semaphore.h"
+#include "kernel/sync/wait_queue.h"
+#include "kernel/time/clock.h"
+
+namespace cairn::stress {
+
+namespace {
+
+struct Shared {
+    Atomic<u64> turn{0};
+    sync::WaitQueue queue;
+    sync::Semaphore permits{2};
+    Atomic<u32> inside{0};
+};
+
+/// Far beyond anything but a lost wake-up, also on a host that has fewer processors than we.
+constexpr Nanoseconds kPatience = Nanoseconds::from_seconds(20);
+
+void pass_token(Worker& worker, Shared& shared) {
+    auto my_turn = [&] {
+        return shared.turn.load(Order::acquire) % worker.group_size == worker.number || worker.stopping();
+    };
+    sync::WakeReason reason =
+        shared.queue.wait_until(my_turn, sync::SleepKind::Uninterruptible, time::now() + kPatience);
+    if (reason == sync::WakeReason::TimedOut) {
+        worker.fail("wait queue: the token did not come round");
+    }
+    if (!worker.stopping()) {
+        shared.turn.fetch_add(1, Order::release);
+    }
+    shared.queue.wake_all();
+}
+
+void use_semaphore(Worker& worker, Shared& shared) {
+    shared.permits.acquire();
+    if (shared.inside.fetch_add(1, Order::relaxed) >= 2) {
+        worker.fail("semaphore: more inside than permits");
+    }
+    shared.inside.fetch_sub(1, Order::relaxed);
+    shared.permits.release();
+}
+
+void* prepare() {
+    Result<Own<Shared>> shared = try_new<Shared>();
+    return shared.ok() ? std::move(shared).value().release() : nullptr;
+}
+void discard(void* shared) { Own<Shared>::adopt(static_cast<Shared*>(shared)).reset(); }
+
+void work(Worker& worker) {
+    Shared& shared = *static_cast<Shared*>(worker.shared);
+    while (!worker.stopping()) {
+        pass_token(worker, shared);
+        use_semaphore(worker, shared);
+        worker.count_operation();
+    }
+    shared.queue.wake_all();
+}
+
+}  // namespace
+
+constinit const WorkerKind kWaitKind = {"wait", 1, prepare, work, discard};
+
+}  // namespace cairn::stress

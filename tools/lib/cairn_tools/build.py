@@ -1,0 +1,102 @@
+"""Configures and builds the halves of the tree, each in a folder of its own under build/."""
+
+import dataclasses
+import os
+import pathlib
+
+from cairn_tools.project import BUILD, ROOT, ToolError, locked, run, say
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One build folder."""
+
+    name: str
+    what: str
+    options: tuple[str, ...]
+
+    @property
+    def folder(self) -> pathlib.Path:
+        return BUILD / self.name
+
+
+def _compilers(cxx: str) -> str:
+    return f"-DCMAKE_CXX_COMPILER={cxx}"
+
+
+_KERNEL_ONLY = "-DCAIRN_HOST=OFF"
+_HOST_ONLY = "-DCAIRN_KERNEL=OFF"
+_COVERAGE = "-fprofile-instr-generate -fcoverage-mapping"
+
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant("kernel", "the kernel", (_compilers("g++"), _KERNEL_ONLY)),
+        Variant("kernel-clang", "the kernel with clang", (_compilers("clang++-19"), _KERNEL_ONLY)),
+        Variant("host", "the host tests", (_compilers("g++"), _HOST_ONLY)),
+        Variant("host-clang", "the host tests with clang", (_compilers("clang++-19"), _HOST_ONLY)),
+        # Sanitizers off: they add branches that no source line stands for, and cost time.
+        Variant(
+            "coverage",
+            "the host tests with coverage",
+            (_compilers("clang++-19"), _HOST_ONLY, "-DCAIRN_SANITIZE=OFF", "-DCMAKE_BUILD_TYPE=Debug",
+             f"-DCMAKE_CXX_FLAGS={_COVERAGE}", f"-DCMAKE_EXE_LINKER_FLAGS={_COVERAGE}"),
+        ),
+    )
+}
+
+
+def _lock(folder: pathlib.Path):
+    return locked(folder.with_name(folder.name + ".lock"))
+
+
+def _configure(variant: Variant, folder: pathlib.Path) -> None:
+    if not (folder / "build.ninja").exists():
+        say(f"Configuring {variant.what}")
+        run(["cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", *variant.options], timeout=300, quiet=True)
+
+
+def configure(variant: Variant) -> pathlib.Path:
+    """Makes sure that the build folder's description (and compile_commands.json) fits the tree."""
+    with _lock(variant.folder):
+        _configure(variant, variant.folder)
+        run(["ninja", "-C", variant.folder, "build.ninja"], timeout=300, quiet=True)
+    return variant.folder
+
+
+def build(variant: Variant, folder: pathlib.Path | None = None, *, targets: tuple[str, ...] = ()) -> pathlib.Path:
+    """Brings a build folder up to date and returns it. Two processes may ask for the same one."""
+    folder = folder or variant.folder
+    with _lock(folder):
+        _configure(variant, folder)
+        say(f"Building {variant.what}")
+        # The message goes to stderr and so does the progress, since stdout is the guest's.
+        run(["ninja", "-C", folder, "-j", str(os.cpu_count() or 2), *targets], timeout=3600, stdout=2)
+    return folder
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelImage:
+    """A kernel that was built: the file that boots and the one with debug information."""
+
+    folder: pathlib.Path
+
+    @property
+    def bootable(self) -> pathlib.Path:
+        return self.folder / "cairn.stripped"
+
+    @property
+    def with_symbols(self) -> pathlib.Path:
+        return self.folder / "cairn"
+
+
+def kernel_image(folder: pathlib.Path | None = None, *, build_first: bool = True,
+                 variant: str = "kernel") -> KernelImage:
+    """The kernel in `folder` (build/kernel unless given), built first unless told otherwise."""
+    image = KernelImage(folder or VARIANTS[variant].folder)
+    if build_first:
+        build(VARIANTS[variant], image.folder)
+    for file in (image.bootable, image.with_symbols):
+        if not file.exists():
+            raise ToolError(f"{file} does not exist; build it first")
+    return image

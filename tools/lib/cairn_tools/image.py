@@ -1,0 +1,83 @@
+"""Makes the ISO: GRUB for BIOS and UEFI, its menu and the kernel, in one hybrid image that boots
+from a CD or, written to one, from a disk. An image is made again only when something in it changed.
+
+usage: tools/image [--kernel-args "..."]  prints the path of the image
+"""
+
+import argparse
+import hashlib
+import pathlib
+import shutil
+import tempfile
+
+from cairn_tools.build import KernelImage, kernel_image
+from cairn_tools.project import ROOT, ToolError, install, locked, main_guard, run, say
+
+_MENU = ROOT / "iso" / "grub.cfg"
+# What the menu needs; without this list all of GRUB's modules go in and double the size. The
+# partition maps are loaded by grub-mkrescue's own UEFI start-up script, which complains without.
+_GRUB_MODULES = ("normal multiboot2 all_video echo test search iso9660 fat part_acorn part_amiga part_apple part_bsd"
+                 " part_dfly part_dvh part_gpt part_msdos part_plan part_sun part_sunpc")
+_GRUB_PLATFORMS = ("i386-pc", "x86_64-efi")
+
+
+def menu_words(arguments: str) -> str:
+    """The kernel's arguments as GRUB's script language wants them. GRUB itself puts backslashes
+    before quotes and backslashes when it hands the line on, so these cannot pass unchanged."""
+    if any(character in arguments for character in "'\"\\\n"):
+        raise ToolError("kernel arguments with quotes, backslashes or line ends do not survive GRUB;"
+                        " use --firmware none", status=2)
+    return " ".join(f"'{word}'" for word in arguments.split())
+
+
+def make_iso(kernel: KernelImage, arguments: str = "") -> pathlib.Path:
+    """Returns the ISO that boots `kernel` with `arguments`; makes it if there is none yet."""
+    menu = _MENU.read_text(encoding="utf-8").replace("@ARGUMENTS@", menu_words(arguments))
+    kernel_bytes = kernel.bootable.read_bytes()
+    contents = hashlib.sha256(menu.encode() + b"\0" + _GRUB_MODULES.encode() + b"\0" + kernel_bytes).hexdigest()
+
+    # One file per set of arguments, so that two tests with different ones do not fight over it.
+    suffix = "-" + hashlib.sha256(arguments.encode()).hexdigest()[:8] if arguments else ""
+    iso = kernel.folder / f"cairn{suffix}.iso"
+    stamp = iso.with_suffix(".stamp")
+    with locked(iso.with_suffix(".lock")):
+        if iso.exists() and stamp.exists() and stamp.read_text(encoding="ascii") == contents:
+            return iso
+        say(f"Making {iso.name}")
+        stamp.unlink(missing_ok=True)
+        _write_iso(iso, menu, kernel.bootable)
+        stamp.write_text(contents, encoding="ascii")
+    return iso
+
+
+def _write_iso(iso: pathlib.Path, menu: str, kernel: pathlib.Path) -> None:
+    for platform in _GRUB_PLATFORMS:
+        # grub-mkrescue makes an image without a platform that is not installed, and says nothing.
+        if not pathlib.Path("/usr/lib/grub", platform).is_dir():
+            raise ToolError(f"GRUB for {platform} is not installed")
+    with tempfile.TemporaryDirectory(prefix="cairn-iso-") as name:
+        tree = pathlib.Path(name)
+        (tree / "boot/grub").mkdir(parents=True)
+        (tree / "boot/grub/grub.cfg").write_text(menu, encoding="utf-8")
+        shutil.copyfile(kernel, tree / "boot/cairn")
+        finished = iso.with_suffix(".new")
+        run(["grub-mkrescue", f"--install-modules={_GRUB_MODULES}", "--locales=", "--fonts=", "--themes=",
+             "-o", finished, tree, "--", "-volid", "CAIRN"], timeout=120, quiet=True)
+        finished.replace(iso)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="tools/image", description="Makes the bootable ISO and prints its path.",
+                                     allow_abbrev=False)
+    parser.add_argument("--kernel-args", default="", metavar="ARGS", help='e.g. --kernel-args "loglevel=7"')
+    parser.add_argument("--build-dir", type=pathlib.Path, metavar="DIR", help="the kernel's build folder")
+    parser.add_argument("--no-build", action="store_true", help="take the kernel that is there")
+    options = parser.parse_args(arguments)
+    install("run")
+    kernel = kernel_image(options.build_dir and options.build_dir.absolute(), build_first=not options.no_build)
+    print(make_iso(kernel, options.kernel_args))
+    return 0
+
+
+if __name__ == "__main__":
+    main_guard(main)

@@ -1,0 +1,30 @@
+"""What the kernel writes on its serial line, as far as programs read it. Every pattern is here, so
+that a change of wording in the kernel is a change of one line.
+
+    [    0.001234] boot: Cairn ...
+"""
+
+import re
+
+_TIME = r"^\[ *\d+\.\d+\] "
+
+# The first line and the last one before there is a user program.
+STARTED = re.compile(_TIME + r"boot: Cairn\b", re.MULTILINE)
+COMPLETE = re.compile(_TIME + r"boot: complete in (?P<milliseconds>\d+) ms", re.MULTILINE)
+
+# The line that begins a panic's screen; it may stand in the middle of an unfinished line.
+PANIC = re.compile(r"PANIC: (?P<message>[^\n]*)")
+# One frame of a panic's backtrace, with the function's name.
+BACKTRACE_FRAME = re.compile(r"(?P<symbol>[A-Za-z_][\w:<>~(), *&]*)\+0x[0-9a-f]+")
+WARNING = re.compile(_TIME + r"\w+: (?P<message>WARNING: [^\n]*)", re.MULTILINE)
+
+CPU_ONLINE = re.compile(_TIME + r"cpu: CPU (?P<cpu>\d+) online \(APIC id (?P<apic_id>\d+)\)", re.MULTILINE)
+MEMORY = re.compile(_TIME + r"mm: (?P<mebibytes>\d+) MiB usable", re.MULTILINE)
+CLOCK_SOURCE = re.compile(_TIME + r"time: clock source (?P<source>\w+)", re.MULTILINE)
+STRESS_PASSED = re.compile(_TIME + r"stress: passed\b", re.MULTILINE)
+
+
+def last_line(log: str) -> str:
+    """The last line with something on it, or an empty string."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""

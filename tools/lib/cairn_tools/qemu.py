@@ -1,0 +1,182 @@
+"""QEMU: the machines that Cairn is tried on, and one run of one of them."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import termios
+from typing import Callable
+
+from cairn_tools.build import KernelImage
+from cairn_tools.emulation import Outcome, Run, Watch
+from cairn_tools.image import make_iso
+from cairn_tools.project import ToolError, dies_with_parent, end_process
+
+EMULATOR = "qemu-system-x86_64"
+MACHINES = ("pc", "q35", "microvm")
+FIRMWARES = ("bios", "uefi", "none")
+ACCELERATORS = ("tcg", "kvm")
+MEDIA = ("cdrom", "disk")
+
+_OVMF_CODE = pathlib.Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+_OVMF_VARIABLES = pathlib.Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """A machine as a user names it. firmware "none" starts the kernel itself through PVH, and is all
+    that microvm knows; the other two boot the ISO."""
+
+    machine: str = "q35"
+    firmware: str = "bios"
+    cpus: int = 2
+    memory_mib: int = 256
+    cpu: str = "max"
+    accelerator: str = "tcg"
+    kernel_arguments: str = ""
+    # One instruction is one nanosecond and idle time takes none: every run is the same.
+    icount: bool = False
+    # How the ISO is presented.
+    medium: str = "cdrom"
+
+    def check(self) -> None:
+        """Refuses what cannot be, with a message for the user."""
+        if self.machine == "microvm" and self.firmware != "none":
+            raise ToolError("microvm has no firmware that boots an ISO; use --firmware none", status=2)
+        if self.icount and (self.cpus != 1 or self.accelerator != "tcg"):
+            raise ToolError("--icount needs TCG and a single CPU (--cpus 1)", status=2)
+        if self.cpus < 1 or self.memory_mib < 1:
+            raise ToolError("a machine has at least one CPU and 1 MiB", status=2)
+
+    def __str__(self) -> str:
+        parts = [self.machine, self.firmware if self.firmware != "none" else "pvh", f"{self.cpus} CPU",
+                 f"{self.memory_mib} MiB", self.cpu]
+        if self.medium != "cdrom":
+            parts.append(self.medium)
+        if self.accelerator != "tcg":
+            parts.append(self.accelerator)
+        if self.icount:
+            parts.append("icount")
+        if self.kernel_arguments:
+            parts.append(f'"{self.kernel_arguments}"')
+        return ", ".join(parts)
+
+
+def _machine_options(machine: Machine) -> list[str]:
+    accelerator = machine.accelerator + (",thread=single" if machine.icount else "")
+    options = ["-nodefaults", "-no-user-config", "-no-reboot", "-machine", machine.machine, "-accel", accelerator,
+               "-cpu", machine.cpu, "-smp", str(machine.cpus), "-m", str(machine.memory_mib)]
+    if machine.icount:
+        # The real-time clock counts guest time too, from a fixed date.
+        options += ["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01T00:00:00,clock=vm"]
+    return options
+
+
+def _boot_options(machine: Machine, kernel: KernelImage, folder: pathlib.Path) -> list[str]:
+    if machine.firmware == "none":
+        return ["-kernel", str(kernel.bootable), "-append", machine.kernel_arguments]
+    iso = make_iso(kernel, machine.kernel_arguments)
+    options = ["-drive", f"file={iso},media={machine.medium},format=raw,readonly=on,if=none,id=boot",
+               "-device", f"ide-{'cd' if machine.medium == 'cdrom' else 'hd'},drive=boot,bootindex=0"]
+    if machine.medium == "disk":
+        # A disk that cannot be written to is not something that IDE knows.
+        options[1] = options[1].replace("readonly=on", "snapshot=on")
+    if machine.firmware == "uefi":
+        if not _OVMF_CODE.exists():
+            raise ToolError(f"{_OVMF_CODE} is missing (package ovmf)")
+        variables = folder / "variables.fd"  # the firmware writes to it
+        shutil.copyfile(_OVMF_VARIABLES, variables)
+        options += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_OVMF_CODE}",
+                    "-drive", f"if=pflash,unit=1,format=raw,file={variables}"]
+    return options
+
+
+class _Control:
+    """QEMU's monitor protocol (QMP), of which one event matters: why the machine was shut down.
+    Without it a triple fault looks like a power-off."""
+
+    def __init__(self) -> None:
+        self._ours, self.theirs = socket.socketpair()
+        self._text = b""
+        self._reason = ""
+        self._ours.sendall(b'{"execute": "qmp_capabilities"}\n')
+
+    def options(self) -> list[str]:
+        return ["-chardev", f"socket,id=control,fd={self.theirs.fileno()}", "-mon", "chardev=control,mode=control"]
+
+    def fileno(self) -> int:
+        return self._ours.fileno()
+
+    def read(self) -> bool:
+        try:
+            data = self._ours.recv(65536)
+        except ConnectionError:
+            return False
+        self._text += data
+        *lines, self._text = self._text.split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if message.get("event") == "SHUTDOWN":
+                self._reason = message["data"]["reason"]
+        return bool(data)
+
+    def quit(self) -> None:
+        with contextlib.suppress(OSError):
+            self._ours.sendall(b'{"execute": "quit"}\n')
+
+    def outcome(self) -> Outcome:
+        return {"guest-shutdown": Outcome.POWERED_OFF, "guest-reset": Outcome.RESET}.get(self._reason, Outcome.FAILED)
+
+    def close(self) -> None:
+        self._ours.close()
+        self.theirs.close()
+
+
+@contextlib.contextmanager
+def _terminal_kept():
+    """Puts the terminal back as it was: QEMU switches it to raw mode and may be killed."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    settings = termios.tcgetattr(sys.stdin)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, settings)
+
+
+def boot(machine: Machine, kernel: KernelImage, *, timeout: float | None,
+         on_text: Callable[[bytes], None] = lambda _: None, interactive: bool = False, display: str = "none",
+         extra: tuple[str, ...] = (), stop_at_panic: bool = True, show_errors: bool = True) -> Run:
+    """Boots `kernel` and returns when the machine is off, has panicked, or after `timeout` seconds
+    (None: never). Interactive: the user's keys go to the serial line, Ctrl-C ends the run."""
+    machine.check()
+    control = _Control()
+    with contextlib.closing(control), tempfile.TemporaryDirectory(prefix="cairn-run-") as name, _terminal_kept():
+        command = [EMULATOR, *_machine_options(machine), *_boot_options(machine, kernel, pathlib.Path(name)),
+                   "-display", display, "-chardev", "stdio,id=serial,signal=on", "-serial", "chardev:serial",
+                   *control.options(), *extra]
+        if machine.machine != "microvm":
+            command += ["-vga", "std"]
+        process = subprocess.Popen(dies_with_parent(command), stdin=None if interactive else subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=None if show_errors else subprocess.DEVNULL,
+                                   pass_fds=(control.theirs.fileno(),))
+        try:
+            control.theirs.close()
+            watch = Watch(process, process.stdout.fileno(), on_text, {control.fileno(): control.read},
+                          control.quit)
+            return watch.run(timeout, control.outcome, stop_at_panic=stop_at_panic)
+        finally:
+            end_process(process)
+            process.stdout.close()
+
+
+def kvm_device_usable() -> bool:
+    """Whether it is worth asking; that the device opens does not yet mean that a guest runs."""
+    return os.access("/dev/kvm", os.R_OK | os.W_OK)
