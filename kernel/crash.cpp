@@ -27,7 +27,7 @@ void fail_assertion() {
     ASSERT(three == 4);
 }
 
-void lock_twice() {
+void lock_twice() NO_THREAD_SAFETY_ANALYSIS {
     SpinLock<LockRank::TestSpinOuter> lock;
     SpinLockGuard first(lock);
     arch::InterruptState state = lock.lock(RankUse::SecondOfPair);
