@@ -4,9 +4,9 @@
 
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
-#include "kernel/base/rate_limit.h"
 #include "kernel/sched/cross_call.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/sync/read_side.h"
 #include "kernel/time/timer.h"
 
 namespace cairn {
@@ -17,17 +17,21 @@ TrapOutcome kernel_trap(arch::TrapFrame&, const arch::TrapDetails&) {
 }
 
 void kernel_interrupt(arch::InterruptKind kind, u32 line) {
+    sync::ReadSide::note_interrupt(arch::this_cpu());
     switch (kind) {
         case arch::InterruptKind::Timer:
-            return time::handle_timer_interrupt();
+            time::handle_timer_interrupt();
+            break;
         case arch::InterruptKind::Reschedule:
-            return sched::handle_reschedule_interrupt();
+            sched::handle_reschedule_interrupt();
+            break;
         case arch::InterruptKind::CrossCall:
-            return sched::run_cross_calls();
+            sched::run_cross_calls();
+            break;
         case arch::InterruptKind::Device:
             arch::mask_interrupt(line);
-            log_warning("interrupt", "line {} has no handler and is masked", line);
-            return;
+            log_warning("irq", "line {} has no driver and is masked", line);
+            break;
     }
 }
 

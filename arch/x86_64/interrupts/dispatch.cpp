@@ -12,6 +12,7 @@
 #include "kernel/base/atomic.h"
 #include "kernel/base/kernel.h"
 #include "kernel/base/log.h"
+#include "kernel/base/rate_limit.h"
 
 namespace cairn::arch {
 
@@ -56,33 +57,13 @@ private:
     Atomic<u64> entries_[kVectorCount];
 };
 
-/// Counts what should not happen, and lets it be logged at most once a second.
-class RateLimitedCounter {
-public:
-    constexpr RateLimitedCounter() = default;
-    /// How many have come since the last that was to be logged; zero: do not log this one.
-    u32 count() {
-        u32 waiting = pending_.fetch_add(1, Order::relaxed) + 1;
-        u64 now = monotonic_now().value;
-        u64 next = next_.load(Order::relaxed);
-        if (now < next || !next_.compare_exchange(next, now + kInterval, Order::relaxed, Order::relaxed)) {
-            return 0;
-        }
-        pending_.fetch_sub(waiting, Order::relaxed);
-        return waiting;
-    }
-
-private:
-    static constexpr u64 kInterval = Nanoseconds::from_seconds(1).value;
-    Atomic<u32> pending_;
-    Atomic<u64> next_;
-};
+constexpr Nanoseconds kLogInterval = Nanoseconds::from_seconds(1);
 
 struct Interrupts {
     DeviceVectors vectors;
     IoApics io_apics;
-    RateLimitedCounter errors;
-    RateLimitedCounter unexpected;
+    RateLimit error_log{1, kLogInterval};
+    RateLimit unexpected_log{1, kLogInterval};
 };
 constinit Interrupts interrupts;
 
@@ -93,8 +74,9 @@ void handle_device(u8 vector) {
     }
     if (entry.used) {
         kernel_interrupt(InterruptKind::Device, entry.gsi);
-    } else if (u32 count = interrupts.unexpected.count(); count != 0) {
-        log_warning("irq", "vector {:#x} belongs to no line ({} such interrupts)", vector, count);
+    } else if (interrupts.unexpected_log.allow(monotonic_now())) {
+        log_warning("irq", "vector {:#x} belongs to no line ({} more not shown)", vector,
+                    interrupts.unexpected_log.take_suppressed());
     }
     if (entry.level) {
         local_apic::end_of_interrupt();
@@ -104,9 +86,9 @@ void handle_device(u8 vector) {
 void handle_apic_error() {
     u32 errors = local_apic::take_errors();
     local_apic::end_of_interrupt();
-    if (u32 count = interrupts.errors.count(); count != 0) {
-        log_warning("irq", "local APIC of CPU {} reports error {:#x} ({} such interrupts)", this_cpu().index.value,
-                    errors, count);
+    if (interrupts.error_log.allow(monotonic_now())) {
+        log_warning("irq", "local APIC of CPU {} reports error {:#x} ({} more not shown)", this_cpu().index.value,
+                    errors, interrupts.error_log.take_suppressed());
     }
 }
 
@@ -115,8 +97,9 @@ void handle_unexpected(u8 vector) {
     if (local_apic::in_service(vector)) {
         local_apic::end_of_interrupt();
     }
-    if (u32 count = interrupts.unexpected.count(); count != 0) {
-        log_warning("irq", "unexpected interrupt, vector {:#x} ({} such interrupts)", vector, count);
+    if (interrupts.unexpected_log.allow(monotonic_now())) {
+        log_warning("irq", "unexpected interrupt, vector {:#x} ({} more not shown)", vector,
+                    interrupts.unexpected_log.take_suppressed());
     }
 }
 
