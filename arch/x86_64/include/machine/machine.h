@@ -71,6 +71,7 @@ inline void enable_interrupts() {
 }
 inline InterruptState disable_interrupts() {
     InterruptState state{interrupts_enabled()};
+    // SAFETY: as for sti.
     asm volatile("cli" : : : "memory");
     return state;
 }
@@ -80,6 +81,7 @@ inline void restore_interrupts(InterruptState state) {
     }
 }
 
+// SAFETY: a hint without any effect on registers or memory.
 inline void cpu_relax() {
     asm volatile("pause" : : : "memory");
 }
