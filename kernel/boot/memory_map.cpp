@@ -1,5 +1,7 @@
 #include "kernel/boot/memory_map.h"
 
+#include <algorithm>
+
 #include "kernel/base/log.h"
 
 namespace cairn::boot {
@@ -86,28 +88,33 @@ void MemoryMap::append_region(const MemoryRegion& region) {
 }
 
 void MemoryMap::finish() {
+    std::sort(entries_, entries_ + entry_count_,
+              [](const MemoryRegion& a, const MemoryRegion& b) { return a.range.start < b.range.start; });
     region_count_ = 0;
-    // Between two neighbouring end points the covering entries are the same: walk from one end
-    // point to the next and let the most restrictive entry decide.
+    // Walk upwards from one point where an entry starts or a kind ends to the next. Of the entries
+    // of one kind that started already, only the one that reaches furthest matters.
+    PhysicalAddress reaches_to[MemoryRegion::kKinds] = {};
+    usize next_entry = 0;
     PhysicalAddress at{0};
-    while (at < kAddressLimit) {
-        PhysicalAddress next = kAddressLimit;
+    while (true) {
+        for (; next_entry < entry_count_ && entries_[next_entry].range.start <= at; ++next_entry) {
+            PhysicalAddress& end = reaches_to[static_cast<usize>(entries_[next_entry].kind)];
+            end = end < entries_[next_entry].range.end ? entries_[next_entry].range.end : end;
+        }
+        PhysicalAddress next = next_entry < entry_count_ ? entries_[next_entry].range.start : kAddressLimit;
         bool covered = false;
-        Kind kind = Kind::Usable;
-        for (usize i = 0; i < entry_count_; ++i) {
-            const MemoryRegion& entry = entries_[i];
-            if (entry.range.contains(at)) {
+        Kind kind = {};
+        for (usize i = 0; i < MemoryRegion::kKinds; ++i) {
+            if (at < reaches_to[i]) {
                 covered = true;
-                kind = kind < entry.kind ? entry.kind : kind;
-            }
-            for (PhysicalAddress point : {entry.range.start, entry.range.end}) {
-                if (at < point && point < next) {
-                    next = point;
-                }
+                kind = static_cast<Kind>(i);
+                next = reaches_to[i] < next ? reaches_to[i] : next;
             }
         }
         if (covered) {
             append_region({{at, next}, kind});
+        } else if (next_entry == entry_count_) {
+            break;
         }
         at = next;
     }

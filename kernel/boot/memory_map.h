@@ -44,7 +44,7 @@ public:
     /// anything else grows to whole pages, so that no page is two things. ACPI tables that share
     /// a page with something else are kept for ever (AcpiNvs).
     void add(PhysicalAddress start, u64 size, Kind kind);
-    /// Resolves what was added so far. O(entries²), no scratch memory.
+    /// Resolves what was added so far. O(n log n) for n entries, no scratch memory.
     void finish();
     /// Forgets everything.
     void clear();
@@ -62,7 +62,7 @@ private:
     void add_to_full_map(const MemoryRegion& entry);
     void append_region(const MemoryRegion& region);
 
-    MemoryRegion entries_[kMaxEntries];  // page-aligned, non-empty, in order of arrival
+    MemoryRegion entries_[kMaxEntries];  // page-aligned, non-empty, in any order
     usize entry_count_ = 0;
     MemoryRegion regions_[kMaxRegions];
     usize region_count_ = 0;

@@ -35,6 +35,11 @@ VARIANTS = {
         Variant("kernel-clang", "the kernel with clang", (_compilers("clang++-19"), _KERNEL_ONLY)),
         Variant("host", "the host tests", (_compilers("g++"), _HOST_ONLY)),
         Variant("host-clang", "the host tests with clang", (_compilers("clang++-19"), _HOST_ONLY)),
+        Variant(
+            "fuzz",
+            "the fuzzers",
+            (_compilers("clang++-19"), _HOST_ONLY, "-DCAIRN_HOST=OFF", "-DCAIRN_FUZZ=ON"),
+        ),
         # Sanitizers off: they add branches that no source line stands for, and cost time.
         Variant(
             "coverage",

@@ -1,0 +1,43 @@
+/// The rest of the fuzzers' machine: a panic is a crash, and the log goes nowhere.
+
+#include <cstdlib>
+
+#include "arch/arch.h"
+#include "kernel/base/thread_identity.h"
+
+namespace cairn {
+
+ThreadIdentity identify_thread(const sched::Thread*) {
+    return {};
+}
+std::string_view describe_lock_rank(LockRank) {
+    return "?";
+}
+
+namespace arch {
+
+namespace {
+constinit PerCpu only_cpu;
+}
+
+PerCpu& this_cpu() {
+    return only_cpu;
+}
+void early_console_write(std::string_view) {}
+void stop_other_cpus() {}
+usize backtrace(std::span<VirtualAddress>, VirtualAddress) {
+    return 0;
+}
+Symbol symbolize(VirtualAddress) {
+    return {};
+}
+void print_registers(const TrapFrame*) {}
+void park() {
+    std::abort();
+}
+void reboot() {
+    std::abort();
+}
+
+}  // namespace arch
+}  // namespace cairn

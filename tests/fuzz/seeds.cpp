@@ -1,0 +1,126 @@
+/// Writes valid inputs for each fuzz target: fuzz_seeds FOLDER makes FOLDER/TARGET/NAME.
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "tests/unit/kernel/boot/boot_image.h"
+
+namespace {
+
+using namespace cairn;
+using test::Blob;
+
+std::filesystem::path g_folder;
+
+void write(const char* target, const char* name, const std::vector<std::byte>& bytes) {
+    std::filesystem::create_directories(g_folder / target);
+    std::ofstream file(g_folder / target / name, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+void write_text(const char* name, std::string_view text) {
+    write("options", name, Blob().add_text(text).data);
+}
+
+void write_multiboot2() {
+    Blob map;
+    map.add(u32{24}).add(u32{0});
+    map.add(u64{0}).add(u64{0x9fc00}).add(u32{1}).add(u32{0});
+    map.add(u64{0x9fc00}).add(u64{0x400}).add(u32{2}).add(u32{0});
+    map.add(u64{0x100000}).add(u64{0x7ee0000}).add(u32{1}).add(u32{0});
+    Blob efi;
+    efi.add(u32{48}).add(u32{1});
+    for (u64 type : {7u, 3u, 4u, 9u, 10u, 11u}) {
+        efi.add(type).add(type * 0x100000).add(u64{0}).add(u64{0x80}).add(u64{0xf}).add(u64{0});
+    }
+    Blob module;
+    module.add(u32{0x200000}).add(u32{0x201000}).add_text("initrd").add('\0');
+    Blob screen;
+    screen.add(u64{0xfd000000}).add(u32{4096}).add(u32{1024}).add(u32{768}).add(u8{32}).add(u8{1}).add(u16{0});
+    screen.add(u8{16}).add(u8{8}).add(u8{8}).add(u8{8}).add(u8{0}).add(u8{8});
+    Blob pointer;
+    pointer.add_text("RSD PTR and some twenty-eight more bytes");
+    test::Multiboot2Image bios;
+    bios.text(1, "loglevel=8").text(2, "GRUB 2.06").tag(3, module).tag(6, map).tag(14, pointer);
+    bios.tag(4, Blob().add(u32{640}).add(u32{0x10000}));
+    write("multiboot2", "bios", bios.finish());
+    test::Multiboot2Image uefi;
+    uefi.text(1, "quiet").tag(17, efi).tag(12, Blob().add(u64{0x7e000})).tag(8, screen).tag(15, pointer).tag(18, {});
+    write("multiboot2", "uefi", uefi.finish());
+}
+
+void write_pvh() {
+    Blob memory;
+    memory.add(u32{0x336ec578}).add(u32{1}).add(u32{0}).add(u32{1});
+    memory.add(u64{0x1040}).add(u64{0x10b0}).add(u64{0xf0000}).add(u64{0x1060}).add(u32{3}).add(u32{0});
+    memory.pad_to(64);
+    memory.add(u64{0x200000}).add(u64{0x1000}).add(u64{0x10b4}).add(u64{0});
+    for (u64 start : {u64{0}, u64{0x100000}, u64{0x8000000}}) {
+        memory.add(start).add(u64{0x9f000}).add(u32{start == 0 ? 1u : 2u}).add(u32{0});
+    }
+    memory.pad_to(0xb0).add_text("abc").add('\0').add_text("initrd").add('\0');
+    memory.data.resize(8192);  // the reader takes whole pages of text
+    write("pvh", "qemu", memory.data);
+}
+
+void write_acpi() {
+    Blob madt;
+    madt.add(u32{0xfee00000}).add(u32{1});
+    for (u8 id = 0; id < 4; ++id) {
+        madt.add(u8{0}).add(u8{8}).add(id).add(id).add(u32{1});
+    }
+    madt.add(u8{1}).add(u8{12}).add(u8{0}).add(u8{0}).add(u32{0xfec00000}).add(u32{0});
+    madt.add(u8{2}).add(u8{10}).add(u8{0}).add(u8{9}).add(u32{9}).add(u16{0xd});
+    madt.add(u8{4}).add(u8{6}).add(u8{0xff}).add(u16{0}).add(u8{1});
+    madt.add(u8{5}).add(u8{12}).add(u16{0}).add(u64{0xfee00000});
+    madt.add(u8{9}).add(u8{16}).add(u16{0}).add(u32{300}).add(u32{1}).add(u32{5});
+    Blob aml;
+    aml.add(u8{0x10}).add(u8{0x20}).add_text("\\_SB_").add(u8{0x08}).add_text("_S5_").add(u8{0x12}).add(u8{6});
+    aml.add(u8{4}).add(u8{0x0a}).add(u8{5}).add(u8{0}).add(u8{0});
+    Blob fadt;
+    fadt.data.resize(240, std::byte{1});
+    write("acpi", "madt", Blob().add(u8{3}).add_bytes(madt).data);
+    write("acpi", "aml", Blob().add(u8{2}).add_bytes(aml).data);
+    write("acpi", "fadt", Blob().add(u8{4}).add_bytes(fadt).data);
+    madt.pad_to(2);
+    aml.pad_to(2);
+    Blob all;
+    all.add(u8{1});
+    all.add(u8{0}).add(static_cast<u8>(madt.data.size() / 2)).add_bytes(madt);
+    all.add(u8{4}).add(static_cast<u8>(aml.data.size() / 2)).add_bytes(aml);
+    all.add(u8{1}).add(u8{120}).add_bytes(fadt);
+    all.add(u8{2}).add(u8{10}).add(u32{1}).add(u8{0}).add(u8{64}).add(u16{0}).add(u64{0xfed00000}).add(u32{0});
+    write("acpi", "tables", all.data);
+}
+
+void write_memory_map() {
+    Blob entries;
+    for (u8 kind = 0; kind < 6; ++kind) {
+        entries.add(u32{kind * 7u}).add(u16{0}).add(u32{0x9fc00}).add(u8{0}).add(kind).add(u8{3}).add(u8{20});
+    }
+    write("memory_map", "all_kinds", entries.data);
+    Blob many;  // 20 times 32 entries, with holes between them
+    for (u32 i = 0; i < 20; ++i) {
+        many.add(u32{1 + i * 100}).add(u16{0}).add(u32{0x1000}).add(u8{0}).add(static_cast<u8>(i < 9 ? 0 : 4));
+        many.add(u8{31}).add(u8{2});
+    }
+    write("memory_map", "overflow", many.data);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+    if (count != 2) {
+        std::fputs("usage: fuzz_seeds FOLDER\n", stderr);
+        return 1;
+    }
+    g_folder = arguments[1];
+    write_multiboot2();
+    write_pvh();
+    write_acpi();
+    write_memory_map();
+    write_text("all", "loglevel=8 panic=-1 maxcpus=4 stress=60 fail_nth=3 poweroff crash=stack quiet nosmp");
+    write_text("init", "root=/dev/vda \"two words\" HOME=/ single -- loglevel=1");
+    return 0;
+}

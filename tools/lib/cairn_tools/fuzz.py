@@ -1,0 +1,90 @@
+"""Builds the libFuzzer programs of tests/fuzz and runs each for a number of inputs.
+
+usage: tools/fuzz [--runs N] [--seed N] [TARGET...]
+
+  tools/fuzz                       200000 inputs for each target
+  tools/fuzz --runs 10000000       the full run
+  tools/fuzz acpi multiboot2       these targets only
+
+Prints, for each target, executions, executions per second and the result; exits with 1 when an
+input broke a target. Such an input is kept in build/fuzz/found; give it to
+build/fuzz/tests/fuzz/fuzz_TARGET to see the fault again. What the runs learned is kept in
+build/fuzz/corpus and used by the next one.
+"""
+
+import argparse
+import dataclasses
+import re
+import subprocess
+import time
+
+from cairn_tools.build import VARIANTS, build
+from cairn_tools.project import ToolError, end_process, dies_with_parent, install, main_guard, run, say
+
+# Target and the largest input that makes sense for it, in bytes.
+TARGETS = {"multiboot2": 1024, "pvh": 8192, "acpi": 1024, "options": 512, "memory_map": 512}
+# Far more than any input takes; one that loops for ever is a finding.
+SECONDS_PER_INPUT = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    target: str
+    executions: int
+    seconds: float
+    clean: bool
+
+    def __str__(self) -> str:
+        rate = self.executions / self.seconds if self.seconds > 0 else 0
+        return f"{self.target:<12} {self.executions:>12} executions {rate:>10.0f}/s  {'clean' if self.clean else 'FOUND A FAULT'}"
+
+
+def fuzz(folder, target: str, runs: int, seed: int) -> Outcome:
+    """Runs one target; its own messages go to build/fuzz/TARGET.log."""
+    corpus, found = folder / "corpus" / target, folder / "found"
+    corpus.mkdir(parents=True, exist_ok=True)
+    found.mkdir(exist_ok=True)
+    log = folder / f"{target}.log"
+    command = [folder / "tests/fuzz" / f"fuzz_{target}", f"-runs={runs}", f"-max_len={TARGETS[target]}",
+               f"-seed={seed}", f"-timeout={SECONDS_PER_INPUT}", "-print_final_stats=1",
+               f"-artifact_prefix={found}/{target}-", corpus, folder / "seeds" / target]
+    start = time.monotonic()
+    with open(log, "w", encoding="utf-8") as file:
+        process = subprocess.Popen(dies_with_parent(command), stdin=subprocess.DEVNULL, stdout=file,
+                                   stderr=subprocess.STDOUT)
+        try:
+            clean = process.wait() == 0
+        finally:
+            end_process(process)
+    seconds = time.monotonic() - start
+    counted = re.search(r"stat::number_of_executed_units:\s*(\d+)", log.read_text(encoding="utf-8", errors="replace"))
+    if counted is None and clean:
+        raise ToolError(f"{target} did not say how many inputs it ran; see {log}")
+    return Outcome(target, int(counted.group(1)) if counted else 0, seconds, clean)
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="tools/fuzz", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=200_000, metavar="N", help="inputs for each target")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="0: another one each time")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
+    arguments = parser.parse_args(words)
+    unknown = set(arguments.targets) - TARGETS.keys()
+    if unknown:
+        parser.error(f"no such target: {', '.join(sorted(unknown))}")
+
+    install("test")
+    folder = build(VARIANTS["fuzz"])
+    run([folder / "tests/fuzz/fuzz_seeds", folder / "seeds"], timeout=60)
+    clean = True
+    for target in arguments.targets or TARGETS:
+        say(f"Fuzzing {target}")
+        outcome = fuzz(folder, target, arguments.runs, arguments.seed)
+        print(outcome, flush=True)
+        clean = clean and outcome.clean
+    return 0 if clean else 1
+
+
+if __name__ == "__main__":
+    main_guard(main)
