@@ -254,18 +254,19 @@ TEST(FrameAllocator, AsksForReapingWhenShort) {
     static FrameAllocator* allocator;
     allocator = &frames;
     spare = take(frames);
+    bool done = false;
     while (frames.allocate(0).ok()) {
     }
     frames.set_reap(
-        [](void* done) {
-            if (*static_cast<bool*>(done)) {
+        [](void* called) {
+            if (*static_cast<bool*>(called)) {
                 return false;
             }
-            *static_cast<bool*>(done) = true;
+            *static_cast<bool*>(called) = true;
             allocator->free(spare, 0);
             return true;
         },
-        new bool(false));
+        &done);
     EXPECT_EQ(take(frames), spare);
     EXPECT_EQ(frames.allocate(0).error(), Errno::enomem);
 }
@@ -295,7 +296,8 @@ TEST(FrameAllocator, FailureInjection) {
     EXPECT_FALSE(frames.allocate(0).ok());
     FrameNumber d = take(frames);
     EXPECT_FALSE(frames.allocate(0).ok());
-    injector.set_hook([](void* flag) { return *static_cast<bool*>(flag); }, new bool(true));
+    bool failing = true;
+    injector.set_hook([](void* flag) { return *static_cast<bool*>(flag); }, &failing);
     EXPECT_FALSE(frames.allocate(0).ok());
     injector.disarm();
     FrameNumber e = take(frames);
