@@ -62,8 +62,7 @@ Result<void> FrameMap::add_metadata(EarlyMemory& memory) {
             const u64 size = (last - first + 1) * kBlockFrames * sizeof(Frame);
             PhysicalAddress array = TRY(memory.allocate(size, kPageSize, MemoryPurpose::Metadata));
             // SAFETY: only frames of blocks first ... last are ever addressed through the pointer.
-            uptr of_block_zero =
-                reinterpret_cast<uptr>(arch::direct_map(array)) - first * kBlockFrames * sizeof(Frame);
+            uptr of_block_zero = reinterpret_cast<uptr>(arch::direct_map(array)) - first * kBlockFrames * sizeof(Frame);
             section.frames = reinterpret_cast<Frame*>(of_block_zero);
         }
     }
