@@ -33,17 +33,17 @@ public:
     struct Translation {
         PhysicalAddress address;  // of the byte asked for
         Protection protection;
-        u32 level;                // 0: a 4 KiB page
+        u32 level;  // 0: a 4 KiB page
         bool accessed;
         bool dirty;
     };
 
     /// Tables made ahead for one mapping; those not used go back.
-    class [[nodiscard]] Prepared {
+    class Prepared {
     public:
         explicit Prepared(Memory& memory) : memory_(memory) {}
-        Prepared(Prepared&& other) noexcept
-            : memory_(other.memory_), first_(std::exchange(other.first_, {})) {}
+        Prepared(const Prepared&) = delete;
+        Prepared& operator=(const Prepared&) = delete;
         ~Prepared() {
             while (first_.value != 0) {
                 memory_.free_table(take());
@@ -94,14 +94,14 @@ public:
         }
     }
 
-    /// Allocates the tables for mapping `size` bytes at `start` to memory from `physical` on, with
-    /// pages up to `largest_level`. EEXIST if something is mapped there, ENOMEM. For scattered
-    /// 4 KiB frames `largest_level` is 0 and `physical` any frame.
-    Result<Prepared> prepare(VirtualAddress start, u64 size, PhysicalAddress physical, u32 largest_level) {
+    /// Adds to `prepared` the tables for mapping `size` bytes at `start` to memory from `physical`
+    /// on, with pages up to `largest_level`. EEXIST if something is mapped there, ENOMEM. For
+    /// scattered 4 KiB frames `largest_level` is 0 and `physical` any frame. A long range may be
+    /// prepared in parts; where two parts share a table there is one too many.
+    Result<void> prepare(Prepared& prepared, VirtualAddress start, u64 size, PhysicalAddress physical,
+                         u32 largest_level) {
         ASSERT(size != 0 && is_aligned(start.value | size | physical.value, kPageSize));
-        Prepared prepared(memory_);
-        TRY(prepare_in(prepared, root_, Cursor::kTopLevel, {start, start + size, physical, largest_level}));
-        return prepared;
+        return prepare_in(prepared, root_, Cursor::kTopLevel, {start, start + size, physical, largest_level});
     }
 
     /// Maps what prepare() was asked for, or a part of it, with the largest pages that alignment
@@ -129,7 +129,8 @@ public:
     /// prepare() and map() in one.
     Result<void> map(VirtualAddress start, u64 size, PhysicalAddress physical, Protection protection,
                      u32 largest_level) {
-        Prepared prepared = TRY(prepare(start, size, physical, largest_level));
+        Prepared prepared(memory_);
+        TRY(prepare(prepared, start, size, physical, largest_level));
         map(prepared, start, size, physical, protection, largest_level);
         return {};
     }
@@ -158,8 +159,8 @@ public:
     /// calls `removed(PhysicalAddress, level)` for each page; `removed` may retire its frame in
     /// `flush`. Stops after `budget` entries or when `flush` has no room; returns where.
     template <typename Removed>
-    VirtualAddress unmap(VirtualAddress start, VirtualAddress end, TlbFlush& flush, u32 budget, EmptyTables empty,
-                         Removed removed) {
+    VirtualAddress unmap(VirtualAddress start, VirtualAddress end, TlbFlush& flush OPEN_OBLIGATION, u32 budget,
+                         EmptyTables empty, Removed removed) {
         Cursor cursor(memory_, root_, start, end);
         while (!cursor.done() && budget-- != 0) {
             const u64 entry = cursor.load();
@@ -187,8 +188,8 @@ public:
 
     /// Changes what is permitted in [start, end), as unmap(): writable, executable and user;
     /// caching and global stay. Addresses without a translation are passed over.
-    VirtualAddress protect(VirtualAddress start, VirtualAddress end, Protection protection, TlbFlush& flush,
-                           u32 budget) {
+    VirtualAddress protect(VirtualAddress start, VirtualAddress end, Protection protection,
+                           TlbFlush& flush OPEN_OBLIGATION, u32 budget) {
         const u64 wanted = encode({}, protection, 0) & kProtectionMask;
         Cursor cursor(memory_, root_, start, end);
         while (!cursor.done() && budget-- != 0) {
@@ -271,8 +272,7 @@ private:
         const u64 size = Cursor::size_of(level);
         while (request.start < request.end) {
             const VirtualAddress next{std::min(request.end.value - 1, request.start.value | (size - 1)) + 1};
-            const u64 entry =
-                table.value == 0 ? 0 : memory_.load(table, Cursor::index_of(request.start, level));
+            const u64 entry = table.value == 0 ? 0 : memory_.load(table, Cursor::index_of(request.start, level));
             const bool present = (entry & Format::kPresent) != 0;
             if (present && is_leaf(entry, level)) {
                 return fail(Errno::eexist);
@@ -332,7 +332,7 @@ private:
         return true;
     }
 
-    void remove_table(Cursor& parent, PhysicalAddress table, TlbFlush& flush) {
+    void remove_table(Cursor& parent, PhysicalAddress table, TlbFlush& flush OPEN_OBLIGATION) {
         parent.store(0);
         // A walk that began before may still be in the table: the flush covers it even when no
         // page of it was removed just now.

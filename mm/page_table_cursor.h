@@ -32,9 +32,7 @@ public:
     u64 entry_size() const { return size_of(level_); }
     VirtualAddress entry_start() const { return {align_down(address_.value, entry_size())}; }
     /// Whether the range covers all that the current entry translates.
-    bool covers_entry() const {
-        return entry_start() >= start_ && end_ - entry_start() >= entry_size();
-    }
+    bool covers_entry() const { return entry_start() >= start_ && end_ - entry_start() >= entry_size(); }
 
     u64 load() const { return memory_.load(table(), index()); }
     void store(u64 entry) { memory_.store(table(), index(), entry); }

@@ -15,13 +15,13 @@ namespace cairn::mm {
 class SlabCache;
 
 struct Slab {
-    ListNode node;       // in the cache's list of partial or of empty slabs; full ones are in none
+    ListNode node;  // in the cache's list of partial or of empty slabs; full ones are in none
     SlabCache* cache;
-    u8* objects;         // start of the block
-    u32 in_use;          // objects that the slab layer has given out
-    u32 words;           // of the bitmap
-    u64* taken;          // bit per object: given out; the bits beyond the last object are set
-    Atomic<u64>* live;   // checked builds: bit per object: a caller owns it; null otherwise
+    u8* objects;        // start of the block
+    u32 in_use;         // objects that the slab layer has given out
+    u32 words;          // of the bitmap
+    u64* taken;         // bit per object: given out; the bits beyond the last object are set
+    Atomic<u64>* live;  // checked builds: bit per object: a caller owns it; null otherwise
 };
 using SlabList = List<Slab, &Slab::node>;
 

@@ -18,15 +18,17 @@ struct SizeClass {
 /// Four steps for each doubling from 64 on, so that at most a fifth of an object is padding; all but the
 /// steps between are aligned to their size.
 constexpr SizeClass kSizeClasses[] = {
-    {8, "size-8"},       {16, "size-16"},     {32, "size-32"},     {48, "size-48"},     {64, "size-64"},
-    {96, "size-96"},     {128, "size-128"},   {160, "size-160"},   {192, "size-192"},   {256, "size-256"},
-    {320, "size-320"},   {384, "size-384"},   {512, "size-512"},   {640, "size-640"},   {768, "size-768"},
+    {8, "size-8"},       {16, "size-16"},     {32, "size-32"},     {48, "size-48"},   {64, "size-64"},
+    {96, "size-96"},     {128, "size-128"},   {160, "size-160"},   {192, "size-192"}, {256, "size-256"},
+    {320, "size-320"},   {384, "size-384"},   {512, "size-512"},   {640, "size-640"}, {768, "size-768"},
     {1024, "size-1024"}, {1536, "size-1536"}, {2048, "size-2048"},
 };
 constexpr u32 kClassCount = sizeof(kSizeClasses) / sizeof(kSizeClasses[0]);
 
 /// The alignment that all objects of a class have: the largest power of two that divides its size.
-constexpr usize natural_alignment(usize size) { return size & (~size + 1); }
+constexpr usize natural_alignment(usize size) {
+    return size & (~size + 1);
+}
 
 /// From (size + 7) / 8 to the class.
 constexpr auto kClassOfSize = [] {
@@ -219,8 +221,12 @@ void SlabAllocator::free_magazine(Magazine* magazine) {
 
 namespace cairn {
 
-void* heap_allocate(usize size, usize alignment) { return g_kernel.slab->allocate(size, alignment); }
+void* heap_allocate(usize size, usize alignment) {
+    return g_kernel.slab->allocate(size, alignment);
+}
 
-void heap_free(void* memory, usize size, usize alignment) { g_kernel.slab->free(memory, size, alignment); }
+void heap_free(void* memory, usize size, usize alignment) {
+    g_kernel.slab->free(memory, size, alignment);
+}
 
 }  // namespace cairn

@@ -42,7 +42,7 @@ struct SlabStatistics {
     u64 in_use = 0;       // objects that callers own
     u64 cached = 0;       // free objects in magazines
     u64 slabs = 0;
-    u64 bytes = 0;        // of the slabs
+    u64 bytes = 0;  // of the slabs
 };
 
 class SlabCache {

@@ -16,7 +16,9 @@ void TlbFlush::note(VirtualAddress start, u64 size, [[maybe_unused]] u32 level) 
     page_size_ = std::min(page_size_, size);
 }
 
-PhysicalAddress TlbFlush::retire_table(PhysicalAddress table) { return std::exchange(tables_, table); }
+PhysicalAddress TlbFlush::retire_table(PhysicalAddress table) {
+    return std::exchange(tables_, table);
+}
 
 bool TlbFlush::has_room() {
     if (inline_count_ < kInline || (gathered_ != nullptr && gathered_->count < Gathered::kCapacity)) {

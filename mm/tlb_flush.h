@@ -13,6 +13,9 @@
 
 namespace cairn::mm {
 
+/// For parameters: an open obligation goes in and, still open, comes out.
+#define OPEN_OBLIGATION PARAM_TYPESTATE(unconsumed) RETURN_TYPESTATE(unconsumed)
+
 /// Proof that a flush has been done. Only TlbDirectory makes one (and tests of the page table).
 class FlushDone {
 private:
