@@ -48,7 +48,7 @@ namespace cairn::arch::host {
 namespace {
 
 /// Who made the switch that is under way: AddressSanitizer tells its stack's bounds to the other side.
-constinit Fiber* switching_from = nullptr;
+[[maybe_unused]] constinit Fiber* switching_from = nullptr;
 
 void before_switch([[maybe_unused]] Fiber* from, [[maybe_unused]] const Fiber& to) {
 #if CAIRN_ADDRESS_SANITIZER

@@ -58,7 +58,10 @@ bool Dispatcher::take_one(RunQueue& from, RunQueue& to) NO_THREAD_SAFETY_ANALYSI
         return false;
     }
     from.account(arch::monotonic_now());
-    from.dequeue(*chosen);
+    // `queued_` stays true: a waker that read false in between would enqueue the thread itself, if it
+    // was preempted while it announced a sleep.
+    from.ready.dequeue(*chosen);
+    from.publish();
     to.enqueue(*chosen, ReadyQueue::Arrival::Moved);
     return true;
 }

@@ -4,6 +4,22 @@
 
 namespace cairn::sched {
 
+namespace {
+
+/// Takes back the announcement of a sleep that is in `mask`. The thread may itself have gone on
+/// since the caller's last look, and even have ended, and that must not be overwritten.
+bool try_end_sleep(Atomic<ThreadState>& state, ThreadStateMask mask) {
+    ThreadState seen = state.load(Order::acquire);
+    while ((mask_of(seen) & mask) != 0) {
+        if (state.compare_exchange(seen, ThreadState::Running, Order::acq_rel, Order::acquire)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
 bool Dispatcher::wake(Thread& thread, ThreadStateMask mask) NO_THREAD_SAFETY_ANALYSIS {
     InterruptGuard interrupts;
     if (&thread == arch::current_thread()) {
@@ -22,12 +38,10 @@ bool Dispatcher::wake(Thread& thread, ThreadStateMask mask) NO_THREAD_SAFETY_ANA
         // On its way to sleep. Its CPU decides under the run queue's lock whether it still does.
         RunQueue& queue = lock_run_queue_of(thread);
         bool still_queued = thread.queued_.load(Order::relaxed);
-        if (still_queued) {
-            thread.state_.store(ThreadState::Running, Order::relaxed);
-        }
+        bool ended = still_queued && try_end_sleep(thread.state_, mask);
         queue.lock.unlock_keep_interrupts_off();
         if (still_queued) {
-            return true;
+            return ended;
         }
     }
     // It has left its run queue but may still be on its stack: the CPU that it leaves is in the
@@ -35,7 +49,9 @@ bool Dispatcher::wake(Thread& thread, ThreadStateMask mask) NO_THREAD_SAFETY_ANA
     while (thread.on_cpu_.load(Order::acquire)) {
         arch::cpu_relax();
     }
-    thread.state_.store(ThreadState::Running, Order::relaxed);
+    if (!try_end_sleep(thread.state_, mask)) {
+        return false;
+    }
     if (!thread.migrating_) {
         place_and_enqueue(thread, ReadyQueue::Arrival::Woken);
     }
