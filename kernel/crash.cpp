@@ -8,16 +8,17 @@ namespace cairn {
 
 namespace {
 
-/// The address is read at run time, so that the compiler cannot see through the bug.
+/// The pointer is read at run time, so that the compiler cannot see through the bug.
 void write_to_null() {
-    volatile uptr address = 0;
-    *reinterpret_cast<volatile u32*>(address) = 1;
+    u32* volatile pointer = nullptr;
+    *pointer = 1;
 }
 
 /// Fills the stack up to its guard page and beyond.
 u64 recurse(u64 depth) {
+    constexpr u64 kDeeperThanAnyStack = 1 << 20;
     volatile u64 frame[64] = {depth};
-    u64 below = recurse(depth + 1);
+    u64 below = depth < kDeeperThanAnyStack ? recurse(depth + 1) : 0;
     return below + frame[depth % 64];
 }
 

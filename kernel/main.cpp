@@ -10,10 +10,13 @@
 #include "kernel/boot/options.h"
 #include "kernel/crash.h"
 #include "kernel/processors.h"
+#include "kernel/sched/cross_call.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/stress/stress.h"
 #include "kernel/time/clock.h"
+#include "mm/address_space.h"
 #include "mm/initialize.h"
+#include "mm/kernel_space.h"
 
 namespace cairn {
 
@@ -24,6 +27,7 @@ struct StartUp {
     PerCpu boot_cpu;
     boot::Information information;
     boot::Options options;
+    mm::EarlyMemory early_memory;
     arch::PlatformDescription platform;
 };
 constinit StartUp start_up;
@@ -46,7 +50,6 @@ void read_boot_information(const arch::BootHandover& handover, PhysicalReader& m
     set_console_level(start_up.options.log_level);
     set_panic_timeout(start_up.options.panic_timeout);
     log_notice("boot", "Cairn, a kernel for Linux programs, x86-64{}", CAIRN_CHECKS ? ", with checks" : "");
-    log_info("boot", "command line: {}", start_up.information.command_line());
     boot::log_information(start_up.information);
     if (!parsed.ok()) {
         panic("the boot loader's information cannot be used: {}", parsed.error());
@@ -62,8 +65,22 @@ void read_platform_tables(PhysicalReader& memory) {
     }
 }
 
+void start_memory() {
+    mm::collect_memory(start_up.information, start_up.early_memory);
+    must(mm::create_kernel_space(start_up.information, start_up.early_memory), "no memory for the kernel's space");
+    must(mm::create_allocators(start_up.early_memory), "no memory for the frame allocator");
+    must(mm::create_tlb_directory(&sched::call_on_cpus), "no memory for the TLB directory");
+    must(mm::prepare_cpu(arch::this_cpu()), "no memory for the boot CPU's caches");
+}
+
+/// Uncached registers, for arch's drivers of APICs and clocks; see arch::MapRegisters.
+void* map_registers(PhysicalRange registers) {
+    Result<void*> mapped = g_kernel.kernel_space->map_device(registers);
+    return mapped.ok() ? mapped.value() : nullptr;
+}
+
 void start_clock() {
-    std::string_view name = arch::initialize_clock(start_up.platform, mm::map_registers);
+    std::string_view name = arch::initialize_clock(start_up.platform, map_registers);
     log_info("time", "clock source {}", name);
 }
 
@@ -106,12 +123,14 @@ void kernel_boot(const arch::BootHandover& handover) {
     read_boot_information(handover, memory);
     read_platform_tables(memory);
 
-    must(mm::initialize(start_up.information), "not enough memory to start");
-    arch::initialize_interrupts(start_up.platform, mm::map_registers);
+    start_memory();
+    arch::initialize_interrupts(start_up.platform, map_registers);
     start_clock();
-    must(sched::initialize_boot_cpu(), "not enough memory for the scheduler");
+    must(sched::initialize_boot_cpu(), "no memory for the scheduler");
+    g_kernel.scheduler->address_space_switch = &mm::switch_address_space;
     start_other_processors(start_up.platform, start_up.options.max_cpus);
-    mm::finish_start_up();
+    mm::reclaim_boot_memory();
+    mm::log_memory();
 
     log_notice("boot", "complete in {} ms", time::now().value / 1'000'000);
     run_after_boot();

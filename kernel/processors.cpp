@@ -6,6 +6,7 @@
 #include "kernel/base/own.h"
 #include "kernel/sched/scheduler.h"
 #include "mm/initialize.h"
+#include "mm/kernel_space.h"
 
 namespace cairn {
 
@@ -27,7 +28,7 @@ Result<void> start_processor(u32 hardware_id) {
     g_kernel.cpus[cpu.index.value] = &cpu;
     TRY(sched::prepare_cpu(cpu));
     ++g_kernel.cpu_count;
-    return arch::start_cpu(cpu, sched::startup_stack_top(cpu), mm::kernel_root(), secondary_cpu_entry);
+    return arch::start_cpu(cpu, sched::startup_stack_top(cpu), g_kernel.kernel_space->root(), secondary_cpu_entry);
 }
 
 }  // namespace

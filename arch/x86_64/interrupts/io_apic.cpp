@@ -46,7 +46,6 @@ constexpr u64 trigger_bits(InterruptTrigger trigger) {
 }  // namespace
 
 void IoApics::initialize(const PlatformDescription& platform, MapRegisters map_registers) {
-    SpinLockGuard guard(lock_);
     for (u32 i = 0; i < platform.io_controller_count; ++i) {
         const IoInterruptController& description = platform.io_controllers[i];
         volatile u32* registers = map_register_block<u32>(map_registers, description.address, kRegisterBytes);
@@ -60,6 +59,7 @@ void IoApics::initialize(const PlatformDescription& platform, MapRegisters map_r
             log_error("irq", "ioapic {} at {} does not answer", description.id, description.address);
             continue;
         }
+        SpinLockGuard guard(lock_);
         Controller& controller = controllers_[count_++];
         controller = {registers, description.first_gsi, lines};
         for (u32 line = 0; line < lines; ++line) {
