@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "arch/host/simulator.h"
+#include "kernel/base/heap.h"
 #include "kernel/base/panic.h"
 
 namespace cairn::arch {
@@ -88,7 +89,7 @@ void wait_for_interrupt() {
     }
 }
 
-std::string_view initialize_clock(const PlatformDescription&) {
+std::string_view initialize_clock(const PlatformDescription&, MapRegisters) {
     return "simulated clock, simulated timer";
 }
 
@@ -101,11 +102,24 @@ void context_initialize(ThreadContext& context, void* stack_top, usize stack_siz
     *context.canary = host::kStackCanary;
 }
 
-Result<void> context_add_vector_state(ThreadContext&) {
+Result<void> context_add_vector_state(ThreadContext& context) {
+    context.vector_pattern = static_cast<u64*>(heap_allocate(sizeof(u64), alignof(u64)));
+    if (context.vector_pattern == nullptr) {
+        return fail(Errno::enomem);
+    }
+    *context.vector_pattern = 0;
     return {};
 }
 
+void fill_vector_registers(u64 pattern) {
+    this_cpu().machine->vector_pattern = pattern;
+}
+bool vector_registers_hold(u64 pattern) {
+    return this_cpu().machine->vector_pattern == pattern;
+}
+
 void context_destroy(ThreadContext& context) {
+    heap_free(context.vector_pattern, sizeof(u64), alignof(u64));
     if (context.fiber.stack_bottom != nullptr) {
         host::forget_stack_contents(const_cast<void*>(context.fiber.stack_bottom), context.fiber.stack_size);
     }
@@ -115,6 +129,12 @@ void context_destroy(ThreadContext& context) {
 void context_switch(ThreadContext& from, ThreadContext& to) {
     if (from.canary != nullptr && *from.canary != host::kStackCanary) {
         panic("kernel stack overflow");
+    }
+    if (from.vector_pattern != nullptr) {
+        *from.vector_pattern = this_cpu().machine->vector_pattern;
+    }
+    if (to.vector_pattern != nullptr) {
+        this_cpu().machine->vector_pattern = *to.vector_pattern;
     }
     host::g_simulator.note_progress();
     host::fiber_switch(from.fiber, to.fiber);

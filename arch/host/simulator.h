@@ -36,6 +36,7 @@ struct CpuState {
     u64 own_steps_at_relax = 0;
     void (*entry)(PerCpu&) = nullptr;  // what start_cpu asked for
     host::Mmu mmu;
+    u64 vector_pattern = 0;  // stands for the contents of all vector registers
 
     u64 earliest_pending() const;
 };

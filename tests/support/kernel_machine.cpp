@@ -93,7 +93,7 @@ void boot_kernel(u32 cpus, usize memory) {
     PerCpu& boot_cpu = *g_kernel.cpus[0];
     arch::initialize_cpu(boot_cpu);
     build_memory(boot_cpu, memory);
-    arch::initialize_clock({});
+    arch::initialize_clock({}, nullptr);
     must(sched::initialize_boot_cpu(), "scheduler");
     start_other_cpus(cpus);
 }

@@ -138,6 +138,7 @@ struct TrapFrame {
 /// A thread that does not run is a fiber.
 struct ThreadContext {
     host::Fiber fiber;
+    u64* vector_pattern = nullptr;  // what its vector registers hold; null for a thread without
     void* vector_state = nullptr;
     u64* canary = nullptr;  // lowest word of the stack, checked when the thread is switched out
 };
