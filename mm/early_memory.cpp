@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "arch/arch.h"
 #include "kernel/base/log.h"
 
 namespace cairn::mm {
@@ -75,6 +76,9 @@ Result<PhysicalAddress> EarlyMemory::allocate(u64 size, u64 alignment, MemoryPur
         }
         assign(i, {start, start + size}, purpose);
         merge_neighbours();
+        if (purpose != MemoryPurpose::Metadata) {  // which is announced as it comes into use
+            arch::memory_unpoison(arch::direct_map(start), size);
+        }
         return start;
     }
     return fail(Errno::enomem);

@@ -92,7 +92,7 @@ struct FrameStatistics {
     u64 boot = 0;          // boot loader's information, modules, ACPI tables; reclaimable
     u64 firmware = 0;      // the first MiB, never handed out
 
-    u64 reclaimed = 0;  // of the above, what reclaim_boot_memory has made free so far
+    u64 reclaimed = 0;              // of the above, what reclaim_boot_memory has made free so far
     u64 free_blocks[kOrders] = {};  // blocks in the lists by order; a block not yet touched counts
 };
 

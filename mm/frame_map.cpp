@@ -12,6 +12,7 @@ namespace {
 Result<void*> allocate_cleared(EarlyMemory& memory, u64 size) {
     PhysicalAddress address = TRY(memory.allocate(size, kPageSize, MemoryPurpose::Metadata));
     void* pointer = arch::direct_map(address);
+    arch::memory_unpoison(pointer, size);
     __builtin_memset(pointer, 0, size);
     return pointer;
 }
@@ -62,8 +63,7 @@ Result<void> FrameMap::add_metadata(EarlyMemory& memory) {
             const u64 size = (last - first + 1) * kBlockFrames * sizeof(Frame);
             PhysicalAddress array = TRY(memory.allocate(size, kPageSize, MemoryPurpose::Metadata));
             // SAFETY: only frames of blocks first ... last are ever addressed through the pointer.
-            uptr of_block_zero =
-                reinterpret_cast<uptr>(arch::direct_map(array)) - first * kBlockFrames * sizeof(Frame);
+            uptr of_block_zero = reinterpret_cast<uptr>(arch::direct_map(array)) - first * kBlockFrames * sizeof(Frame);
             section.frames = reinterpret_cast<Frame*>(of_block_zero);
         }
     }
@@ -107,7 +107,9 @@ void FrameMap::initialize_block(Section& section, FrameNumber number) {
     }
     const u64 first = align_down(number.value, kBlockFrames) % kSectionFrames;
     // SAFETY: a Frame whose bytes are zero is a Frame in state None (frame.h).
-    __builtin_memset(static_cast<void*>(section.frames + first), 0, kBlockFrames * sizeof(Frame));
+    void* metadata = section.frames + first;
+    arch::memory_unpoison(metadata, kBlockFrames * sizeof(Frame));
+    __builtin_memset(metadata, 0, kBlockFrames * sizeof(Frame));
     section.initialized.fetch_or(bit, Order::release);
 }
 

@@ -21,10 +21,10 @@ constexpr u32 kBlocksPerSection = 32;
 constexpr u64 kSectionFrames = kBlockFrames * kBlocksPerSection;
 
 struct Section {
-    Frame* frames = nullptr;      // of the section's frame 0, which need not be present
-    u32 present = 0;              // bit per block: some of it is memory; fixed once built
-    u32 untouched = 0;            // bit per block: free, not initialised; the zone's lock
-    Atomic<u32> initialized{0};   // bit per block: the metadata was cleared
+    Frame* frames = nullptr;     // of the section's frame 0, which need not be present
+    u32 present = 0;             // bit per block: some of it is memory; fixed once built
+    u32 untouched = 0;           // bit per block: free, not initialised; the zone's lock
+    Atomic<u32> initialized{0};  // bit per block: the metadata was cleared
 };
 
 class FrameMap {
@@ -39,8 +39,7 @@ public:
     /// The metadata of a frame; nullptr if there is no such memory or its block is untouched.
     Frame* find(FrameNumber number) const {
         Section* section = find_section(number);
-        if (section == nullptr ||
-            (section->initialized.load(Order::acquire) & block_bit(number)) == 0) {
+        if (section == nullptr || (section->initialized.load(Order::acquire) & block_bit(number)) == 0) {
             return nullptr;
         }
         return section->frames + number.value % kSectionFrames;

@@ -29,3 +29,4 @@
 #define RETURN_TYPESTATE(state) CAIRN_ATTRIBUTE(return_typestate(state))
 #define SET_TYPESTATE(state) CAIRN_ATTRIBUTE(set_typestate(state))
 #define CALLABLE_WHEN(...) CAIRN_ATTRIBUTE(callable_when(__VA_ARGS__))
+#define PARAM_TYPESTATE(state) CAIRN_ATTRIBUTE(param_typestate(state))

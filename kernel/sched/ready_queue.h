@@ -33,13 +33,15 @@ public:
     /// The running entity waits again.
     void stop_running();
     Schedulable* running() const { return running_; }
+    /// New parameters for an entity of this queue, waiting or running; a running one stays that.
+    void change_parameters(Schedulable& entity, Policy policy, i32 nice, u32 realtime_priority);
 
     /// The running entity has run for `elapsed`; returns whether another should have its turn.
     bool account(Nanoseconds elapsed);
     /// The running entity is willing to wait for its turn again.
     void yield_running();
-    /// Whether a waiting entity is to replace the running one now. `woken`, if given, just came.
-    bool should_preempt(const Schedulable* woken) const;
+    /// Whether `woken`, which just came, is to replace the running one now.
+    bool should_preempt(const Schedulable& woken) const;
 
     /// How long the running entity may go on undisturbed; never() when nobody competes with it.
     Nanoseconds remaining_slice() const;
@@ -60,10 +62,12 @@ public:
     }
 
 private:
+    void start(Schedulable& entity);
+
     RealtimeQueue realtime_;
     FairQueue fair_;
     Schedulable* running_ = nullptr;
-    bool preempted_ = false;  // the running entity did not ask to stop
+    bool turn_over_ = false;  // the running entity has used up its slice, or yielded
 };
 
 template <typename Visit>

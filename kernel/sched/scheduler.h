@@ -15,6 +15,8 @@ public:
 
     /// CPUs whose idle thread runs; a hint for placement.
     AtomicCpuSet idle_cpus;
+    /// CPUs on which threads wait for their turn; a hint for those that look for work.
+    AtomicCpuSet loaded_cpus;
     /// Told at each change of address space; set once, before the first thread has one.
     AddressSpaceSwitch address_space_switch = nullptr;
 

@@ -101,21 +101,25 @@ public:
 
     void last_reference_dropped();
 
-    static constexpr usize kNameLimit = 31;
-
-    // --- For the files of kernel/sched only ---------------------------------------------------
-    static constexpr u32 kInterruptPending = 1;
-    static constexpr u32 kKillPending = 2;
-
+    /// Use create(); public for try_new_ref only.
     Thread(std::string_view name, const ThreadOptions& options);
     ~Thread();
+
+private:
+    friend class Dispatcher;
+    friend class RunQueue;
+    friend class Scheduler;
+
+    static constexpr usize kNameLimit = 31;
+    static constexpr u32 kInterruptPending = 1;
+    static constexpr u32 kKillPending = 2;
 
     Atomic<ThreadState> state_{ThreadState::New};
     Atomic<bool> queued_{false};  // in a run queue, waiting or running
     Atomic<bool> on_cpu_{false};
     Atomic<u32> cpu_{0};
     Atomic<u32> pending_{0};
-    bool migrating_ = false;  // the CPU that it leaves will enqueue it elsewhere; under lock_ of its run queue
+    bool migrating_ = false;  // in no run queue: the CPU that it leaves will enqueue it elsewhere
     SpinLock<LockRank::Thread> lock_;
     CpuSet affinity_;  // written under lock_ and the run queue's, read under either
     mm::AddressSpace* address_space_ = nullptr;

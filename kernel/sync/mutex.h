@@ -29,7 +29,7 @@ public:
     bool held_by_current_thread() const;
 
 private:
-    struct MutexWaiter {
+    struct QueuedWaiter {
         ListNode node;
         Parking parking;
     };
@@ -39,18 +39,17 @@ private:
 
     bool lock_contended(SleepKind kind);
     bool spin_while_owner_runs();
-    bool try_take(uptr seen);
-    bool try_take_as_first_waiter();
-    void leave_queue(MutexWaiter& waiter) REQUIRES(lock_);
+    bool try_take();
+    bool take_as_first_waiter() REQUIRES(lock_);
+    void leave_queue(QueuedWaiter& waiter) REQUIRES(lock_);
     void unlock_contended();
 
     Atomic<uptr> word_{0};
     SpinLock<LockRank::WaitQueue> lock_;
-    List<MutexWaiter, &MutexWaiter::node> waiters_ GUARDED_BY(lock_);
+    List<QueuedWaiter, &QueuedWaiter::node> waiters_ GUARDED_BY(lock_);
 };
 
-/// Rank bookkeeping of sleeping locks (checked builds): the current thread's list, and that no
-/// spinlock is held and sleeping is allowed.
+/// Rank bookkeeping of sleeping locks in the current thread's list (checked builds).
 void note_sleeping_lock_acquired(const void* lock, LockRank rank, RankUse use);
 void note_sleeping_lock_released(const void* lock);
 
@@ -64,11 +63,13 @@ public:
 
     /// Thread context; may sleep.
     void lock(RankUse use = RankUse::Strict) ACQUIRE() NO_THREAD_SAFETY_ANALYSIS {
+        DEBUG_ASSERT(sleep_allowed());
         note_acquired(use);
         word_.lock();
     }
     /// As lock(), but a killed thread gives up: false, and the mutex is not held.
     [[nodiscard]] bool lock_killable() TRY_ACQUIRE(true) NO_THREAD_SAFETY_ANALYSIS {
+        DEBUG_ASSERT(sleep_allowed());
         note_acquired(RankUse::Strict);
         bool locked = word_.lock_killable();
         if (!locked) {
@@ -116,6 +117,28 @@ public:
 
 private:
     Mutex<kRank>& mutex_;
+};
+
+/// Holds two different mutexes of one rank for a scope; taken in the order of their addresses.
+template <LockRank kRank>
+class SCOPED_CAPABILITY MutexPairGuard {
+public:
+    MutexPairGuard(Mutex<kRank>& a, Mutex<kRank>& b) ACQUIRE(a, b) NO_THREAD_SAFETY_ANALYSIS : lower_(&a < &b ? a : b),
+                                                                                               upper_(&a < &b ? b : a) {
+        ASSERT(&a != &b);
+        lower_.lock();
+        upper_.lock(RankUse::SecondOfPair);
+    }
+    ~MutexPairGuard() RELEASE() NO_THREAD_SAFETY_ANALYSIS {
+        upper_.unlock();
+        lower_.unlock();
+    }
+    MutexPairGuard(const MutexPairGuard&) = delete;
+    MutexPairGuard& operator=(const MutexPairGuard&) = delete;
+
+private:
+    Mutex<kRank>& lower_;
+    Mutex<kRank>& upper_;
 };
 
 /// Data inside its mutex; the counterpart of SpinLocked.

@@ -38,7 +38,7 @@ struct ReadSideHead {
 
 /// Has a kernel thread call `callback(head)` after all readers that run now are done. The callback
 /// runs in thread context and may take sleeping locks, but should be short, since others wait
-/// behind it. Any context; allocates nothing.
+/// behind it. Allocates nothing. Any context that holds no lock of rank WaitQueue or inner.
 void call_after_grace_period(ReadSideHead& head, ReadSideHead::Callback callback);
 
 /// Sleeps until all readers that run now are done. Thread context.
@@ -46,25 +46,26 @@ void wait_for_readers();
 
 /// One CPU's part (PerCpu::read_side).
 struct alignas(kCacheLine) CpuReadSide {
-    Atomic<u64> passed{0};    // the last grace period for which this CPU was quiescent
-    Atomic<bool> idle{true};  // sleeps, or has not started: quiescent until it says otherwise
+    Atomic<bool> asked{false};  // a grace period waits for this CPU; whoever clears it counts it down
+    Atomic<bool> idle{true};    // sleeps, or has not started: quiescent until it says otherwise
 
     SpinLock<LockRank::ReadSide> lock;  // of the two below
     ReadSideHead* first GUARDED_BY(lock) = nullptr;
     ReadSideHead** last GUARDED_BY(lock) = &first;
 };
 
-/// g_kernel.read_side.
+/// g_kernel.read_side: drives grace periods, one at a time, from a thread of its own.
 class ReadSide {
 public:
-    /// Makes the object and the thread that drives grace periods. Boot CPU, once.
+    /// Makes g_kernel.read_side; callbacks may be queued from then on. Boot CPU, once. ENOMEM.
     static Result<void> initialize();
+    /// Starts its thread. Boot CPU, once, when threads can be made. ENOMEM.
+    static Result<void> start();
 
     /// This CPU has no reader now. Interrupts off, no lock held. Called at each switch of threads.
     static void note_quiescent(PerCpu& cpu) {
-        ReadSide* self = g_kernel.read_side;
-        if (cpu.read_side->passed.load(Order::relaxed) != self->sequence_.load(Order::acquire)) [[unlikely]] {
-            self->pass(*cpu.read_side);
+        if (cpu.read_side->asked.load(Order::relaxed)) [[unlikely]] {
+            pass(*cpu.read_side);
         }
     }
     /// This CPU is about to sleep and has no reader until leave_idle(). Interrupts off.
@@ -72,27 +73,30 @@ public:
     /// First thing after a sleep, also in the interrupt handler that ends it. Interrupts off.
     static void leave_idle(PerCpu& cpu) {
         if (cpu.read_side->idle.load(Order::relaxed)) {
-            leave_idle_slow(cpu);
+            cpu.read_side->idle.store(false, Order::relaxed);
+            full_fence();  // pairs with the one in begin_grace_period()
         }
     }
-    /// An interrupt arrived on this CPU. Interrupts off, in the handler.
-    static void note_interrupt(PerCpu& cpu);
+    /// An interrupt has arrived on this CPU: call first in its handler. Interrupts off.
+    static void note_interrupt(PerCpu& cpu) {
+        leave_idle(cpu);
+        if (cpu.read_side->asked.load(Order::relaxed)) [[unlikely]] {
+            pass_in_interrupt(cpu);
+        }
+    }
 
 private:
     friend void call_after_grace_period(ReadSideHead& head, ReadSideHead::Callback callback);
 
-    static void leave_idle_slow(PerCpu& cpu);
-    [[noreturn]] static void run(void* self);
-    void pass(CpuReadSide& cpu);
-    bool claim(CpuReadSide& cpu, u64 sequence);
+    static void pass(CpuReadSide& cpu);
+    static void pass_in_interrupt(PerCpu& cpu);
+    [[noreturn]] void run();
     ReadSideHead* collect();
-    void wait_for_grace_period();
     void begin_grace_period();
     void press_laggards();
 
-    Atomic<u64> sequence_{0};     // the grace period that runs or was the last
-    Atomic<u32> unfinished_{0};   // CPUs that have not passed it yet
-    Atomic<bool> wanted_{false};  // somebody has queued a callback since collect()
+    Atomic<u32> unfinished_{0};   // CPUs that the grace period still waits for
+    Atomic<bool> wanted_{false};  // somebody has queued a callback since the last collect()
     WaitQueue work_;              // the thread waits for wanted_
     WaitQueue finished_;          // the thread waits for unfinished_ == 0
 };

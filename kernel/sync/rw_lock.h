@@ -37,9 +37,7 @@ private:
     static constexpr u64 kReader = 4;
 
     bool lock_contended(Access access, SleepKind kind);
-    bool try_lock_or_mark(Access access) REQUIRES(lock_);
     void hand_over() REQUIRES(lock_);
-    void wake_next();
 
     Atomic<u64> word_{0};
     SpinLock<LockRank::WaitQueue> lock_;
@@ -56,6 +54,7 @@ public:
 
     /// Thread context; may sleep.
     void lock_shared() ACQUIRE_SHARED() NO_THREAD_SAFETY_ANALYSIS {
+        DEBUG_ASSERT(sleep_allowed());
         note_acquired();
         static_cast<void>(word_.lock_shared(SleepKind::Uninterruptible));
     }
@@ -64,6 +63,7 @@ public:
         word_.unlock_shared();
     }
     void lock_exclusive() ACQUIRE() NO_THREAD_SAFETY_ANALYSIS {
+        DEBUG_ASSERT(sleep_allowed());
         note_acquired();
         static_cast<void>(word_.lock_exclusive(SleepKind::Uninterruptible));
     }
@@ -73,6 +73,7 @@ public:
     }
     /// False when the thread was killed while it waited; the lock is not held then.
     [[nodiscard]] bool lock_exclusive_killable() TRY_ACQUIRE(true) NO_THREAD_SAFETY_ANALYSIS {
+        DEBUG_ASSERT(sleep_allowed());
         note_acquired();
         bool locked = word_.lock_exclusive(SleepKind::Killable);
         if (!locked) {

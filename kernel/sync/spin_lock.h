@@ -104,6 +104,30 @@ private:
     arch::InterruptState state_;
 };
 
+/// Holds two different spinlocks of one rank for a scope; taken in the order of their addresses.
+template <LockRank kRank>
+class SCOPED_CAPABILITY SpinLockPairGuard {
+public:
+    SpinLockPairGuard(SpinLock<kRank>& a, SpinLock<kRank>& b) ACQUIRE(a, b) NO_THREAD_SAFETY_ANALYSIS
+        : lower_(&a < &b ? a : b),
+          upper_(&a < &b ? b : a),
+          state_(lower_.lock()) {
+        ASSERT(&a != &b);
+        upper_.lock_interrupts_off(RankUse::SecondOfPair);
+    }
+    ~SpinLockPairGuard() RELEASE() NO_THREAD_SAFETY_ANALYSIS {
+        upper_.unlock_keep_interrupts_off();
+        lower_.unlock(state_);
+    }
+    SpinLockPairGuard(const SpinLockPairGuard&) = delete;
+    SpinLockPairGuard& operator=(const SpinLockPairGuard&) = delete;
+
+private:
+    SpinLock<kRank>& lower_;
+    SpinLock<kRank>& upper_;
+    arch::InterruptState state_;
+};
+
 /// Data inside its lock: nobody reaches the data without holding it. `with` callbacks return
 /// values, not references to the data.
 template <typename T, LockRank kRank>

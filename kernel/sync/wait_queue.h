@@ -58,13 +58,13 @@ private:
         // Orders the caller's change of the condition before the look at the queue; pairs with the
         // fence in join().
         full_fence();
-        return waiter_count_.load(Order::relaxed) == 0 ? 0 : wake_waiters(limit);
+        return occupied_.load(Order::relaxed) ? wake_waiters(limit) : 0;
     }
     u32 wake_waiters(u32 limit);
 
     SpinLock<LockRank::WaitQueue> lock_;
     List<Waiter, &Waiter::node> waiters_ GUARDED_BY(lock_);
-    Atomic<u32> waiter_count_{0};  // as of the last holder of lock_; read without it
+    Atomic<bool> occupied_{false};  // whether waiters_ has any; written under lock_, read without
 };
 
 template <typename Condition>

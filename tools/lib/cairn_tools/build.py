@@ -1,10 +1,11 @@
 """Configures and builds the halves of the tree, each in a folder of its own under build/."""
 
+import argparse
 import dataclasses
 import os
 import pathlib
 
-from cairn_tools.project import BUILD, ROOT, ToolError, locked, run, say
+from cairn_tools.project import BUILD, ROOT, ToolError, locked, main_guard, run, say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,31 +21,34 @@ class Variant:
         return BUILD / self.name
 
 
-def _compilers(cxx: str) -> str:
+def _compiler(cxx: str) -> str:
     return f"-DCMAKE_CXX_COMPILER={cxx}"
 
 
 _KERNEL_ONLY = "-DCAIRN_HOST=OFF"
 _HOST_ONLY = "-DCAIRN_KERNEL=OFF"
+# Lint, boot and the like are tests of the build folder `host` only.
+_NO_COMMAND_TESTS = "-DCAIRN_COMMAND_TESTS=OFF"
 _COVERAGE = "-fprofile-instr-generate -fcoverage-mapping"
 
 VARIANTS = {
     variant.name: variant
     for variant in (
-        Variant("kernel", "the kernel", (_compilers("g++"), _KERNEL_ONLY)),
-        Variant("kernel-clang", "the kernel with clang", (_compilers("clang++-19"), _KERNEL_ONLY)),
-        Variant("host", "the host tests", (_compilers("g++"), _HOST_ONLY)),
-        Variant("host-clang", "the host tests with clang", (_compilers("clang++-19"), _HOST_ONLY)),
+        Variant("kernel", "the kernel", (_compiler("g++"), _KERNEL_ONLY)),
+        Variant("kernel-clang", "the kernel with clang", (_compiler("clang++-19"), _KERNEL_ONLY)),
+        Variant("host", "the host tests", (_compiler("g++"), _HOST_ONLY)),
+        Variant("host-clang", "the host tests with clang",
+                (_compiler("clang++-19"), _HOST_ONLY, _NO_COMMAND_TESTS)),
         Variant(
             "fuzz",
             "the fuzzers",
-            (_compilers("clang++-19"), _HOST_ONLY, "-DCAIRN_HOST=OFF", "-DCAIRN_FUZZ=ON"),
+            (_compiler("clang++-19"), _HOST_ONLY, "-DCAIRN_HOST=OFF", "-DCAIRN_FUZZ=ON"),
         ),
         # Sanitizers off: they add branches that no source line stands for, and cost time.
         Variant(
             "coverage",
             "the host tests with coverage",
-            (_compilers("clang++-19"), _HOST_ONLY, "-DCAIRN_SANITIZE=OFF", "-DCMAKE_BUILD_TYPE=Debug",
+            (_compiler("clang++-19"), _HOST_ONLY, _NO_COMMAND_TESTS, "-DCAIRN_SANITIZE=OFF", "-DCMAKE_BUILD_TYPE=Debug",
              f"-DCMAKE_CXX_FLAGS={_COVERAGE}", f"-DCMAKE_EXE_LINKER_FLAGS={_COVERAGE}"),
         ),
     )
@@ -105,3 +109,15 @@ def kernel_image(folder: pathlib.Path | None = None, *, build_first: bool = True
         if not file.exists():
             raise ToolError(f"{file} does not exist; build it first")
     return image
+
+
+def main(arguments: list[str]) -> int:
+    """Builds one variant; for ctest, see tests/commands.cmake."""
+    parser = argparse.ArgumentParser(prog="cairn_tools.build", description="Builds one variant.", allow_abbrev=False)
+    parser.add_argument("variant", choices=VARIANTS)
+    build(VARIANTS[parser.parse_args(arguments).variant])
+    return 0
+
+
+if __name__ == "__main__":
+    main_guard(main)

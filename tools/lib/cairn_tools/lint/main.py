@@ -81,6 +81,7 @@ def main(arguments: list[str]) -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"which ones (all): {', '.join(CHECKS)}")
     parser.add_argument("--list", action="store_true", help="print the checks and what they demand")
+    parser.add_argument("--names", action="store_true", help="print the checks' names")
     options = parser.parse_args(arguments)
     for name in options.checks:
         if name not in CHECKS:
@@ -88,6 +89,9 @@ def main(arguments: list[str]) -> int:
     if options.list:
         for name, check in CHECKS.items():
             print(f"{name:16} {' '.join((check.__doc__ or '').split())}")
+        return 0
+    if options.names:
+        print("\n".join(CHECKS))
         return 0
 
     install("run", "test")
@@ -97,11 +101,12 @@ def main(arguments: list[str]) -> int:
     for name in options.checks or CHECKS:
         begin = time.monotonic()
         findings = findings_of(name, tree, exceptions)
-        count += len(findings)
+        failures = sum(not finding.is_advice for finding in findings)
+        count += failures
         for finding in findings:
-            print(f"{finding} [{name}]")
+            print(f"{finding}{' (advice)' if finding.is_advice else ''} [{name}]")
         sys.stdout.flush()
-        say(f"{name:16} {'ok' if not findings else f'{len(findings)} findings':14} {time.monotonic() - begin:5.1f} s")
+        say(f"{name:16} {f'{failures} findings' if failures else 'ok':14} {time.monotonic() - begin:5.1f} s")
     return 1 if count else 0
 
 

@@ -13,11 +13,12 @@ _NOT_SOURCES = {"build", ".git", ".cache", "__pycache__"}
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Finding:
-    """One complaint; printed as file:line: message."""
+    """One complaint; printed as file:line: message. Advice is printed and fails nothing."""
 
     path: str
     line: int
     message: str
+    is_advice: bool = False
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.message}"

@@ -1,0 +1,185 @@
+/// The switch of threads, and what happens right after it.
+
+#include "kernel/sched/dispatcher.h"
+
+#include "kernel/base/panic.h"
+
+namespace cairn::sched {
+
+void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
+    PerCpu& cpu = arch::this_cpu();
+    RunQueue& queue = *cpu.run_queue;
+    Thread& previous = *cpu.current;
+    sync::ReadSide::note_quiescent(cpu);
+
+    queue.lock.lock_interrupts_off();
+    Nanoseconds now = arch::monotonic_now();
+    queue.account(now);
+    Atomic<u64>& switches = put_aside(queue, previous, reason);
+    if (queue.ready.waiting_count() == 0) {
+        pull_work(queue, Surplus::AnyWaiting);
+    }
+    Schedulable* best = queue.ready.start_best();
+    Thread& next = best != nullptr ? static_cast<Thread&>(*best) : queue.idle.get();
+    // Whatever was asked for up to here, this is the answer to it.
+    arch::clear_reschedule_wanted();
+    queue.reschedule_sent.store(false, Order::relaxed);
+    queue.publish();
+    queue.arm_slice_timer(now);
+    if (&next == &previous) {
+        queue.lock.unlock_keep_interrupts_off();
+        return;
+    }
+
+    switches.store(switches.load(Order::relaxed) + 1, Order::relaxed);
+    next.started_running_ = now;
+    next.on_cpu_.store(true, Order::relaxed);
+    queue.current = &next;
+    queue.previous = &previous;
+    queue.urgency.store(best == nullptr ? 0 : RunQueue::urgency_of(next), Order::relaxed);
+    AtomicCpuSet& idle_cpus = g_kernel.scheduler->idle_cpus;
+    if (best == nullptr) {
+        queue.idle_polls.store(true, Order::relaxed);
+        idle_cpus.add(cpu.index, Order::relaxed);
+    } else if (&previous == &queue.idle.get() && idle_cpus.contains(cpu.index, Order::relaxed)) {
+        idle_cpus.remove(cpu.index, Order::relaxed);
+    }
+    queue.lock.unlock_keep_interrupts_off();
+
+    cpu.current = &next;
+    cpu.kernel_stack_top = reinterpret_cast<u64>(next.stack_.top());
+    if (previous.address_space_ != next.address_space_ && g_kernel.scheduler->address_space_switch != nullptr) {
+        g_kernel.scheduler->address_space_switch(previous.address_space_, next.address_space_);
+    }
+    arch::context_switch(previous.context_, next.context_);
+    finish_switch();
+}
+
+/// The running thread leaves the run queue or waits in it for its next turn. Returns what counts
+/// such switches.
+Atomic<u64>& Dispatcher::put_aside(RunQueue& queue, Thread& thread, Reason reason) NO_THREAD_SAFETY_ANALYSIS {
+    bool sleeps = reason == Reason::Voluntary && thread.state_.load(Order::acquire) != ThreadState::Running;
+    if (&thread == &queue.idle.get()) {
+        return thread.voluntary_switches_;
+    }
+    if (sleeps) {
+        queue.dequeue(thread);
+    } else if (!may_use(thread, queue.cpu.index)) {
+        thread.migrating_ = true;
+        queue.dequeue(thread);
+    } else {
+        queue.ready.stop_running();
+    }
+    return sleeps ? thread.voluntary_switches_ : thread.involuntary_switches_;
+}
+
+void Dispatcher::finish_switch() {
+    Thread& previous = *arch::this_cpu().run_queue->previous;
+    bool dead = previous.state_.load(Order::relaxed) == ThreadState::Dead;
+    bool migrating = previous.migrating_;
+    // Its registers are saved and its stack is unused: from here on another CPU may run it, and
+    // unless it is dead or migrating it is not ours to touch.
+    previous.on_cpu_.store(false, Order::release);
+    if (dead) {
+        retire(previous);
+    } else if (migrating) {
+        {
+            SpinLockGuard guard(previous.lock_);
+            previous.migrating_ = false;
+            place_and_enqueue(previous, ReadyQueue::Arrival::Moved);
+        }
+        g_kernel.scheduler->migrations.wake_all();
+    }
+}
+
+/// Hands a thread that will not run again to the reaper.
+void Dispatcher::retire(Thread& thread) {
+    Scheduler& scheduler = *g_kernel.scheduler;
+    {
+        SpinLockGuard guard(scheduler.dead_lock);
+        scheduler.dead.push_back(thread);
+    }
+    scheduler.reaper_work.wake_one();
+}
+
+void Dispatcher::reap() {
+    Scheduler& scheduler = *g_kernel.scheduler;
+    for (;;) {
+        Thread* thread = nullptr;
+        scheduler.reaper_work.wait_until([&] {
+            SpinLockGuard guard(scheduler.dead_lock);
+            thread = scheduler.dead.pop_front();
+            return thread != nullptr;
+        });
+        arch::context_destroy(thread->context_);
+        KernelStack stack = std::exchange(thread->stack_, {});
+        if (stack.base != nullptr) {
+            free_kernel_stack(stack);
+        }
+        thread->ended_.complete_all();
+        thread->release_reference();  // the one that start() took
+    }
+}
+
+void Dispatcher::enter_thread(void* argument) {
+    finish_switch();
+    Thread& self = *static_cast<Thread*>(argument);
+    arch::enable_interrupts();
+    preempt_if_wanted();
+    self.entry_(self.argument_);
+    exit();
+}
+
+void Dispatcher::exit() {
+    Thread& self = current_thread();
+    ASSERT(sleep_allowed());
+    if (self.held_mutexes.count != 0) {
+        panic("thread {} ends with {} locks held", self.name(), self.held_mutexes.count);
+    }
+    static_cast<void>(arch::disable_interrupts());
+    self.state_.store(ThreadState::Dead, Order::release);
+    switch_threads(Reason::Voluntary);
+    panic("a dead thread runs");
+}
+
+void Dispatcher::yield() {
+    InterruptGuard guard;
+    RunQueue& queue = *arch::this_cpu().run_queue;
+    {
+        SpinLockGuard lock(queue.lock);
+        queue.account(arch::monotonic_now());
+        queue.ready.yield_running();
+    }
+    switch_threads(Reason::Preempted);
+}
+
+void Dispatcher::adopt_context(PerCpu& cpu, Thread& thread) {
+    thread.state_.store(ThreadState::Running, Order::relaxed);
+    thread.on_cpu_.store(true, Order::relaxed);
+    thread.cpu_.store(cpu.index.value, Order::relaxed);
+    thread.started_running_ = arch::monotonic_now();
+    cpu.current = &thread;
+    cpu.kernel_stack_top = reinterpret_cast<u64>(thread.stack_.top());
+}
+
+void Dispatcher::idle_loop() {
+    PerCpu& cpu = arch::this_cpu();  // an idle thread never moves
+    RunQueue& queue = *cpu.run_queue;
+    for (;;) {
+        static_cast<void>(arch::disable_interrupts());
+        queue.idle_polls.store(false, Order::relaxed);
+        full_fence();  // pairs with the one in request_reschedule()
+        bool wanted = (arch::preempt_state() & PerCpu::kNoRescheduleBit) == 0;
+        if (!wanted && !queue.reschedule_sent.load(Order::relaxed)) {
+            sync::ReadSide::enter_idle(cpu);
+            arch::wait_for_interrupt();
+            static_cast<void>(arch::disable_interrupts());
+            sync::ReadSide::leave_idle(cpu);
+        }
+        queue.idle_polls.store(true, Order::relaxed);
+        switch_threads(Reason::Voluntary);
+        arch::enable_interrupts();
+    }
+}
+
+}  // namespace cairn::sched

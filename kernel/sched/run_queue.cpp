@@ -1,0 +1,117 @@
+#include "kernel/sched/run_queue.h"
+
+#include "kernel/sched/dispatcher.h"
+#include "kernel/sched/scheduler.h"
+
+namespace cairn::sched {
+
+namespace {
+
+/// Slices do not end more often than this, whatever the weights.
+constexpr Nanoseconds kShortestSlice = Nanoseconds::from_microseconds(100);
+
+}  // namespace
+
+RunQueue::RunQueue(PerCpu& owner, Ref<Thread> idle_thread)
+    : cpu(owner), idle(std::move(idle_thread)), current(&idle.get()), slice_timer(&slice_ended) {}
+
+void RunQueue::account(Nanoseconds now) {
+    Thread& thread = *current;
+    Nanoseconds elapsed = now - thread.started_running_;
+    thread.started_running_ = now;
+    thread.run_time_.store(thread.run_time_.load(Order::relaxed) + elapsed.value, Order::relaxed);
+    if (ready.account(elapsed)) {
+        request_reschedule();
+    }
+}
+
+void RunQueue::enqueue(Thread& thread, ReadyQueue::Arrival arrival) {
+    Nanoseconds now = arch::monotonic_now();
+    account(now);
+    if (thread.cpu_.load(Order::relaxed) != cpu.index.value) {
+        thread.cpu_.store(cpu.index.value, Order::release);
+        thread.migrations_.store(thread.migrations_.load(Order::relaxed) + 1, Order::relaxed);
+    }
+    ready.enqueue(thread, arrival);
+    thread.queued_.store(true, Order::release);
+    publish();
+    if (ready.should_preempt(thread)) {
+        request_reschedule();
+    } else if (&cpu == &arch::this_cpu()) {
+        arm_slice_timer(now);
+    } else if (slice_deadline == Nanoseconds::never() && ready.remaining_slice() != Nanoseconds::never()) {
+        // It ran alone, without a timer, and only its own CPU can set one.
+        request_reschedule();
+    }
+}
+
+void RunQueue::dequeue(Thread& thread) {
+    ready.dequeue(thread);
+    // After the state that made the thread leave; a waker that reads false goes on to on_cpu_.
+    thread.queued_.store(false, Order::release);
+    publish();
+}
+
+void RunQueue::request_reschedule() {
+    if (&cpu == &arch::this_cpu()) {
+        arch::set_reschedule_wanted();
+        return;
+    }
+    if (reschedule_sent.load(Order::relaxed)) {
+        return;
+    }
+    reschedule_sent.store(true, Order::relaxed);
+    if (current == &idle.get()) {
+        // Pairs with the fence in idle_loop(): either it sees the request, or we see it asleep.
+        full_fence();
+        if (idle_polls.load(Order::relaxed)) {
+            return;
+        }
+    }
+    arch::send_interrupt(cpu, arch::InterprocessorInterrupt::Reschedule);
+}
+
+void RunQueue::arm_slice_timer(Nanoseconds now) {
+    Nanoseconds remaining = ready.remaining_slice();
+    if (remaining == Nanoseconds::never()) {
+        return;  // a timer that is set fires once in vain, which costs less than cancelling it
+    }
+    Nanoseconds deadline = now + (remaining < kShortestSlice ? kShortestSlice : remaining);
+    if (deadline < slice_deadline) {
+        slice_deadline = deadline;
+        slice_timer.arm(deadline);
+    }
+}
+
+void RunQueue::publish() {
+    u32 count = ready.waiting_count();
+    u32 before = waiting.load(Order::relaxed);
+    if (count == before) {
+        return;
+    }
+    waiting.store(count, Order::relaxed);
+    AtomicCpuSet& loaded = g_kernel.scheduler->loaded_cpus;
+    if (count == 0) {
+        loaded.remove(cpu.index, Order::relaxed);
+    } else if (before == 0) {
+        loaded.add(cpu.index, Order::relaxed);
+    }
+}
+
+void RunQueue::slice_ended(time::Timer& timer) {
+    RunQueue& self = *object_of_member<RunQueue, time::Timer, &RunQueue::slice_timer>(&timer);
+    Nanoseconds now = arch::monotonic_now();
+    bool competition;
+    {
+        SpinLockGuard guard(self.lock);
+        self.slice_deadline = Nanoseconds::never();
+        self.account(now);
+        self.arm_slice_timer(now);
+        competition = self.ready.waiting_count() != 0;
+    }
+    if (competition) {
+        Dispatcher::spread_load(self, now);
+    }
+}
+
+}  // namespace cairn::sched

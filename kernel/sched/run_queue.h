@@ -1,0 +1,59 @@
+#pragma once
+/// RunQueue: a CPU's ReadyQueue with its lock, its clock, its idle thread and the timer that ends
+/// slices. PerCpu::run_queue; internal to kernel/sched.
+///
+/// Lock order: Thread::lock_, then one run queue, or two in the order of their CPUs.
+
+#include "kernel/sched/thread.h"
+#include "kernel/time/timer.h"
+
+namespace cairn::sched {
+
+class RunQueue {
+public:
+    RunQueue(PerCpu& owner, Ref<Thread> idle_thread);
+
+    // --- Under `lock` --------------------------------------------------------------------------
+    /// Charges the running thread up to `now`, and asks for another one if its turn is over.
+    void account(Nanoseconds now) REQUIRES(lock);
+    /// Puts a thread that is in no queue into this one, and preempts the running one for it if it
+    /// is better. `thread.lock_` is held, or the thread cannot be woken.
+    void enqueue(Thread& thread, ReadyQueue::Arrival arrival) REQUIRES(lock);
+    /// Takes a thread out, waiting or running.
+    void dequeue(Thread& thread) REQUIRES(lock);
+    /// Has the CPU call schedule() soon.
+    void request_reschedule() REQUIRES(lock);
+    /// Sets the timer if the running thread's slice is to end before the timer fires. Own CPU.
+    void arm_slice_timer(Nanoseconds now) REQUIRES(lock);
+    /// Tells other CPUs how much waits and what runs here.
+    void publish() REQUIRES(lock);
+
+    PerCpu& cpu;
+    const Ref<Thread> idle;
+
+    SpinLock<LockRank::RunQueue> lock;
+    ReadyQueue ready GUARDED_BY(lock);
+    Thread* current GUARDED_BY(lock);                                    // runs, or is being switched to
+    Nanoseconds slice_deadline GUARDED_BY(lock) = Nanoseconds::never();  // when slice_timer fires
+
+    // --- Own CPU, interrupts off ---------------------------------------------------------------
+    Thread* previous = nullptr;  // whom the switch under way leaves
+    time::Timer slice_timer;
+    Nanoseconds next_balance{};
+
+    // --- Hints for other CPUs, exact only under `lock` ------------------------------------------
+    Atomic<u32> waiting{0};  // threads that wait here
+    Atomic<u32> urgency{0};  // of what runs: see urgency_of()
+
+    // --- Between request_reschedule(), under `lock`, and the idle thread ------------------------
+    Atomic<bool> reschedule_sent{false};  // by another CPU, since the last switch_threads()
+    Atomic<bool> idle_polls{true};        // the idle thread looks at the above before it sleeps
+
+    /// 0: idle, 1: fair, 2 + priority: real-time.
+    static u32 urgency_of(const Schedulable& thread) { return thread.is_realtime() ? 2 + thread.realtime.priority : 1; }
+
+private:
+    static void slice_ended(time::Timer& timer);
+};
+
+}  // namespace cairn::sched

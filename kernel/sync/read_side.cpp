@@ -1,0 +1,149 @@
+#include "kernel/sync/read_side.h"
+
+#include "kernel/base/own.h"
+#include "kernel/sched/thread.h"
+#include "kernel/sync/completion.h"
+#include "kernel/time/clock.h"
+
+namespace cairn::sync {
+
+namespace {
+
+/// How long a grace period waits for CPUs to become quiescent by themselves before it interrupts
+/// those that have not.
+constexpr Nanoseconds kPatience = Nanoseconds::from_milliseconds(1);
+
+}  // namespace
+
+Result<void> ReadSide::initialize() {
+    Own<ReadSide> read_side = TRY(try_new<ReadSide>());
+    g_kernel.read_side = read_side.release();
+    return {};
+}
+
+Result<void> ReadSide::start() {
+    Ref<sched::Thread> thread =
+        TRY(sched::Thread::create("read-side", [](void*) { g_kernel.read_side->run(); }, nullptr));
+    thread->start();
+    return {};
+}
+
+void ReadSide::run() {
+    for (;;) {
+        work_.wait_until([&] { return wanted_.exchange(false, Order::acq_rel); });
+        ReadSideHead* head = collect();
+        begin_grace_period();
+        auto finished = [&] { return unfinished_.load(Order::acquire) == 0; };
+        while (finished_.wait_until(finished, SleepKind::Uninterruptible, time::now() + kPatience) ==
+               WakeReason::TimedOut) {
+            press_laggards();
+        }
+        while (head != nullptr) {
+            ReadSideHead* next = head->next;
+            head->callback(*head);
+            head = next;
+        }
+    }
+}
+
+/// Takes over what all CPUs have queued.
+ReadSideHead* ReadSide::collect() {
+    ReadSideHead* first = nullptr;
+    ReadSideHead** last = &first;
+    for (u32 i = 0; i < g_kernel.cpu_count; ++i) {
+        PerCpu* cpu = g_kernel.cpus[i];
+        if (cpu == nullptr || cpu->read_side == nullptr) {
+            continue;
+        }
+        CpuReadSide& part = *cpu->read_side;
+        SpinLockGuard guard(part.lock);
+        if (part.first != nullptr) {
+            *last = part.first;
+            last = part.last;
+            part.first = nullptr;
+            part.last = &part.first;
+        }
+    }
+    return first;
+}
+
+void ReadSide::begin_grace_period() {
+    CpuSet cpus = g_kernel.online.snapshot(Order::seq_cst);
+    unfinished_.store(cpus.count(), Order::relaxed);
+    cpus.for_each([](CpuIndex cpu) { g_kernel.cpus[cpu.value]->read_side->asked.store(true, Order::release); });
+    // Pairs with the fences in leave_idle() and enter_idle(): either we see that the CPU is idle,
+    // or it sees what the writer did before it reads anything (or sees that it is asked).
+    full_fence();
+    cpus.for_each([](CpuIndex cpu) {
+        CpuReadSide& part = *g_kernel.cpus[cpu.value]->read_side;
+        if (part.idle.load(Order::acquire)) {
+            pass(part);
+        }
+    });
+}
+
+void ReadSide::pass(CpuReadSide& cpu) {
+    ReadSide& self = *g_kernel.read_side;
+    if (cpu.asked.exchange(false, Order::acq_rel) && self.unfinished_.fetch_sub(1, Order::acq_rel) == 1) {
+        self.finished_.wake_all();
+    }
+}
+
+void ReadSide::pass_in_interrupt(PerCpu& cpu) {
+    constexpr u32 kDepthMask = ~PerCpu::kNoRescheduleBit;
+    if (cpu.interrupt_depth == 1 && (arch::preempt_state() & kDepthMask) == 0) {
+        pass(*cpu.read_side);  // we interrupted something that has interrupts and preemption on
+    } else {
+        arch::set_reschedule_wanted();  // the reader's end becomes a switch, which passes
+    }
+}
+
+void ReadSide::press_laggards() {
+    PreemptionGuard guard;
+    PerCpu& here = arch::this_cpu();
+    g_kernel.online.snapshot(Order::relaxed).for_each([&](CpuIndex index) {
+        PerCpu& cpu = *g_kernel.cpus[index.value];
+        if (&cpu != &here && cpu.read_side->asked.load(Order::relaxed)) {
+            arch::send_interrupt(cpu, arch::InterprocessorInterrupt::Reschedule);
+        }
+    });
+}
+
+void ReadSide::enter_idle(PerCpu& cpu) {
+    cpu.read_side->idle.store(true, Order::release);
+    full_fence();  // pairs with the one in begin_grace_period()
+    note_quiescent(cpu);
+}
+
+void call_after_grace_period(ReadSideHead& head, ReadSideHead::Callback callback) {
+    head.next = nullptr;
+    head.callback = callback;
+    ReadSide& read_side = *g_kernel.read_side;
+    InterruptGuard interrupts;
+    CpuReadSide& part = *arch::this_cpu().read_side;
+    {
+        SpinLockGuard guard(part.lock);
+        *part.last = &head;
+        part.last = &head.next;
+        // Under the lock: who has taken wanted_ back to false comes for this list afterwards.
+        if (read_side.wanted_.load(Order::relaxed)) {
+            return;
+        }
+    }
+    if (!read_side.wanted_.exchange(true, Order::acq_rel)) {
+        read_side.work_.wake_one();
+    }
+}
+
+void wait_for_readers() {
+    struct Waiting {
+        ReadSideHead head;
+        Completion done;
+    } waiting;
+    call_after_grace_period(waiting.head, [](ReadSideHead& head) {
+        object_of_member<Waiting, ReadSideHead, &Waiting::head>(&head)->done.complete();
+    });
+    waiting.done.wait();
+}
+
+}  // namespace cairn::sync

@@ -1,0 +1,216 @@
+/// The upper layers of a cache: magazines and depot. The slab layer is in slab_layer.cpp.
+#include "mm/slab_cache.h"
+
+#include <memory>
+#include <utility>
+
+#include "mm/slab_allocator.h"
+
+namespace cairn::mm {
+
+namespace {
+
+/// Large objects are cached in small numbers, so that magazines do not hide much memory.
+constexpr u32 choose_magazine_capacity(u32 object_size) {
+    if (object_size <= 256) {
+        return Magazine::kCapacity;
+    }
+    return object_size <= 1024 ? 14 : 6;
+}
+
+}  // namespace
+
+SlabCache::SlabCache(SlabAllocator& allocator, std::string_view name, usize size, usize alignment)
+    : allocator_(allocator),
+      name_(name),
+      layout_(SlabLayout::choose(size, alignment)),
+      magazine_capacity_(choose_magazine_capacity(layout_.object_size)) {
+    ASSERT(size != 0 && size <= kMaxObject && alignment != 0 && alignment <= kMaxObject &&
+           (alignment & (alignment - 1)) == 0);
+    allocator_.add_cache(*this);
+}
+
+SlabCache::~SlabCache() {
+    allocator_.remove_cache(*this);
+    reap();
+    SpinLockGuard guard(lock_);
+    ASSERT(taken_objects_ == 0 && slab_count_ == 0);
+}
+
+void* SlabCache::allocate() {
+    if (allocator_.frames().failure_injector().should_fail()) {
+        return nullptr;
+    }
+    void* object = allocate_object();
+    if (object != nullptr) {
+        mark_live(object);
+        arch::memory_unpoison(object, layout_.object_size);
+    }
+    return object;
+}
+
+void* SlabCache::allocate_object() {
+    InterruptGuard guard;
+    if (CpuMagazines* cpu = allocator_.magazines_of_this_cpu(id_)) {
+        if (void* object = allocate_cached(*cpu)) {
+            return object;
+        }
+    }
+    return allocate_from_slabs();
+}
+
+void SlabCache::free(void* object) {
+    mark_dead(object);
+    arch::memory_poison(object, layout_.object_size);
+    InterruptGuard guard;
+    if (CpuMagazines* cpu = allocator_.magazines_of_this_cpu(id_)) {
+        if ((cpu->loaded != nullptr || add_magazines(*cpu)) &&
+            (cpu->loaded->count < magazine_capacity_ || make_room(*cpu))) {
+            free_cached(*cpu, object);
+            return;
+        }
+    }
+    free_to_slabs(object);
+}
+
+/// Interrupts are off. Null when neither this CPU nor the depot has a free object.
+void* SlabCache::allocate_cached(CpuMagazines& cpu) {
+    if (cpu.loaded == nullptr || (cpu.loaded->count == 0 && !load_full(cpu))) {
+        return nullptr;
+    }
+    cpu.cached.store(cpu.cached.load(Order::relaxed) - 1, Order::relaxed);
+    return cpu.loaded->objects[--cpu.loaded->count];
+}
+
+void SlabCache::free_cached(CpuMagazines& cpu, void* object) {
+    cpu.loaded->objects[cpu.loaded->count++] = object;
+    cpu.cached.store(cpu.cached.load(Order::relaxed) + 1, Order::relaxed);
+}
+
+/// The loaded magazine is empty: takes the previous one if that is full, else one of the depot's.
+bool SlabCache::load_full(CpuMagazines& cpu) {
+    if (cpu.previous->count != 0) {
+        std::swap(cpu.loaded, cpu.previous);
+        return true;
+    }
+    SpinLockGuard guard(lock_);
+    if (full_ == nullptr) {
+        return false;
+    }
+    Magazine* full = std::exchange(full_, full_->next);
+    --full_count_;
+    depot_objects_ -= full->count;
+    cpu.loaded->next = empty_;
+    empty_ = cpu.loaded;
+    cpu.loaded = full;
+    cpu.cached.store(cpu.cached.load(Order::relaxed) + full->count, Order::relaxed);
+    return true;
+}
+
+/// The loaded magazine is full: takes the previous one if that is empty, else exchanges it for an
+/// empty one. A depot that has enough is not filled further: the objects go back to their slabs.
+bool SlabCache::make_room(CpuMagazines& cpu) {
+    if (cpu.previous->count == 0) {
+        std::swap(cpu.loaded, cpu.previous);
+        return true;
+    }
+    bool depot_has_room = false;
+    {
+        SpinLockGuard guard(lock_);
+        depot_has_room = full_count_ < kSpareMagazines;
+        if (depot_has_room && empty_ != nullptr) {
+            push_full(cpu, std::exchange(empty_, empty_->next));
+            return true;
+        }
+    }
+    Magazine* fresh = depot_has_room ? allocator_.allocate_magazine() : nullptr;
+    if (fresh != nullptr) {
+        SpinLockGuard guard(lock_);
+        push_full(cpu, fresh);
+        return true;
+    }
+    cpu.cached.store(cpu.cached.load(Order::relaxed) - cpu.loaded->count, Order::relaxed);
+    return_objects(*cpu.loaded);
+    release_empty_slabs(kSpareSlabs);
+    return true;
+}
+
+/// Puts the loaded magazine into the depot and an empty one in its place.
+void SlabCache::push_full(CpuMagazines& cpu, Magazine* empty) {
+    Magazine* full = std::exchange(cpu.loaded, empty);
+    empty->next = nullptr;
+    full->next = full_;
+    full_ = full;
+    ++full_count_;
+    depot_objects_ += full->count;
+    cpu.cached.store(cpu.cached.load(Order::relaxed) - full->count, Order::relaxed);
+}
+
+/// Gives a CPU its two magazines when it frees its first object.
+bool SlabCache::add_magazines(CpuMagazines& cpu) {
+    Magazine* loaded = allocator_.allocate_magazine();
+    Magazine* previous = loaded == nullptr ? nullptr : allocator_.allocate_magazine();
+    if (previous == nullptr) {
+        if (loaded != nullptr) {
+            allocator_.free_magazine(loaded);
+        }
+        return false;
+    }
+    cpu.loaded = loaded;
+    cpu.previous = previous;
+    return true;
+}
+
+/// Interrupts are off, or the CPU does not run any more. Its objects go back to their slabs and
+/// the magazines to their cache.
+void SlabCache::drain_cpu(CpuMagazines& cpu) {
+    for (Magazine* magazine : {std::exchange(cpu.loaded, nullptr), std::exchange(cpu.previous, nullptr)}) {
+        if (magazine != nullptr) {
+            return_objects(*magazine);
+            allocator_.free_magazine(magazine);
+        }
+    }
+    cpu.cached.store(0, Order::relaxed);
+}
+
+/// Gives back the depot and every empty slab; true if that freed any frame.
+bool SlabCache::reap() {
+    Magazine* full = nullptr;
+    Magazine* empty = nullptr;
+    u64 slabs_before = 0;
+    {
+        SpinLockGuard guard(lock_);
+        full = std::exchange(full_, nullptr);
+        empty = std::exchange(empty_, nullptr);
+        full_count_ = 0;
+        depot_objects_ = 0;
+        slabs_before = slab_count_;
+    }
+    while (full != nullptr) {
+        Magazine* next = full->next;
+        return_objects(*full);
+        allocator_.free_magazine(full);
+        full = next;
+    }
+    while (empty != nullptr) {
+        allocator_.free_magazine(std::exchange(empty, empty->next));
+    }
+    release_empty_slabs(0);
+    SpinLockGuard guard(lock_);
+    return slab_count_ < slabs_before;
+}
+
+SlabStatistics SlabCache::statistics() {
+    SlabStatistics result;
+    result.name = name_;
+    result.object_size = layout_.object_size;
+    result.cached = allocator_.count_cached(id_);
+    SpinLockGuard guard(lock_);
+    result.cached += depot_objects_;
+    result.in_use = taken_objects_ - (result.cached < taken_objects_ ? result.cached : taken_objects_);
+    result.slabs = slab_count_;
+    result.bytes = slab_count_ * layout_.block_size();
+    return result;
+}
+
+}  // namespace cairn::mm

@@ -1,0 +1,71 @@
+# The tests that are commands: lint, the boot matrix, the kernel's size and start-up cost, the second
+# compiler's programs, exploring and fuzzing. With them one run of ctest is everything that proves.
+#
+# Labels: unit, sim, lint, boot, cost, fuzz, tools. Names begin with the label: boot.q35-uefi-2cpu-256m.
+
+set(CAIRN_TOOL ${CMAKE_SOURCE_DIR}/tools/lib/start)
+
+# cairn_command_test(name label timeout command...)
+function(cairn_command_test name label timeout)
+  add_test(NAME ${label}.${name} COMMAND ${ARGN} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${label}.${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout})
+endfunction()
+
+# What several tests need is built by a test of its own, once, before them.
+function(cairn_build_fixture variant)
+  add_test(NAME build.${variant} COMMAND ${CAIRN_TOOL} cairn_tools.build ${variant})
+  set_tests_properties(build.${variant} PROPERTIES FIXTURES_SETUP ${variant} TIMEOUT 3600 PROCESSORS 2)
+endfunction()
+cairn_build_fixture(kernel)
+cairn_build_fixture(kernel-clang)
+cairn_build_fixture(host-clang)
+
+# --- lint: one test for each check, so that a failure names it ---------------------------------------
+execute_process(COMMAND ${CAIRN_TOOL} cairn_tools.lint.main --names
+                OUTPUT_VARIABLE checks OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+string(REPLACE "\n" ";" checks "${checks}")
+foreach(check IN LISTS checks)
+  cairn_command_test(${check} lint 600 ${CMAKE_SOURCE_DIR}/tools/lint ${check})
+endforeach()
+foreach(check headers analysis)  # use all CPUs
+  set_tests_properties(lint.${check} PROPERTIES PROCESSORS 2)
+endforeach()
+
+# --- the tools themselves ----------------------------------------------------------------------------
+cairn_command_test(lint tools 120 ${CAIRN_TOOL} lint.test_lint)
+cairn_command_test(command-lines tools 120 ${CAIRN_TOOL} tools.test_command_lines)
+
+# --- boot: one test for each row of the matrix -------------------------------------------------------
+execute_process(COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/boot/matrix --list
+                OUTPUT_VARIABLE rows OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+file(GLOB boot_files CONFIGURE_DEPENDS boot/*.py)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${boot_files}
+                                       ${CMAKE_SOURCE_DIR}/tools/lib/cairn_tools/lint/main.py)
+string(REPLACE "\n" ";" rows "${rows}")
+foreach(row IN LISTS rows)
+  string(REPLACE " " ";" row "${row}")
+  list(GET row 0 name)
+  list(GET row 1 weight)
+  list(GET row 2 seconds)
+  # The row watches its own time and says more than ctest when it is over; ctest's limit is the net.
+  math(EXPR limit "${seconds} * 2 + 60")
+  cairn_command_test(${name} boot ${limit} ${CMAKE_CURRENT_SOURCE_DIR}/boot/matrix --no-build --row ${name})
+  set_tests_properties(boot.${name} PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS ${weight})
+endforeach()
+# The other compiler's kernel starts, too.
+foreach(name q35-pvh-8cpu-8192m q35-bios-1cpu-256m)
+  cairn_command_test(clang-${name} boot 240 ${CMAKE_CURRENT_SOURCE_DIR}/boot/matrix --no-build --row ${name}
+                     --build-dir build/kernel-clang)
+  set_tests_properties(boot.clang-${name} PROPERTIES FIXTURES_REQUIRED kernel-clang PROCESSORS 2)
+endforeach()
+
+# --- cost --------------------------------------------------------------------------------------------
+cairn_command_test(size cost 60 ${CMAKE_SOURCE_DIR}/tools/size --no-build)
+cairn_command_test(start-up cost 120 ${CMAKE_SOURCE_DIR}/tools/boot-count --no-build)
+set_tests_properties(cost.size cost.start-up PROPERTIES FIXTURES_REQUIRED kernel)
+
+# --- the host programs as the other compiler makes them ----------------------------------------------
+foreach(storey unit sim)
+  cairn_command_test(clang ${storey} 1200 ${CMAKE_SOURCE_DIR}/build/host-clang/tests/${storey}_tests --gtest_brief=1)
+  set_tests_properties(${storey}.clang PROPERTIES FIXTURES_REQUIRED host-clang)
+endforeach()

@@ -1,0 +1,157 @@
+/// Frames and heap objects on several CPUs, with failures from the seed.
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "kernel/base/heap.h"
+#include "tests/support/simulation.h"
+
+namespace cairn {
+namespace {
+
+using sim::Simulation;
+
+/// Writes a mark at both ends of a block and finds it again.
+void stamp(void* memory, usize size, u64 mark) {
+    static_cast<u64*>(memory)[0] = mark;
+    static_cast<u64*>(memory)[size / sizeof(u64) - 1] = mark;
+}
+bool stamped(const void* memory, usize size, u64 mark) {
+    return static_cast<const u64*>(memory)[0] == mark &&
+           static_cast<const u64*>(memory)[size / sizeof(u64) - 1] == mark;
+}
+
+void use_frames(Simulation& sim, u64 mark) {
+    struct Block {
+        FrameNumber number;
+        u32 order;
+    } blocks[3];
+    u32 count = 0;
+    for (int round = 0; round < 6; ++round) {
+        bool release = count == 3 || (count > 0 && sim.one_in(2));
+        if (release) {
+            Block& block = blocks[--count];
+            sim.check(stamped(arch::direct_map(block.number.address()), kPageSize << block.order, mark),
+                      "somebody else wrote to a block");
+            g_kernel.frames->free(block.number, block.order);
+            continue;
+        }
+        u32 order = sim.one_in(3) ? 1 + static_cast<u32>(sim.random(3)) : 0;
+        auto number = g_kernel.frames->allocate(order, mm::FrameFlags::None);
+        if (number.ok()) {
+            stamp(arch::direct_map(number.value().address()), kPageSize << order, mark);
+            blocks[count++] = {number.value(), order};
+        }
+    }
+    while (count > 0) {
+        --count;
+        g_kernel.frames->free(blocks[count].number, blocks[count].order);
+    }
+}
+
+TEST(FrameSim, NobodySharesABlock) {
+    EXPLORE("frame allocator", {.cpus = 3}, [](Simulation& sim) {
+        for (u64 i = 0; i < 3; ++i) {
+            sim.spawn("user", [&sim, i] { use_frames(sim, 0x1111 * (i + 1)); });
+        }
+        sim.join();
+    });
+}
+
+TEST(FrameSim, FailuresLeaveNothingBehind) {
+    EXPLORE("frame allocator with failures", {.cpus = 3, .allocation_failures = 3}, [](Simulation& sim) {
+        for (u64 i = 0; i < 3; ++i) {
+            sim.spawn("user", [&sim, i] { use_frames(sim, 0x1111 * (i + 1)); });
+        }
+        sim.join();
+    });
+}
+
+void use_heap(Simulation& sim, u64 mark) {
+    struct Object {
+        void* memory;
+        usize size;
+    } objects[4];
+    u32 count = 0;
+    for (int round = 0; round < 10; ++round) {
+        if (count == 4 || (count > 0 && sim.one_in(3))) {
+            Object object = objects[--count];
+            sim.check(stamped(object.memory, object.size, mark), "somebody else wrote to an object");
+            heap_free(object.memory, object.size, alignof(u64));
+            continue;
+        }
+        usize size = sim.one_in(8) ? 2 * kPageSize : usize{16} << sim.random(7);
+        if (void* memory = heap_allocate(size, alignof(u64))) {
+            stamp(memory, size, mark);
+            objects[count++] = {memory, size};
+        }
+    }
+    while (count > 0) {
+        --count;
+        heap_free(objects[count].memory, objects[count].size, alignof(u64));
+    }
+}
+
+TEST(SlabSim, NobodySharesAnObject) {
+    EXPLORE("slab allocator", {.cpus = 3}, [](Simulation& sim) {
+        for (u64 i = 0; i < 3; ++i) {
+            sim.spawn("user", [&sim, i] { use_heap(sim, 0x1111 * (i + 1)); });
+        }
+        sim.join();
+    });
+}
+
+TEST(SlabSim, FailuresLeaveNothingBehind) {
+    EXPLORE("slab allocator with failures", {.cpus = 3, .allocation_failures = 3}, [](Simulation& sim) {
+        for (u64 i = 0; i < 3; ++i) {
+            sim.spawn("user", [&sim, i] { use_heap(sim, 0x1111 * (i + 1)); });
+        }
+        sim.join();
+    });
+}
+
+TEST(SlabSim, ObjectsMayBeFreedOnAnotherCpu) {
+    EXPLORE("slab allocator: far free", {.cpus = 2}, [](Simulation& sim) {
+        Atomic<void*> slot{nullptr};
+        constexpr usize kSize = 64;
+        sim.spawn_on(0, "allocates", [&] {
+            for (u64 i = 0; i < 4; ++i) {
+                void* memory = heap_allocate(kSize, alignof(u64));
+                sim.check(memory != nullptr, "out of memory");
+                stamp(memory, kSize, i);
+                while (slot.load(Order::relaxed) != nullptr) {
+                    sched::yield();
+                }
+                slot.store(memory, Order::release);
+            }
+        });
+        sim.spawn_on(1, "frees", [&] {
+            for (u64 i = 0; i < 4; ++i) {
+                void* memory = nullptr;
+                while ((memory = slot.exchange(nullptr, Order::acquire)) == nullptr) {
+                    sched::yield();
+                }
+                sim.check(stamped(memory, kSize, i), "the object changed on its way");
+                heap_free(memory, kSize, alignof(u64));
+            }
+        });
+        sim.join();
+    });
+}
+
+TEST(SlabSim, ReapingAndDrainingRaceWithUse) {
+    EXPLORE("slab allocator: reap", {.cpus = 2}, [](Simulation& sim) {
+        sim.spawn("user", [&] { use_heap(sim, 1); });
+        sim.spawn("user", [&] { use_heap(sim, 2); });
+        sim.spawn("reaper", [&] {
+            g_kernel.slab->reap();
+            g_kernel.slab->drain_this_cpu();
+            g_kernel.frames->drain_this_cpu();
+        });
+        sim.join();
+    });
+}
+
+}  // namespace
+}  // namespace cairn
