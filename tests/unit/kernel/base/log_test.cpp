@@ -101,12 +101,11 @@ TEST_F(LogTest, AReaderCountsWhatItLost) {
 
 TEST_F(LogTest, PanicShowsWhatAnInterruptedPrinterLeft) {
     console.during = [] {
-        log_info("test", "second");
-        flush_log_for_panic();
+        log_info("test", "second");  // only recorded: the interrupted context is printing
+        flush_log_for_panic();       // a real one does not return to it
     };
     log_info("test", "first");
     EXPECT_NE(console.text.find("second"), std::string::npos);
-    EXPECT_EQ(console.text.find("second"), console.text.rfind("second"));
 }
 
 TEST_F(LogTest, ConsolesAreAddedAndRemoved) {

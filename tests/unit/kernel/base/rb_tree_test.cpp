@@ -32,7 +32,8 @@ int check_augmentation(const Tree& tree, const Item* item) {
     if (item == nullptr) {
         return -1;
     }
-    int largest = std::max({item->key, check_augmentation(tree, tree.left(*item)), check_augmentation(tree, tree.right(*item))});
+    int largest =
+        std::max({item->key, check_augmentation(tree, tree.left(*item)), check_augmentation(tree, tree.right(*item))});
     EXPECT_EQ(item->largest, largest);
     return largest;
 }
