@@ -92,7 +92,7 @@ TEST(Calibration, AStoppedCounterIsAnError) {
 }
 
 TEST(Calibration, ContradictingHalvesAreAnError) {
-    CalibrationPoint points[3] = {{0, 0, 0, 1}, {1000, 0, 1000, 1}, {5000, 0, 2000, 1}};
+    CalibrationPoint points[3] = {{0, 0, 0, 1}, {1000, 0, 1000, 1}, {2500, 0, 2000, 1}};
     Result<Calibration> result = evaluate_calibration(points, ~u64{0}, TickScale::to_nanoseconds(1'000'000'000));
     ASSERT_TRUE(result.ok());
     EXPECT_GT(result.value().disagreement, kCalibrationDisagreement);
