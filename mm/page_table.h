@@ -157,12 +157,13 @@ public:
 
     /// Removes translations in [start, end), whose ends are no inside of a large page (split), and
     /// calls `removed(PhysicalAddress, level)` for each page; `removed` may retire its frame in
-    /// `flush`. Stops after `budget` entries or when `flush` has no room; returns where.
+    /// `flush`. Stops after `budget` entries
+    /// (going down into a table is none, so each call gets on) or when `flush` has no room; returns where.
     template <typename Removed>
     VirtualAddress unmap(VirtualAddress start, VirtualAddress end, TlbFlush& flush OPEN_OBLIGATION, u32 budget,
                          EmptyTables empty, Removed removed) {
         Cursor cursor(memory_, root_, start, end);
-        while (!cursor.done() && budget-- != 0) {
+        while (!cursor.done() && budget != 0) {
             const u64 entry = cursor.load();
             if ((entry & Format::kPresent) != 0) {
                 if (!is_leaf(entry, cursor.level())) {
@@ -177,6 +178,7 @@ public:
                 flush.note(cursor.entry_start(), cursor.entry_size(), cursor.level());
                 removed(leaf_address(entry, cursor.level()), cursor.level());
             }
+            --budget;
             cursor.next([&](Cursor& parent, PhysicalAddress table) {
                 if (empty == EmptyTables::Free && is_empty(table)) {
                     remove_table(parent, table, flush);
@@ -192,7 +194,7 @@ public:
                            TlbFlush& flush OPEN_OBLIGATION, u32 budget) {
         const u64 wanted = encode({}, protection, 0) & kProtectionMask;
         Cursor cursor(memory_, root_, start, end);
-        while (!cursor.done() && budget-- != 0) {
+        while (!cursor.done() && budget != 0) {
             const u64 entry = cursor.load();
             const bool present = (entry & Format::kPresent) != 0;
             if (present && !is_leaf(entry, cursor.level())) {
@@ -204,6 +206,7 @@ public:
                 change_bits(cursor, entry, wanted);
                 flush.note(cursor.entry_start(), cursor.entry_size(), cursor.level());
             }
+            --budget;
             cursor.next();
         }
         return cursor.address();
