@@ -5,6 +5,9 @@
 
 #include "kernel/base/heap.h"
 #include "kernel/sync/wait_queue.h"
+#include "mm/address_space.h"
+#include "mm/kernel_space.h"
+#include "tests/support/in_address_space.h"
 #include "tests/support/simulation.h"
 
 namespace cairn {
@@ -58,6 +61,42 @@ TEST(PlantedBug, LostWakeUp) {
             sim.join();
         },
         "deadlock");
+}
+
+/// A shoot-down that forgets the other CPUs: what sched::call_on_cpus would do for the rest is missing.
+void call_on_this_cpu_only(const CpuSet& targets, void (*body)(void*), void* argument) {
+    InterruptGuard guard;
+    if (targets.contains(arch::this_cpu().index)) {
+        body(argument);
+    }
+}
+
+TEST(PlantedBug, MissingTlbFlush) {
+    expect_found(
+        "planted missing flush", {.cpus = 2},
+        [](Simulation& sim) {
+            constexpr VirtualAddress kPage{0x0000'0040'0000'0000};
+            mm::TlbDirectory& correct = *g_kernel.tlb;
+            mm::TlbDirectory faulty(&call_on_this_cpu_only, arch::address_space_tag_count(),
+                                    g_kernel.kernel_space->root());
+            g_kernel.tlb = &faulty;
+            {
+                auto space = mm::AddressSpace::create();
+                sim.check(space.ok(), "no address space");
+                mm::AddressSpace& shared = *space.value();
+                sim.check(shared.map_anonymous(kPage, kPageSize, {.writable = true, .user = true}).ok(), "map");
+                sim.spawn("user", [&] {
+                    sim::InAddressSpace inside(shared);
+                    for (int round = 0; round < 4; ++round) {
+                        arch::host::user_load<u64>(kPage);
+                    }
+                });
+                sim.spawn("unmapper", [&] { sim.check(shared.unmap(kPage, kPageSize).ok(), "unmap"); });
+                sim.join();
+            }
+            g_kernel.tlb = &correct;
+        },
+        "freed");
 }
 
 /// Two allocations; forgets the first when the second fails.

@@ -6,23 +6,25 @@
 #include "kernel/base/kernel.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
+#include "kernel/boot/information.h"
+#include "kernel/sched/cross_call.h"
 #include "kernel/sched/scheduler.h"
 #include "kernel/sync/lock_rank.h"
-#include "mm/slab_allocator.h"
+#include "mm/address_space.h"
+#include "mm/initialize.h"
+#include "mm/kernel_space.h"
 
 namespace cairn::sim {
 
 namespace {
 
-constexpr PhysicalAddress kFirstUsable{kMiB};
 constexpr u32 kMostCpus = 64;
 
 /// The kernel's start-up objects. A failed run leaves them in any state, so they are built in raw
 /// storage and never destroyed; all that they own lies in simulated memory.
 struct Storage {
     alignas(mm::EarlyMemory) u8 early[sizeof(mm::EarlyMemory)];
-    alignas(mm::FrameAllocator) u8 frames[sizeof(mm::FrameAllocator)];
-    alignas(mm::SlabAllocator) u8 slab[sizeof(mm::SlabAllocator)];
+    alignas(boot::Information) u8 information[sizeof(boot::Information)];
     alignas(PerCpu) u8 cpus[kMostCpus][sizeof(PerCpu)];
 };
 constinit Storage storage = {};
@@ -44,32 +46,32 @@ PerCpu& make_cpu(u32 index) {
 /// Memory that the kernel took before there was an allocator is not announced by memory_unpoison.
 void note_early_memory(const mm::EarlyMemory& early) {
     for (const mm::EarlyMemory::Piece& piece : early.pieces()) {
-        if (piece.purpose != mm::MemoryPurpose::Free) {
+        if (piece.purpose != mm::MemoryPurpose::Free && piece.purpose != mm::MemoryPurpose::Firmware) {
             arch::host::note_memory_used(piece.range);
         }
     }
 }
 
 void build_memory(PerCpu& boot_cpu, usize memory) {
+    auto& information = build<boot::Information>(storage.information);
+    information.memory_map.add({0}, kMiB + memory, boot::MemoryRegion::Kind::Usable);
+    information.memory_map.finish();
     auto& early = build<mm::EarlyMemory>(storage.early);
-    early.add({kFirstUsable, kFirstUsable + memory}, mm::MemoryPurpose::Free);
-    auto& frames = build<mm::FrameAllocator>(storage.frames, early);
-    must(frames.initialize(), "frame allocator");
+    mm::collect_memory(information, early);
+    must(mm::create_kernel_space(information, early), "kernel space");
+    arch::initialize_cpu(boot_cpu);
+    must(mm::create_allocators(early), "allocators");
     note_early_memory(early);
-    g_kernel.frames = &frames;
-    must(frames.prepare_cpu(boot_cpu), "frame cache");
-    auto& slab = build<mm::SlabAllocator>(storage.slab, frames);
-    g_kernel.slab = &slab;
-    must(slab.prepare_cpu(boot_cpu), "slab magazines");
+    must(mm::create_tlb_directory(&sched::call_on_cpus), "tlb directory");
+    must(mm::prepare_cpu(boot_cpu), "memory of the boot cpu");
 }
 
 void start_other_cpus(u32 cpus) {
     for (u32 i = 1; i < cpus; ++i) {
         PerCpu& cpu = *g_kernel.cpus[i];
-        must(g_kernel.frames->prepare_cpu(cpu), "frame cache");
-        must(g_kernel.slab->prepare_cpu(cpu), "slab magazines");
+        must(mm::prepare_cpu(cpu), "memory of a CPU");
         must(sched::prepare_cpu(cpu), "cpu");
-        must(arch::start_cpu(cpu, sched::startup_stack_top(cpu), {},
+        must(arch::start_cpu(cpu, sched::startup_stack_top(cpu), g_kernel.kernel_space->root(),
                              [](PerCpu& self) {
                                  arch::initialize_cpu(self);
                                  sched::run_secondary_cpu();
@@ -90,11 +92,10 @@ void boot_kernel(u32 cpus, usize memory) {
         make_cpu(i);
     }
     g_kernel.cpu_count = cpus;
-    PerCpu& boot_cpu = *g_kernel.cpus[0];
-    arch::initialize_cpu(boot_cpu);
-    build_memory(boot_cpu, memory);
+    build_memory(*g_kernel.cpus[0], memory);
     arch::initialize_clock({}, nullptr);
     must(sched::initialize_boot_cpu(), "scheduler");
+    g_kernel.scheduler->address_space_switch = &mm::switch_address_space;
     start_other_cpus(cpus);
 }
 

@@ -1,6 +1,8 @@
 #include "tests/support/simulation.h"
 
+#include "kernel/sync/lock_rank.h"
 #include "kernel/sync/read_side.h"
+#include "mm/kernel_space.h"
 #include "tests/support/kernel_machine.h"
 
 namespace cairn::sim {
@@ -71,9 +73,15 @@ Simulation::Usage Simulation::usage() {
     return usage;
 }
 
+/// What caches hold on purpose is given back first.
+void Simulation::trim() {
+    g_kernel.kernel_space->trim_stacks(0);
+}
+
 /// The usage once background work is done: dead threads are freed after a grace period. Without
 /// an expectation: once it no longer changes.
 Simulation::Usage Simulation::settled_usage(const Usage* expected) {
+    trim();
     Usage last = usage();
     for (u32 round = 0; round < kSettleRounds; ++round) {
         if (expected != nullptr && last == *expected) {
@@ -81,6 +89,7 @@ Simulation::Usage Simulation::settled_usage(const Usage* expected) {
         }
         sync::wait_for_readers();
         sched::sleep_for(Nanoseconds::from_milliseconds(1));
+        trim();
         Usage now = usage();
         if (expected == nullptr && round > 0 && now == last) {
             return now;

@@ -73,6 +73,7 @@ private:
     };
 
     static Usage usage();
+    static void trim();
     Usage settled_usage(const Usage* expected);
     void check_end_state(const Usage& before);
     static bool decide_failure(void* self);

@@ -1,0 +1,190 @@
+/// Address spaces: changes on one CPU while user programs on others use the mappings.
+
+#include <gtest/gtest.h>
+
+#include "mm/address_space.h"
+#include "tests/support/in_address_space.h"
+#include "tests/support/simulation.h"
+
+namespace cairn {
+namespace {
+
+using arch::host::user_load;
+using arch::host::user_store;
+using mm::AddressSpace;
+using mm::Protection;
+using sim::InAddressSpace;
+using sim::Simulation;
+
+constexpr VirtualAddress kPage{0x0000'0040'0000'0000};
+constexpr Protection kReadWrite{.writable = true, .user = true};
+constexpr Protection kReadOnly{.user = true};
+
+Ref<AddressSpace> make_space(Simulation& sim) {
+    auto space = AddressSpace::create();
+    sim.check(space.ok(), "no address space");
+    return std::move(space).value();
+}
+
+FrameNumber frame_behind(Simulation& sim, AddressSpace& space, VirtualAddress address) {
+    auto translation = space.translate(address);
+    sim.check(translation.has_value(), "nothing is mapped");
+    return FrameNumber::containing(translation->address);
+}
+
+TEST(AddressSpaceSim, AfterUnmapNoAccessSucceeds) {
+    EXPLORE("shoot-down: unmap", {.cpus = 3}, [](Simulation& sim) {
+        Ref<AddressSpace> space = make_space(sim);
+        sim.check(space->map_anonymous(kPage, kPageSize, kReadWrite).ok(), "map");
+        FrameNumber frame = frame_behind(sim, *space, kPage);
+        Atomic<bool> unmapped{false};
+        for (int i = 0; i < 2; ++i) {
+            sim.spawn("user", [&] {
+                InAddressSpace inside(*space);
+                for (int round = 0; round < 6; ++round) {
+                    bool gone = unmapped.load(Order::seq_cst);
+                    bool worked = sim.one_in(2) ? user_store<u64>(kPage, 7) : user_load<u64>(kPage).has_value();
+                    sim.check(!(gone && worked), "access after unmap");
+                }
+            });
+        }
+        sim.spawn("unmapper", [&] {
+            sim.check(space->unmap(kPage, kPageSize).ok(), "unmap");
+            unmapped.store(true, Order::seq_cst);
+            sim.check(g_kernel.frames->find_frame(frame) != nullptr, "frame");
+        });
+        sim.join();
+    });
+}
+
+TEST(AddressSpaceSim, AfterProtectNoStoreSucceeds) {
+    EXPLORE("shoot-down: protect", {.cpus = 2}, [](Simulation& sim) {
+        Ref<AddressSpace> space = make_space(sim);
+        sim.check(space->map_anonymous(kPage, 2 * kPageSize, kReadWrite).ok(), "map");
+        Atomic<bool> read_only{false};
+        sim.spawn("user", [&] {
+            InAddressSpace inside(*space);
+            for (int round = 0; round < 6; ++round) {
+                VirtualAddress address = kPage + sim.random(2) * kPageSize;
+                bool forbidden = read_only.load(Order::seq_cst);
+                bool stored = user_store<u64>(address, 7);
+                sim.check(!(forbidden && stored), "store after protect");
+                sim.check(user_load<u64>(address).has_value(), "load");
+            }
+        });
+        sim.spawn("protector", [&] {
+            sim.check(space->protect(kPage, 2 * kPageSize, kReadOnly).ok(), "protect");
+            read_only.store(true, Order::seq_cst);
+        });
+        sim.join();
+    });
+}
+
+TEST(AddressSpaceSim, AReusedFrameIsNotSeenThroughTheOldMapping) {
+    EXPLORE("shoot-down: reuse", {.cpus = 2}, [](Simulation& sim) {
+        Ref<AddressSpace> space = make_space(sim);
+        sim.check(space->map_anonymous(kPage, kPageSize, kReadWrite).ok(), "map");
+        sim.spawn("user", [&] {
+            InAddressSpace inside(*space);
+            for (int round = 0; round < 8; ++round) {
+                auto value = user_load<u64>(kPage);
+                sim.check(!value || *value == 0, "saw another's data");
+            }
+        });
+        sim.spawn("recycler", [&] {
+            for (int round = 0; round < 2; ++round) {
+                sim.check(space->unmap(kPage, kPageSize).ok(), "unmap");
+                auto frame = g_kernel.frames->allocate(0);
+                sim.check(frame.ok(), "out of memory");
+                *static_cast<u64*>(arch::direct_map(frame.value().address())) = 0x5ec2e7;
+                arch::interleave();
+                sim.check(space->map_anonymous(kPage, kPageSize, kReadWrite).ok(), "map again");
+                g_kernel.frames->free(frame.value(), 0);
+            }
+        });
+        sim.join();
+    });
+}
+
+TEST(AddressSpaceSim, TwoSpacesOnAllCpusStayApart) {
+    EXPLORE("address spaces: switch", {.cpus = 2}, [](Simulation& sim) {
+        Ref<AddressSpace> spaces[2] = {make_space(sim), make_space(sim)};
+        for (u64 i = 0; i < 2; ++i) {
+            sim.check(spaces[i]->map_anonymous(kPage, kPageSize, kReadWrite).ok(), "map");
+            for (int k = 0; k < 2; ++k) {
+                sim.spawn("user", [&sim, &space = *spaces[i], i] {
+                    InAddressSpace inside(space);
+                    for (int round = 0; round < 3; ++round) {
+                        sim.check(user_store<u64>(kPage, i + 1), "store");
+                        sched::yield();
+                        sim.check(user_load<u64>(kPage) == i + 1, "saw the other space");
+                    }
+                });
+            }
+        }
+        sim.join();
+    });
+}
+
+TEST(AddressSpaceSim, ASpaceMayGoWhileItsTagsAreStillAround) {
+    EXPLORE("address spaces: destroy", {.cpus = 2}, [](Simulation& sim) {
+        for (int i = 0; i < 2; ++i) {
+            sim.spawn("process", [&] {
+                for (int round = 0; round < 3; ++round) {
+                    Ref<AddressSpace> space = make_space(sim);
+                    sim.check(space->map_anonymous(kPage, 3 * kPageSize, kReadWrite).ok(), "map");
+                    InAddressSpace inside(*space);
+                    sim.check(user_load<u64>(kPage + kPageSize) == 0, "fresh memory");
+                    sim.check(user_store<u64>(kPage + kPageSize, 1), "store");
+                }
+            });
+        }
+        sim.join();
+    });
+}
+
+TEST(AddressSpaceSim, ConcurrentChangesOfOneSpace) {
+    EXPLORE("address spaces: concurrent changes", {.cpus = 3}, [](Simulation& sim) {
+        Ref<AddressSpace> space = make_space(sim);
+        for (u64 i = 0; i < 3; ++i) {
+            sim.spawn("thread", [&sim, &space = *space, i] {
+                InAddressSpace inside(space);
+                VirtualAddress own = kPage + i * 2 * kPageSize;
+                for (int round = 0; round < 2; ++round) {
+                    sim.check(space.map_anonymous(own, 2 * kPageSize, kReadWrite).ok(), "map");
+                    sim.check(user_store<u64>(own + kPageSize, i), "store");
+                    sim.check(user_load<u64>(own + kPageSize) == i, "load");
+                    sim.check(space.unmap(own, 2 * kPageSize).ok(), "unmap");
+                    sim.check(!user_load<u64>(own + kPageSize), "still there");
+                }
+            });
+        }
+        sim.join();
+        sim.check(space->resident_bytes() == 0, "resident");
+    });
+}
+
+TEST(AddressSpaceSim, FailuresLeaveNothingBehind) {
+    EXPLORE("address spaces with failures", {.cpus = 2, .allocation_failures = 6}, [](Simulation& sim) {
+        for (int i = 0; i < 2; ++i) {
+            sim.spawn("process", [&] {
+                auto created = AddressSpace::create();
+                if (!created.ok()) {
+                    return;
+                }
+                Ref<AddressSpace> space = std::move(created).value();
+                bool mapped = space->map_anonymous(kPage, 4 * kPageSize, kReadWrite).ok();
+                InAddressSpace inside(*space);
+                sim.check(user_load<u64>(kPage + 3 * kPageSize).has_value() == mapped, "half a mapping");
+                if (mapped && space->unmap(kPage + kPageSize, 2 * kPageSize).ok()) {
+                    sim.check(!user_load<u64>(kPage + kPageSize), "still there");
+                    sim.check(user_load<u64>(kPage).has_value(), "too much unmapped");
+                }
+            });
+        }
+        sim.join();
+    });
+}
+
+}  // namespace
+}  // namespace cairn
