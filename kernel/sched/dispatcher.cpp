@@ -47,7 +47,6 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     queue.lock.unlock_keep_interrupts_off();
 
     cpu.current = &next;
-    cpu.kernel_stack_top = reinterpret_cast<u64>(next.stack_.top());
     if (previous.address_space_ != next.address_space_ && g_kernel.scheduler->address_space_switch != nullptr) {
         g_kernel.scheduler->address_space_switch(previous.address_space_, next.address_space_);
     }
@@ -159,7 +158,6 @@ void Dispatcher::adopt_context(PerCpu& cpu, Thread& thread) {
     thread.cpu_.store(cpu.index.value, Order::relaxed);
     thread.started_running_ = arch::monotonic_now();
     cpu.current = &thread;
-    cpu.kernel_stack_top = reinterpret_cast<u64>(thread.stack_.top());
 }
 
 void Dispatcher::idle_loop() {
