@@ -10,7 +10,7 @@ namespace {
 
 /// The pointer is read at run time, so that the compiler cannot see through the bug.
 void write_to_null() {
-    u32* volatile pointer = nullptr;
+    volatile u32* volatile pointer = nullptr;
     *pointer = 1;
 }
 

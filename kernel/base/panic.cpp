@@ -54,8 +54,9 @@ void print_locks(std::string_view whose, const HeldLocks& held) {
     }
 }
 
-void print_frame(u32 number, VirtualAddress address) {
-    arch::Symbol symbol = arch::symbolize(address);
+/// `address` is shown; `inside` lies in the instruction that it is about.
+void print_frame(u32 number, VirtualAddress address, VirtualAddress inside) {
+    arch::Symbol symbol = arch::symbolize(inside);
     if (symbol.name.empty()) {
         print("  #{:<2} {}\n", number, address);
     } else {
@@ -70,10 +71,11 @@ void print_backtrace(const PanicPlace& place) {
     write_to_consoles("backtrace:\n");
     u32 number = 0;
     if (place.registers != nullptr) {
-        print_frame(number++, place.instruction);
+        print_frame(number++, place.instruction, place.instruction);
     }
     for (usize i = 0; i < count; ++i) {
-        print_frame(number++, addresses[i]);
+        // A return address may be the first of the next function, when the call never returns.
+        print_frame(number++, addresses[i], {addresses[i].value - 1});
     }
 }
 

@@ -39,7 +39,7 @@ constexpr u64 kFaultWrite = 1 << 1;
 constexpr u64 kFaultReservedBit = 1 << 3;
 constexpr u64 kFaultExecute = 1 << 4;
 
-[[noreturn]] void panic_page_fault(const TrapFrame& frame, const TrapDetails& details) {
+void describe_page_fault(TextBuffer& text, const TrapDetails& details) {
     std::string_view access = "read of";
     if ((details.error_code & kFaultExecute) != 0) {
         access = "execution at";
@@ -50,23 +50,23 @@ constexpr u64 kFaultExecute = 1 << 4;
     if ((details.error_code & kFaultReservedBit) != 0) {
         reason = "page table damaged";
     }
-    Symbol symbol = symbolize({frame.rip});
-    panic("page fault: {} {} ({}) in {}+{:#x}", access, details.fault_address, reason, symbol.name, symbol.offset);
+    format_to(text, "page fault: {} {} ({})", access, details.fault_address, reason);
 }
 
 [[noreturn]] void panic_exception(const TrapFrame& frame, const TrapDetails& details) {
-    print_registers(&frame);
+    char storage[160];
+    TextBuffer text{std::span(storage)};
     if (details.number == kPageFault) {
-        panic_page_fault(frame, details);
+        describe_page_fault(text, details);
+    } else if (details.number == kDoubleFault) {
+        // The CPU reports no cause. A stack that ran into its guard page is by far the most frequent one.
+        format_to(text, "double fault (kernel stack overflow?), stack pointer {:#x}", frame.rsp);
+    } else {
+        format_to(text, "{} (error code {:#x})", exception_name(details.number), details.error_code);
     }
     Symbol symbol = symbolize({frame.rip});
-    if (details.number == kDoubleFault) {
-        // The CPU reports no cause. A stack that ran into its guard page is by far the most frequent one.
-        panic("double fault (kernel stack overflow?) in {}+{:#x}, stack pointer {:#x}", symbol.name, symbol.offset,
-              frame.rsp);
-    }
-    panic("{} (error code {:#x}) in {}+{:#x}", exception_name(details.number), details.error_code, symbol.name,
-          symbol.offset);
+    format_to(text, " in {}+{:#x}", symbol.name, symbol.offset);
+    panic_text(text.view(), {.registers = &frame, .instruction = {frame.rip}, .frame_pointer = {frame.rbp}});
 }
 
 }  // namespace
