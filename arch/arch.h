@@ -32,6 +32,10 @@
 
 namespace cairn::arch {
 
+/// Maps a device's registers uncached, for good; null when there is no address space left. mm's
+/// mapper, handed in because a machine cannot know mm.
+using MapRegisters = void* (*)(PhysicalRange registers);
+
 // --- CPUs -------------------------------------------------------------------------------------
 
 /// Makes `cpu` the block of the calling CPU and sets up the CPU's own tables (GDT, IDT, TSS with
@@ -63,10 +67,11 @@ void wait_for_interrupt();
 
 // --- Time -------------------------------------------------------------------------------------
 
-/// Finds the best clock and timer of the machine and calibrates them. Boot CPU, once, after the
-/// platform's tables are known. Returns their name for the log ("tsc (hpet-calibrated, 2400 MHz),
-/// tsc-deadline").
-std::string_view initialize_clock(const PlatformDescription& platform);
+/// Finds the best clock and timer of the machine and calibrates them. Boot CPU, once, interrupts
+/// off, after initialize_interrupts (the timer may be part of the interrupt controller) and before
+/// other CPUs start. Returns their name for the log ("tsc (hpet-calibrated, 2400.012 MHz),
+/// tsc-deadline"), which stays valid.
+std::string_view initialize_clock(const PlatformDescription& platform, MapRegisters map_registers);
 
 /// Asks for the upcall kernel_interrupt(Timer) on this CPU at or shortly after `deadline` of
 /// monotonic_now(); replaces an earlier request; never() takes it back. A deadline in the past
@@ -78,11 +83,15 @@ Nanoseconds read_wall_clock();
 
 // --- Interrupt lines --------------------------------------------------------------------------
 
-/// Sets up the interrupt controllers of the platform (all lines masked). Boot CPU, once.
-void initialize_interrupts(const PlatformDescription& platform);
+/// Sets up the interrupt controllers of the platform (all lines masked), which makes it possible
+/// to send interrupts and start CPUs, and remembers how the platform is switched off. Boot CPU,
+/// once, interrupts off.
+void initialize_interrupts(const PlatformDescription& platform, MapRegisters map_registers);
 
 /// Routes a global system interrupt to a CPU; from then on `kernel_interrupt(Device, gsi)` is
-/// called there. ENODEV if no controller owns the line.
+/// called there. A line that is routed already moves. ENODEV if no controller owns the line, ENOSPC
+/// when all vectors are taken, EINVAL if the controller cannot address that CPU. For the line of an
+/// ISA device see isa_interrupt_line (platform.h). Any context.
 Result<void> route_interrupt(u32 gsi, CpuIndex cpu, InterruptTrigger trigger);
 void mask_interrupt(u32 gsi);
 
@@ -96,6 +105,10 @@ void context_initialize(ThreadContext& context, void* stack_top, usize stack_siz
 /// Gives a context an FPU/SSE/AVX register file of its own, in the ABI's default state; without
 /// one the thread must not touch these registers. ENOMEM.
 Result<void> context_add_vector_state(ThreadContext& context);
+/// For tests: fills all vector registers that this CPU has (XMM, YMM, ZMM) with numbers derived from
+/// `pattern`, and tells whether they still hold them. The calling thread owns vector state.
+void fill_vector_registers(u64 pattern);
+bool vector_registers_hold(u64 pattern);
 /// Frees what the context owns. It must not run any more.
 void context_destroy(ThreadContext& context);
 /// Saves this thread's kernel and vector registers and resumes `to`. Interrupts off. Returns when

@@ -77,4 +77,21 @@ struct PlatformDescription {
     u8 soft_off_type_b = 0;
 };
 
+/// A global system interrupt and how it signals.
+struct InterruptLine {
+    u32 gsi;
+    InterruptTrigger trigger;
+};
+
+/// Where ISA interrupt `irq` (0-15) arrives: on the line of the same number, edge-triggered and
+/// active high, unless the firmware says otherwise (ACPI 6.5, 5.2.12.5).
+constexpr InterruptLine isa_interrupt_line(const PlatformDescription& platform, u32 irq) {
+    for (u32 i = 0; i < platform.override_count; ++i) {
+        if (platform.overrides[i].isa_irq == irq) {
+            return {platform.overrides[i].gsi, platform.overrides[i].trigger};
+        }
+    }
+    return {irq, InterruptTrigger::EdgeHigh};
+}
+
 }  // namespace cairn::arch

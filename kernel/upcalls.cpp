@@ -2,6 +2,7 @@
 
 #include "arch/upcalls.h"
 
+#include "kernel/base/log.h"
 #include "kernel/base/panic.h"
 #include "kernel/sched/cross_call.h"
 #include "kernel/sched/scheduler.h"
@@ -10,9 +11,12 @@
 
 namespace cairn {
 
-TrapOutcome kernel_trap(arch::TrapFrame&, const arch::TrapDetails&) { return TrapOutcome::Unhandled; }
+/// No address space has pages that come on demand yet, so no fault can be resolved.
+TrapOutcome kernel_trap(arch::TrapFrame&, const arch::TrapDetails&) {
+    return TrapOutcome::Unhandled;
+}
 
-void kernel_interrupt(arch::InterruptKind kind, u32) {
+void kernel_interrupt(arch::InterruptKind kind, u32 line) {
     sync::ReadSide::note_interrupt(arch::this_cpu());
     switch (kind) {
         case arch::InterruptKind::Timer:
@@ -25,12 +29,18 @@ void kernel_interrupt(arch::InterruptKind kind, u32) {
             sched::run_cross_calls();
             break;
         case arch::InterruptKind::Device:
+            arch::mask_interrupt(line);
+            log_warning("irq", "line {} has no driver and is masked", line);
             break;
     }
 }
 
-void kernel_preempt() { sched::preempt(); }
+void kernel_preempt() {
+    sched::preempt();
+}
 
-void kernel_syscall(arch::TrapFrame&) { panic("system call without user mode"); }
+void kernel_syscall(arch::TrapFrame&) {
+    panic("a system call, but there is no user mode");
+}
 
 }  // namespace cairn

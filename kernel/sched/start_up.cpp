@@ -95,6 +95,9 @@ void run_secondary_cpu() {
     Dispatcher::adopt_context(cpu, cpu.run_queue->idle.get());
     sync::ReadSide::leave_idle(cpu);
     g_kernel.online.add(cpu.index, Order::seq_cst);
+    // Shoot-downs reach this CPU from here on; what it has cached since it loaded its page table
+    // may have been unmapped in between.
+    arch::flush_all();
     g_kernel.scheduler->idle_cpus.add(cpu.index, Order::relaxed);
     Dispatcher::idle_loop();
 }

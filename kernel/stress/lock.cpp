@@ -45,7 +45,7 @@ void use_mutex(Worker& worker, Shared& shared) {
 
 void use_rw_lock(Worker& worker, Shared& shared) {
     if (worker.random.below(4) == 0) {
-        sync::WriteGuard guard(shared.rw_lock);
+        sync::ExclusiveGuard guard(shared.rw_lock);
         shared.under_rw_lock.advance();
     } else {
         sync::SharedGuard guard(shared.rw_lock);

@@ -26,7 +26,9 @@ CpuSet random_cpus(Worker& worker) {
 void work(Worker& worker) {
     while (!worker.stopping()) {
         CpuSet allowed = random_cpus(worker);
-        sched::current_thread().set_affinity(allowed);
+        if (!sched::current_thread().set_affinity(allowed).ok()) {
+            worker.fail("affinity: CPUs that are online were refused");
+        }
         for (int i = 0; i < 8; ++i) {
             {
                 PreemptionGuard guard;

@@ -5,8 +5,13 @@
 #include "kernel/base/kernel.h"
 #include "kernel/base/log.h"
 #include "kernel/base/own.h"
+#include "kernel/sched/cross_call.h"
 #include "kernel/sched/thread.h"
+#include "kernel/sync/read_side.h"
 #include "kernel/time/clock.h"
+#include "mm/initialize.h"
+#include "mm/kernel_space.h"
+#include "mm/slab_allocator.h"
 
 namespace cairn::stress {
 
@@ -48,7 +53,9 @@ Result<void> start_worker(Run& run, RunningList& list, u32 kind_index, u32 numbe
         kind, Worker{number, group_size, run.shared[kind_index], PseudoRandom(seed), run.stop,
                      run.operations[kind_index], run.failures}));
     sched::ThreadOptions options;
-    options.uses_vector_registers = &kind == &kVectorKind;
+    if (&kind == &kVectorKind) {
+        options.vector_state = sched::VectorState::Own;
+    }
     Ref<sched::Thread> thread = TRY(sched::Thread::create(kind.name, worker_entry, running.get(), options));
     thread->start();
     running->thread.emplace(std::move(thread));
@@ -115,7 +122,50 @@ bool run_once(Nanoseconds duration) {
     return started.ok() && run.failures.load(Order::relaxed) == 0;
 }
 
+/// What must be the same before and after: memory that somebody owns.
+struct MemoryInUse {
+    u64 frame_bytes;
+    u64 objects;
+    bool operator==(const MemoryInUse&) const = default;
+};
+
+/// Gives back whatever is only cached, then counts.
+MemoryInUse settle_memory() {
+    sync::wait_for_readers();  // threads and the like are freed after a grace period
+    g_kernel.kernel_space->trim_stacks(0);
+    sched::call_on_cpus(CpuSet::first(g_kernel.cpu_count), [](void*) { mm::drain_cpu_caches(); }, nullptr);
+    g_kernel.slab->reap();
+    return {g_kernel.frames->statistics().allocated, g_kernel.slab->objects_in_use()};
+}
+
+/// The reaper frees the last threads' stacks at its own pace, so this looks more than once.
+bool memory_came_back(const MemoryInUse& before) {
+    constexpr u32 kAttempts = 50;
+    MemoryInUse now = settle_memory();
+    for (u32 i = 0; i < kAttempts && now != before; ++i) {
+        sched::sleep_for(Nanoseconds::from_milliseconds(20));
+        now = settle_memory();
+    }
+    if (now == before) {
+        return true;
+    }
+    log_error("stress", "memory: {} KiB and {} objects in use before, {} KiB and {} objects after",
+              before.frame_bytes / kKiB, before.objects, now.frame_bytes / kKiB, now.objects);
+    return false;
+}
+
 }  // namespace
+
+bool run(Nanoseconds duration) {
+    // A first short run brings every cache and lazily made table into being.
+    bool passed = run_once(Nanoseconds::from_milliseconds(300));
+    MemoryInUse before = settle_memory();
+    passed = passed && run_once(duration);
+    passed = memory_came_back(before) && passed;
+    log(passed ? LogLevel::Notice : LogLevel::Error, "stress", "{} after {} s on {} CPUs",
+        passed ? "passed" : "FAILED", duration.value / 1'000'000'000, g_kernel.cpu_count);
+    return passed;
+}
 
 void Worker::fail(const char* what) {
     if (failures.fetch_add(1, Order::relaxed) < 5) {

@@ -37,7 +37,9 @@ void pass_token(Worker& worker, Shared& shared) {
 }
 
 void use_semaphore(Worker& worker, Shared& shared) {
-    shared.permits.acquire();
+    if (shared.permits.acquire() != sync::WakeReason::Condition) {
+        worker.fail("semaphore: an uninterruptible wait was interrupted");
+    }
     if (shared.inside.fetch_add(1, Order::relaxed) >= 2) {
         worker.fail("semaphore: more inside than permits");
     }

@@ -214,6 +214,7 @@ high_half:
     ud2
 
 section .bss nobits alloc noexec write align=4096
+global boot_page_map              ; other CPUs start with it too (smp/trampoline.asm)
 boot_page_map:
     resb 0x1000
 boot_low_pointers:

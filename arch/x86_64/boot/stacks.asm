@@ -5,6 +5,12 @@
 
 %include "assembly_constants.inc"
 
+; The linker script copies the sizes into its table of segments.
+global boot_stack_size
+boot_stack_size equ kBootStackSize
+global interrupt_stack_size
+interrupt_stack_size equ kBootInterruptStackSize
+
 section .stacks nobits alloc noexec write align=4096
 
     resb 0x1000
@@ -14,7 +20,11 @@ boot_stack:
 
 global boot_interrupt_stacks
 boot_interrupt_stacks:
+%assign number 1
 %rep 4
     resb 0x1000
+global interrupt_stack_ %+ number
+interrupt_stack_ %+ number:
     resb kBootInterruptStackSize
+%assign number number + 1
 %endrep

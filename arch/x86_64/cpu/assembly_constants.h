@@ -18,7 +18,6 @@ constexpr u16 kTaskStateSelector = 0x40;
 constexpr usize kFrameR11 = 32;
 constexpr usize kFrameRbp = 64;
 constexpr usize kFrameRcx = 96;
-constexpr usize kFrameRax = 112;
 constexpr usize kFrameVector = 120;
 constexpr usize kFrameRip = 136;
 constexpr usize kFrameCs = 144;
@@ -30,9 +29,6 @@ constexpr usize kFrameSize = 176;
 // PerCpu.
 constexpr usize kPerCpuKernelStackTop = 32;
 constexpr usize kPerCpuUserStackScratch = 40;
-
-// ThreadContext.
-constexpr usize kContextStackPointer = 0;
 
 // RFLAGS (SDM vol. 1, 3.4.3).
 constexpr u64 kFlagTrap = 0x100;

@@ -42,6 +42,11 @@ def short_name(name: str) -> str:
     return name
 
 
+def is_local_label(name: str) -> bool:
+    """Labels inside a routine in assembly ("routine.label"); a compiler's clones are not meant."""
+    return "." in name.split(" [clone")[0]
+
+
 def read_functions(path: str) -> tuple[int, dict[int, str]]:
     """text_start and the functions of the image by address; the shortest of several names wins."""
     base = 0
@@ -52,7 +57,7 @@ def read_functions(path: str) -> tuple[int, dict[int, str]]:
             address = int(address_text, 16)
             if name == "text_start":
                 base = address
-            elif kind in "tTwW" and not name.startswith(".L"):
+            elif kind in "tTwW" and not is_local_label(name):
                 short = short_name(name)
                 if address not in functions or len(short) < len(functions[address]):
                     functions[address] = short

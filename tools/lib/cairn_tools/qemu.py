@@ -45,6 +45,9 @@ class Machine:
     # How the ISO is presented.
     medium: str = "cdrom"
 
+    def with_arguments(self, arguments: str) -> "Machine":
+        return dataclasses.replace(self, kernel_arguments=arguments)
+
     def check(self) -> None:
         """Refuses what cannot be, with a message for the user."""
         if self.machine == "microvm" and self.firmware != "none":
@@ -153,9 +156,11 @@ def _terminal_kept():
 
 def boot(machine: Machine, kernel: KernelImage, *, timeout: float | None,
          on_text: Callable[[bytes], None] = lambda _: None, interactive: bool = False, display: str = "none",
-         extra: tuple[str, ...] = (), stop_at_panic: bool = True, show_errors: bool = True) -> Run:
+         extra: tuple[str, ...] = (), descriptors: tuple[int, ...] = (), when_started: Callable[[], None] | None = None,
+         stop_at_panic: bool = True, show_errors: bool = True) -> Run:
     """Boots `kernel` and returns when the machine is off, has panicked, or after `timeout` seconds
-    (None: never). Interactive: the user's keys go to the serial line, Ctrl-C ends the run."""
+    (None: never). Interactive: the user's keys go to the serial line, Ctrl-C ends the run. QEMU gets
+    the options `extra` and the open `descriptors`; `when_started` runs before anything is read."""
     machine.check()
     control = _Control()
     with contextlib.closing(control), tempfile.TemporaryDirectory(prefix="cairn-run-") as name, _terminal_kept():
@@ -166,9 +171,11 @@ def boot(machine: Machine, kernel: KernelImage, *, timeout: float | None,
             command += ["-vga", "std"]
         process = subprocess.Popen(dies_with_parent(command), stdin=None if interactive else subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=None if show_errors else subprocess.DEVNULL,
-                                   pass_fds=(control.theirs.fileno(),))
+                                   pass_fds=(control.theirs.fileno(), *descriptors))
         try:
             control.theirs.close()
+            if when_started:
+                when_started()
             watch = Watch(process, process.stdout.fileno(), on_text, {control.fileno(): control.read},
                           control.quit)
             return watch.run(timeout, control.outcome, stop_at_panic=stop_at_panic)

@@ -1,6 +1,6 @@
 #pragma once
 /// The inline part of arch/arch.h on a PC. Every asm block reads or writes only what its
-/// operands name; offsets into PerCpu are asserted in arch/x86_64/cpu/per_cpu_layout.cpp.
+/// operands name; offsets into PerCpu are asserted in arch/x86_64/cpu/layout_check.cpp.
 
 #include "arch/long_mode_format.h"
 #include "kernel/base/address.h"
@@ -66,7 +66,9 @@ inline bool interrupts_enabled() {
     asm volatile("pushfq\n\tpopq %0" : "=r"(flags) : : "memory");
     return (flags & 0x200) != 0;
 }
-inline void enable_interrupts() { asm volatile("sti" : : : "memory"); }
+inline void enable_interrupts() {
+    asm volatile("sti" : : : "memory");
+}
 inline InterruptState disable_interrupts() {
     InterruptState state{interrupts_enabled()};
     asm volatile("cli" : : : "memory");
@@ -78,13 +80,17 @@ inline void restore_interrupts(InterruptState state) {
     }
 }
 
-inline void cpu_relax() { asm volatile("pause" : : : "memory"); }
+inline void cpu_relax() {
+    asm volatile("pause" : : : "memory");
+}
 inline void interleave() {}
 inline void memory_poison(void*, usize) {}
 inline void memory_unpoison(void*, usize) {}
 
 // --- Memory -------------------------------------------------------------------------------------
-inline void* direct_map(PhysicalAddress address) { return reinterpret_cast<void*>(kDirectMapBase + address.value); }
+inline void* direct_map(PhysicalAddress address) {
+    return reinterpret_cast<void*>(kDirectMapBase + address.value);
+}
 /// Of an address inside the direct map.
 inline PhysicalAddress physical_address(const void* pointer) {
     return {reinterpret_cast<u64>(pointer) - kDirectMapBase};
@@ -110,7 +116,8 @@ struct TrapFrame {
 
 /// What a thread that does not run has left behind. The callee-saved registers are on its stack.
 struct ThreadContext {
-    u64 stack_pointer = 0;   // 0: read by assembly
+    u64 stack_pointer = 0;
+    u64 stack_top = 0;             // where system calls and interrupts from user mode begin
     void* vector_state = nullptr;  // XSAVE area, or null for a thread that owns none
 };
 

@@ -1,0 +1,121 @@
+/// Kernel threads' contexts: the stack switch, and vector registers for threads that own some.
+///
+/// A thread's kernel and, if it has them, vector registers are saved when it is switched away from and
+/// loaded when it is switched to; nothing is lazy, so no register file ever holds another thread's
+/// secrets while user code runs.
+
+#include <cstring>
+
+#include "arch/arch.h"
+#include "arch/x86_64/cpu/cpu_state.h"
+#include "kernel/base/heap.h"
+
+namespace cairn::arch {
+
+extern "C" void switch_stacks(u64* save_here, u64 to);
+extern "C" const u8 thread_start[];
+
+namespace {
+
+constexpr usize kVectorAlignment = 64;  // of XSAVE; FXSAVE wants 16
+
+/// What switch_stacks pops, lowest address first.
+struct InitialStack {
+    u64 r15 = 0;
+    u64 r14 = 0;
+    u64 r13 = 0;
+    u64 r12 = 0;
+    u64 rbx = 0;
+    u64 rbp = 0;
+    u64 return_address = 0;
+    u64 alignment = 0;  // the ABI wants the stack pointer on 16 bytes at a call
+};
+static_assert(sizeof(InitialStack) % 16 == 0);
+
+void save_vector_state(void* area) {
+    const CpuFeatures& features = cpu_features();
+    u32 low = static_cast<u32>(features.vector_mask);
+    u32 high = static_cast<u32>(features.vector_mask >> 32);
+    // SAFETY: the area was allocated with the size and alignment of these very features.
+    switch (features.vector_save) {
+        case VectorSave::Fxsave:
+            asm volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+            break;
+        case VectorSave::Xsave:
+            asm volatile("xsave64 (%0)" : : "r"(area), "a"(low), "d"(high) : "memory");
+            break;
+        case VectorSave::Xsaveopt:
+            asm volatile("xsaveopt64 (%0)" : : "r"(area), "a"(low), "d"(high) : "memory");
+            break;
+    }
+}
+
+void load_vector_state(const void* area) {
+    const CpuFeatures& features = cpu_features();
+    // SAFETY: as above, and the contents are the initial state or what a save wrote.
+    if (features.vector_save == VectorSave::Fxsave) {
+        asm volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+    } else {
+        asm volatile("xrstor64 (%0)"
+                     :
+                     : "r"(area), "a"(static_cast<u32>(features.vector_mask)),
+                       "d"(static_cast<u32>(features.vector_mask >> 32))
+                     : "memory");
+    }
+}
+
+}  // namespace
+
+void context_initialize(ThreadContext& context, void* stack_top, usize, void (*entry)(void*), void* argument) {
+    u64 top = align_down(reinterpret_cast<u64>(stack_top), 16);
+    // SAFETY: the stack is the caller's, unused, and larger than this.
+    InitialStack* stack = reinterpret_cast<InitialStack*>(top) - 1;
+    *stack = {.r13 = reinterpret_cast<u64>(argument),
+              .r12 = reinterpret_cast<u64>(entry),
+              .return_address = reinterpret_cast<u64>(thread_start)};
+    context.stack_pointer = reinterpret_cast<u64>(stack);
+    context.stack_top = top;
+}
+
+Result<void> context_add_vector_state(ThreadContext& context) {
+    u32 size = cpu_features().vector_state_size;
+    u8* area = static_cast<u8*>(heap_allocate(size, kVectorAlignment));
+    if (area == nullptr) {
+        return fail(Errno::enomem);
+    }
+    // The ABI's default state (System V ABI, 3.2.3): all exceptions masked, extended precision. The XSAVE
+    // header stays zero: every register set in its initial state.
+    constexpr u16 kControlWord = 0x37f;
+    constexpr u32 kMxcsr = 0x1f80;
+    std::memset(area, 0, size);
+    std::memcpy(area, &kControlWord, sizeof kControlWord);
+    std::memcpy(area + 24, &kMxcsr, sizeof kMxcsr);
+    context.vector_state = area;
+    return {};
+}
+
+void context_destroy(ThreadContext& context) {
+    heap_free(context.vector_state, cpu_features().vector_state_size, kVectorAlignment);
+    context.vector_state = nullptr;
+}
+
+void context_switch(ThreadContext& from, ThreadContext& to) {
+    PerCpu& cpu = this_cpu();
+    if (from.vector_state != nullptr) {
+        save_vector_state(from.vector_state);
+    }
+    if (to.vector_state != nullptr) {
+        load_vector_state(to.vector_state);
+    }
+    // A CPU's first thread runs on a stack that context_initialize never saw; initialize_cpu put its
+    // top into the task state.
+    TaskState& task_state = cpu.machine->task_state;
+    if (from.stack_top == 0) {
+        from.stack_top = task_state.rsp[0];
+    }
+    task_state.rsp[0] = to.stack_top;
+    cpu.kernel_stack_top = to.stack_top;
+    switch_stacks(&from.stack_pointer, to.stack_pointer);
+}
+
+}  // namespace cairn::arch

@@ -1,0 +1,169 @@
+"""Boots with damaged boot information: stops at the kernel's entry through QEMU's gdb stub, spoils a
+field of what the boot loader left, and lets go. The kernel must say what is wrong, or do without.
+"""
+
+import contextlib
+import socket
+import struct
+import subprocess
+
+from cairn_tools import qemu
+from cairn_tools.build import KernelImage
+from cairn_tools.emulation import Run
+from cairn_tools.project import ToolError
+
+_STUB_SECONDS = 60.0
+# Numbers of the gdb protocol (gdb's i386:x86-64 description), and what a boot loader puts there.
+_RAX, _RBX = 0, 1
+
+
+class _Stub:
+    """As much of gdb's remote protocol as is needed here."""
+
+    def __init__(self, connection: socket.socket):
+        self._connection = connection
+        self._connection.settimeout(_STUB_SECONDS)
+        self._received = b""
+
+    def ask(self, command: str) -> str:
+        """Sends a packet and returns the answer to it."""
+        body = command.encode()
+        self._connection.sendall(b"$%s#%02x" % (body, sum(body) & 0xFF))
+        return self._packet()
+
+    def detach(self) -> None:
+        if self.ask("D") != "OK":
+            raise ToolError("QEMU's gdb stub did not let go")
+
+    def _packet(self) -> str:
+        while True:
+            begin, end = self._received.find(b"$"), self._received.find(b"#")
+            if 0 <= begin < end and len(self._received) >= end + 3:
+                packet = self._received[begin + 1 : end]
+                self._received = self._received[end + 3 :]
+                self._connection.sendall(b"+")
+                return packet.decode()
+            data = self._connection.recv(4096)
+            if not data:
+                raise ToolError("QEMU closed the connection to its gdb stub")
+            self._received += data
+
+    def run_to(self, address: int) -> None:
+        self._expect_ok(f"Z1,{address:x},1")  # a hardware breakpoint: the code is not loaded yet
+        stop = self.ask("c")
+        if not stop.startswith("T05"):
+            raise ToolError(f"the kernel's entry was not reached: {stop}")
+        self._expect_ok(f"z1,{address:x},1")
+
+    def register(self, number: int) -> int:
+        return struct.unpack("<Q", bytes.fromhex(self.ask(f"p{number:x}")))[0]
+
+    def set_register(self, number: int, value: int) -> None:
+        self._expect_ok(f"P{number:x}={struct.pack('<Q', value).hex()}")
+
+    def read(self, address: int, size: int) -> bytes:
+        return bytes.fromhex(self.ask(f"m{address:x},{size:x}"))
+
+    def write(self, address: int, data: bytes) -> None:
+        self._expect_ok(f"M{address:x},{len(data):x}:{data.hex()}")
+
+    def _expect_ok(self, command: str) -> None:
+        answer = self.ask(command)
+        if answer != "OK":
+            raise ToolError(f"QEMU's gdb stub answers '{answer}' to {command}")
+
+
+# --- Multiboot2 (specification, 3.6): total size, reserved, then tags of type, size and contents ------
+
+_MEMORY_MAP_TAG = 6
+
+
+def _tag(stub: _Stub, information: int, wanted: int) -> int:
+    """The address of the first tag of a type."""
+    address = information + 8
+    while True:
+        kind, size = struct.unpack("<II", stub.read(address, 8))
+        if kind == wanted:
+            return address
+        if kind == 0:
+            raise ToolError(f"GRUB left no tag of type {wanted}")
+        address += (size + 7) & ~7
+
+
+def _damage_size(stub: _Stub, information: int) -> None:
+    stub.write(information, b"\xff\xff\xff\xff")
+
+
+def _damage_small_size(stub: _Stub, information: int) -> None:
+    stub.write(information, struct.pack("<I", 12))
+
+
+def _damage_tag(stub: _Stub, information: int) -> None:
+    """A tag of no size, on which a careless parser turns round for ever."""
+    stub.write(information + 8 + 4, struct.pack("<I", 0))
+
+
+def _damage_memory_map(stub: _Stub, information: int) -> None:
+    """Entries of no size."""
+    stub.write(_tag(stub, information, _MEMORY_MAP_TAG) + 8, struct.pack("<I", 0))
+
+
+def _damage_magic(stub: _Stub, _information: int) -> None:
+    stub.set_register(_RAX, 0x2BADB002)  # multiboot 1
+
+
+def _damage_pointer(stub: _Stub, _information: int) -> None:
+    stub.set_register(_RBX, 0xFFFF_FFF0)
+
+
+# --- PVH (Xen's public/arch-x86/hvm/start_info.h) -----------------------------------------------------
+
+
+def _damage_pvh_magic(stub: _Stub, information: int) -> None:
+    stub.write(information, b"\0\0\0\0")
+
+
+def _damage_pvh_memory_map(stub: _Stub, information: int) -> None:
+    """memmap_paddr and memmap_entries."""
+    stub.write(information + 40, struct.pack("<QI", 0xFFFF_FFFF_FFFF_0000, 0xFFFF_FFFF))
+
+
+MULTIBOOT2_DAMAGES = {
+    "size": _damage_size,
+    "small-size": _damage_small_size,
+    "tag": _damage_tag,
+    "memory-map": _damage_memory_map,
+    "magic": _damage_magic,
+    "pointer": _damage_pointer,
+}
+PVH_DAMAGES = {"magic": _damage_pvh_magic, "memory-map": _damage_pvh_memory_map, "pointer": _damage_pointer}
+
+
+def _symbol(kernel: KernelImage, name: str) -> int:
+    output = subprocess.run(["nm", str(kernel.with_symbols)], check=True, capture_output=True, text=True, timeout=60)
+    for line in output.stdout.splitlines():
+        fields = line.split()
+        if fields[-1] == name:
+            return int(fields[0], 16)
+    raise ToolError(f"the kernel has no symbol {name}")
+
+
+def boot(kind: str, machine: qemu.Machine, kernel: KernelImage, *, timeout: float) -> Run:
+    """Like qemu.boot, with the boot information damaged in the way that `kind` names."""
+    pvh = machine.firmware == "none"
+    damage = (PVH_DAMAGES if pvh else MULTIBOOT2_DAMAGES)[kind]
+    entry = _symbol(kernel, "pvh_entry" if pvh else "multiboot2_entry")
+    ours, theirs = socket.socketpair()
+
+    def spoil() -> None:
+        theirs.close()
+        stub = _Stub(ours)
+        stub.ask("?")
+        stub.run_to(entry)
+        damage(stub, stub.register(_RBX) & 0xFFFF_FFFF)
+        stub.detach()
+
+    with contextlib.closing(ours), contextlib.closing(theirs):
+        extra = ("-S", "-chardev", f"socket,id=debugger,fd={theirs.fileno()}", "-gdb", "chardev:debugger")
+        return qemu.boot(machine, kernel, timeout=timeout, extra=extra, descriptors=(theirs.fileno(),),
+                         when_started=spoil)

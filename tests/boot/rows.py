@@ -1,0 +1,137 @@
+"""The rows of the boot matrix.
+
+The full matrix is every combination that makes sense; for each commit a part is tried in which every
+two values of any two columns meet at least once, plus the rows that stand for a promise of their own.
+"""
+
+import dataclasses
+import itertools
+from typing import Iterator
+
+from boot.damage import MULTIBOOT2_DAMAGES, PVH_DAMAGES
+from cairn_tools.bochs import BochsMachine
+from cairn_tools.qemu import Machine
+
+# Debian's OVMF (2022.11) does not start with less than 96 MiB, whatever it is to boot.
+UEFI_LEAST_MEMORY_MIB = 96
+
+# Small enough to show a wrong assumption, and beyond 4 GiB, where a PC's memory has a hole.
+_MEMORY_MIB = (64, 256, 2048, 8192)
+_CPUS = (1, 2, 8)
+
+# One for each kind of CPU that the kernel treats differently: the least of x86-64; with and without
+# x2APIC, TSC deadline timer, PCID, 1 GiB pages, XSAVE; AMD's; 5-level paging.
+_CPU_MODELS = ("qemu64", "Nehalem", "Haswell", "EPYC", "max,-x2apic", "max,-tsc-deadline", "max,-xsave",
+               "max,-pdpe1gb", "max,-pcid", "max,-la57", "max,-hypervisor")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One run. `crash`: the kernel is told to crash so, and must show a panic screen that names the
+    function. `stress_seconds`: guest time of the in-kernel stress. `damage`: see damage.py."""
+
+    machine: Machine | BochsMachine
+    timeout: float = 60.0
+    crash: str = ""
+    stress_seconds: int = 0
+    damage: str = ""
+
+    @property
+    def name(self) -> str:
+        machine = self.machine
+        if isinstance(machine, BochsMachine):
+            parts = ["bochs", f"{machine.cpus}cpu", f"{machine.memory_mib}m"]
+        else:
+            parts = [machine.machine, "pvh" if machine.firmware == "none" else machine.firmware,
+                     f"{machine.cpus}cpu", f"{machine.memory_mib}m"]
+            if machine.medium != "cdrom":
+                parts.append(machine.medium)
+            if machine.cpu != "max":
+                parts.append(machine.cpu.replace(",-", "-no-"))
+        if self.crash:
+            parts.append(f"crash-{self.crash}")
+        if self.stress_seconds:
+            parts.append(f"stress-{self.stress_seconds}s")
+        if self.damage:
+            parts.append(f"damaged-{self.damage}")
+        return "-".join(parts)
+
+    @property
+    def weight(self) -> int:
+        """How many of the host's CPUs this run keeps busy, for whoever runs several."""
+        return 1 if isinstance(self.machine, BochsMachine) or self.machine.cpus == 1 else 2
+
+
+def _possible(machine: Machine) -> bool:
+    return machine.firmware != "uefi" or machine.memory_mib >= UEFI_LEAST_MEMORY_MIB
+
+
+def _iso_machines() -> list[Machine]:
+    columns = itertools.product(("pc", "q35"), ("bios", "uefi"), _CPUS, _MEMORY_MIB, ("cdrom", "disk"))
+    machines = (Machine(machine=machine, firmware=firmware, cpus=cpus, memory_mib=memory, medium=medium)
+                for machine, firmware, cpus, memory, medium in columns)
+    # UEFI's smallest takes the place of the 64 MiB that it cannot do.
+    return [machine if _possible(machine) else dataclasses.replace(machine, memory_mib=UEFI_LEAST_MEMORY_MIB)
+            for machine in machines]
+
+
+def _pairs(machine: Machine) -> set:
+    values = [(field.name, getattr(machine, field.name)) for field in dataclasses.fields(machine)]
+    return set(itertools.combinations(values, 2))
+
+
+def _pairwise(machines: list[Machine]) -> Iterator[Machine]:
+    """A few of the machines in which every pair of values occurs that occurs at all. Greedy: always
+    the machine with the most pairs not yet seen; the same result every time."""
+    missing = set().union(*map(_pairs, machines))
+    while missing:
+        best = max(machines, key=lambda machine: len(_pairs(machine) & missing))
+        missing -= _pairs(best)
+        yield best
+
+
+def _timeout(machine: Machine) -> float:
+    # The guest's CPUs share few real ones, and UEFI needs its time.
+    return 60.0 + 4 * machine.cpus + (60.0 if machine.firmware == "uefi" else 0.0)
+
+
+def _pvh(machine: str, cpus: int, memory_mib: int, **more) -> Machine:
+    return Machine(machine=machine, firmware="none", cpus=cpus, memory_mib=memory_mib, **more)
+
+
+_PVH = [_pvh("q35", 1, 128), _pvh("q35", 8, 8192), _pvh("q35", 1, 16), _pvh("q35", 32, 512), _pvh("microvm", 1, 128),
+        _pvh("microvm", 4, 4096)]
+_PVH_MORE = [_pvh(*row) for row in itertools.product(("pc", "q35", "microvm"), (1, 2, 8, 32, 64), _MEMORY_MIB)]
+
+_CRASHES = ("null", "stack", "assert", "deadlock")
+
+
+def _special_rows() -> Iterator[Row]:
+    yield Row(BochsMachine(), timeout=240.0)
+    for crash in _CRASHES:
+        yield Row(_pvh("q35", 2, 128), crash=crash)
+    for damage in MULTIBOOT2_DAMAGES:
+        yield Row(Machine(cpus=1), damage=damage)
+    for damage in PVH_DAMAGES:
+        yield Row(_pvh("q35", 1, 256), damage=damage)
+
+
+def _unique(rows: Iterator[Row]) -> list[Row]:
+    return list({row.name: row for row in rows}.values())
+
+
+def short_matrix() -> list[Row]:
+    """What every commit is tried on."""
+    machines = [*_pairwise(_iso_machines()), *_PVH, *(_pvh("q35", 2, 256, cpu=cpu) for cpu in _CPU_MODELS)]
+    stress = Row(_pvh("q35", 4, 512), stress_seconds=10, timeout=240.0)
+    return _unique(itertools.chain((Row(one, _timeout(one)) for one in machines), _special_rows(), [stress]))
+
+
+def full_matrix() -> list[Row]:
+    """Every combination, and the stress for its whole minute."""
+    models = [Machine(machine=machine, cpu=cpu) for machine, cpu in itertools.product(("pc", "q35"), _CPU_MODELS)]
+    machines = [*_iso_machines(), *_PVH, *_PVH_MORE, *models]
+    stress = [Row(_pvh("q35", cpus, 1024), stress_seconds=60, timeout=900.0) for cpus in (1, 4, 8)]
+    more_bochs = [Row(BochsMachine(cpus=2), timeout=300.0), Row(BochsMachine(memory_mib=64), timeout=240.0)]
+    rows = itertools.chain(short_matrix(), (Row(one, _timeout(one)) for one in machines), more_bochs, stress)
+    return _unique(rows)
