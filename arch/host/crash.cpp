@@ -22,8 +22,9 @@ void print_seed() {
     }
     char storage[400];
     TextBuffer text{std::span(storage)};
-    format_to(text, "\nthe process dies in a simulated run: seed {}, step {}\nreplay: {}\n", g_simulator.options().seed,
-              g_current.step, std::string_view(g_simulator.options().replay_hint));
+    format_to(text, "\nthe process dies in a simulated run: seed {}, step {}\nreplay: CAIRN_SEED={} {}\n",
+              g_simulator.options().seed, g_current.step, g_simulator.options().seed,
+              std::string_view(g_simulator.options().replay_hint));
     std::string_view view = text.view();
     [[maybe_unused]] ssize_t ignored = write(STDERR_FILENO, view.data(), view.size());
 }

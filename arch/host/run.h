@@ -29,7 +29,8 @@ struct RunOptions {
     bool (*on_page_fault)(const TrapDetails& details) = nullptr;  // true: try again
     /// Called after a failed run while the kernel's state is still there; adds to the report.
     void (*describe)(std::string& report) = nullptr;
-    /// Shown when the process dies of a signal or a sanitizer's report in this run.
+    /// The command that runs the scenario, shown with the seed when the process dies of a signal or
+    /// of a sanitizer's report in this run.
     const char* replay_hint = "";
 };
 

@@ -38,7 +38,7 @@ struct Start {
     void (*boot)(void*);
     void* argument;
 };
-constinit Start start;
+constinit Start start = {};
 
 void boot_entry(void*) {
     start.boot(start.argument);

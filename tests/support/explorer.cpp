@@ -32,8 +32,12 @@ std::string test_name() {
     return test == nullptr ? "*" : std::string(test->test_suite_name()) + "." + test->name();
 }
 
+std::string command() {
+    return "sim_tests --gtest_filter='" + test_name() + "'";
+}
+
 std::string replay_command(u64 seed) {
-    return "CAIRN_SEED=" + std::to_string(seed) + " sim_tests --gtest_filter='" + test_name() + "'";
+    return "CAIRN_SEED=" + std::to_string(seed) + " " + command();
 }
 
 const char* policy_name(PolicyKind kind) {
@@ -80,7 +84,7 @@ Exploration explore(const std::string& name, const RunOptions& options, const Ru
     std::optional<u64> only = number_from_environment("CAIRN_SEED");
     u64 first = only.value_or(number_from_environment("CAIRN_FIRST").value_or(1));
     u64 count = only ? 1 : schedules.value_or(number_from_environment("CAIRN_SCHEDULES").value_or(kDefaultSchedules));
-    std::string replay = replay_command(0);
+    std::string replay = command();
 
     Exploration exploration;
     auto start = std::chrono::steady_clock::now();
