@@ -13,7 +13,7 @@ from cairn_tools.emulation import Run
 from cairn_tools.project import ToolError
 
 _STUB_SECONDS = 60.0
-# Numbers of the gdb protocol (gdb's i386:x86-64 description), and what a boot loader puts there.
+# Where boot loaders put the magic number and the information, as registers() numbers them.
 _RAX, _RBX = 0, 1
 
 
@@ -55,11 +55,15 @@ class _Stub:
             raise ToolError(f"the kernel's entry was not reached: {stop}")
         self._expect_ok(f"z1,{address:x},1")
 
-    def register(self, number: int) -> int:
-        return struct.unpack("<Q", bytes.fromhex(self.ask(f"p{number:x}")))[0]
+    def registers(self) -> list[int]:
+        """The general registers, in the order of gdb's i386:x86-64 description."""
+        return list(struct.unpack("<16Q", bytes.fromhex(self.ask("g"))[:128]))
 
     def set_register(self, number: int, value: int) -> None:
-        self._expect_ok(f"P{number:x}={struct.pack('<Q', value).hex()}")
+        # All at once: single ones can be had only after reading a description of the machine.
+        everything = bytearray.fromhex(self.ask("g"))
+        everything[8 * number : 8 * number + 8] = struct.pack("<Q", value)
+        self._expect_ok(f"G{everything.hex()}")
 
     def read(self, address: int, size: int) -> bytes:
         return bytes.fromhex(self.ask(f"m{address:x},{size:x}"))
@@ -160,10 +164,10 @@ def boot(kind: str, machine: qemu.Machine, kernel: KernelImage, *, timeout: floa
         stub = _Stub(ours)
         stub.ask("?")
         stub.run_to(entry)
-        damage(stub, stub.register(_RBX) & 0xFFFF_FFFF)
+        damage(stub, stub.registers()[_RBX] & 0xFFFF_FFFF)
         stub.detach()
 
     with contextlib.closing(ours), contextlib.closing(theirs):
         extra = ("-S", "-chardev", f"socket,id=debugger,fd={theirs.fileno()}", "-gdb", "chardev:debugger")
         return qemu.boot(machine, kernel, timeout=timeout, extra=extra, descriptors=(theirs.fileno(),),
-                         when_started=spoil)
+                         when_started=spoil, show_errors=False)

@@ -1,7 +1,8 @@
 """Bochs: an emulator with nothing in common with QEMU, firmware included. It boots the ISO.
 
 Debian's Bochs is built with its debugger, which has to be told to go on, and with displays that need
-a terminal or a window; it gets a pseudo terminal that nobody looks at.
+a terminal or a window; it gets a pseudo terminal that nobody looks at. That display panics in graphics
+modes, so the graphics card is a plain VGA, and GRUB leaves it in text mode.
 """
 
 import contextlib
@@ -31,6 +32,7 @@ megs: {memory_mib}
 clock: sync=none, time0=1704067200
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/vgabios/vgabios.bin
+vga: extension=none
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=cdrom, path="{iso}", status=inserted
 boot: cdrom

@@ -19,7 +19,7 @@ BACKTRACE_FRAME = re.compile(r"^ +#\d+ +0x[0-9a-f]+ (?P<symbol>\S.*)\+0x[0-9a-f]
 WARNING = re.compile(_TIME + r"\w+: (?P<message>WARNING: [^\n]*)", re.MULTILINE)
 
 CPU_ONLINE = re.compile(_TIME + r"cpu: CPU (?P<cpu>\d+) online \(APIC id (?P<apic_id>\d+)\)", re.MULTILINE)
-MEMORY = re.compile(_TIME + r"mm: (?P<mebibytes>\d+) MiB usable", re.MULTILINE)
+MEMORY = re.compile(_TIME + r"mm: (?P<mebibytes>\d+) MiB\b", re.MULTILINE)
 CLOCK_SOURCE = re.compile(_TIME + r"time: clock source (?P<source>\w+)", re.MULTILINE)
 STRESS_PASSED = re.compile(_TIME + r"stress: passed\b", re.MULTILINE)
 # What the parsers say of boot information that is not as it should be.
