@@ -165,7 +165,7 @@ void send_interrupt(const PerCpu& target, InterprocessorInterrupt what) {
     host::g_simulator.send(*target.machine, kind);
 }
 
-void initialize_interrupts(const PlatformDescription&) {}
+void initialize_interrupts(const PlatformDescription&, MapRegisters) {}
 
 Result<void> route_interrupt(u32 gsi, CpuIndex cpu, InterruptTrigger) {
     if (gsi >= host::Simulator::kLines || cpu.value >= host::g_simulator.cpus().size()) {

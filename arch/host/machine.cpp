@@ -88,7 +88,7 @@ void wait_for_interrupt() {
     }
 }
 
-std::string_view initialize_clock(const PlatformDescription&) {
+std::string_view initialize_clock(const PlatformDescription&, MapRegisters) {
     return "simulated clock, simulated timer";
 }
 

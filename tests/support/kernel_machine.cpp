@@ -93,7 +93,7 @@ void boot_kernel(u32 cpus, usize memory) {
     }
     g_kernel.cpu_count = cpus;
     build_memory(*g_kernel.cpus[0], memory);
-    arch::initialize_clock({});
+    arch::initialize_clock({}, nullptr);
     must(sched::initialize_boot_cpu(), "scheduler");
     g_kernel.scheduler->address_space_switch = &mm::switch_address_space;
     start_other_cpus(cpus);
