@@ -10,6 +10,7 @@
 #include "kernel/base/list.h"
 #include "kernel/base/own.h"
 #include "kernel/base/ref.h"
+#include "tests/unit/mm/memory_fixture.h"
 
 namespace cairn {
 namespace {
@@ -59,7 +60,17 @@ TEST(Result, TryDestroysWhatItLeaves) {
     EXPECT_EQ(living, 0);
 }
 
-TEST(Own, HasOneOwner) {
+/// A heap, which has all its objects back at the end.
+class OwnershipTest : public testing::Test {
+protected:
+    OwnershipTest() : machine_(16 * kMiB) { machine_.add_cpu(); }
+    ~OwnershipTest() override { EXPECT_EQ(machine_.slab().objects_in_use(), 0u); }
+
+private:
+    mm::MemoryMachine machine_;
+};
+
+TEST_F(OwnershipTest, OwnHasOneOwner) {
     int living = 0;
     {
         Own<Tracked> first = must(try_new<Tracked>(living), "memory");
@@ -80,7 +91,7 @@ struct Counted : RefCounted<Counted> {
     Tracked tracked;
 };
 
-TEST(Ref, DestroysWithTheLastOne) {
+TEST_F(OwnershipTest, RefDestroysWithTheLastOne) {
     int living = 0;
     {
         Ref<Counted> first = must(try_new_ref<Counted>(living), "memory");
