@@ -8,7 +8,7 @@
 ///                      with Probabilistic Guarantees of Finding Bugs", ASPLOS 2010): the CPU of
 ///                      highest priority runs, and at d random steps the running one becomes the
 ///                      lowest: bugs that need a long delay at one exact place
-///   BoundedPreemption  at most three switches that nothing forced: bugs with few preemptions
+///   BoundedPreemption  at most four switches that nothing forced: bugs with few preemptions
 ///   Scripted           preempts exactly where told, otherwise round robin: systematic search
 ///   Cooperative        never switches unless the CPU cannot go on: bringing the machine up
 
