@@ -27,9 +27,9 @@ string(REPLACE "\n" ";" checks "${checks}")
 foreach(check IN LISTS checks)
   cairn_command_test(${check} lint 600 ${CMAKE_SOURCE_DIR}/tools/lint ${check})
 endforeach()
-foreach(check headers analysis)  # use all CPUs
-  set_tests_properties(lint.${check} PROPERTIES PROCESSORS 2)
-endforeach()
+set_tests_properties(lint.headers lint.analysis PROPERTIES PROCESSORS 2)
+# clang's analysis is its builds, which then have little left to do.
+set_tests_properties(lint.analysis PROPERTIES TIMEOUT 1800 FIXTURES_REQUIRED "kernel-clang;host-clang")
 
 # --- the tools themselves ----------------------------------------------------------------------------
 cairn_command_test(lint tools 120 ${CAIRN_TOOL} lint.test_lint)
@@ -69,3 +69,8 @@ foreach(storey unit sim)
   cairn_command_test(clang ${storey} 1200 ${CMAKE_SOURCE_DIR}/build/host-clang/tests/${storey}_tests --gtest_brief=1)
   set_tests_properties(${storey}.clang PROPERTIES FIXTURES_REQUIRED host-clang)
 endforeach()
+
+# --- many inputs and many schedules: the short forms; the long ones are for a night --------------------
+cairn_command_test(parsers fuzz 1200 ${CMAKE_SOURCE_DIR}/tools/fuzz)
+cairn_command_test(explore sim 1200 ${CMAKE_SOURCE_DIR}/tools/explore --schedules 2000)
+set_tests_properties(fuzz.parsers sim.explore PROPERTIES PROCESSORS 2)

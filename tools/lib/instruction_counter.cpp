@@ -1,5 +1,5 @@
 // A plugin for QEMU's translator that counts the instructions a guest executes and writes the number
-// to a file when QEMU ends: -plugin counter.so,file=NAME. tools/boot-count builds and loads it. The
+// to a file when QEMU ends: -plugin counter.so,output=NAME. tools/boot-count builds and loads it. The
 // declarations are those of qemu-plugin.h, interface version 1, which Debian's packages lack.
 //
 // Each instruction is counted by code that QEMU puts in front of it, so loops in rep-prefixed
@@ -49,11 +49,11 @@ int qemu_plugin_version = 1;
 
 // Anything but 0 makes QEMU end with a message.
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t*, int count, char** arguments) {
-    constexpr std::string_view kFile = "file=";
-    if (count != 1 || !std::string_view(arguments[0]).starts_with(kFile)) {
+    constexpr std::string_view kOutput = "output=";
+    if (count != 1 || !std::string_view(arguments[0]).starts_with(kOutput)) {
         return 1;
     }
-    std::FILE* file = std::fopen(arguments[0] + kFile.size(), "w");
+    std::FILE* file = std::fopen(arguments[0] + kOutput.size(), "w");
     if (file == nullptr) {
         return 1;
     }

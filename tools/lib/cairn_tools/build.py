@@ -55,7 +55,8 @@ VARIANTS = {
 }
 
 
-def _lock(folder: pathlib.Path):
+def folder_lock(folder: pathlib.Path):
+    """Held while a build folder changes."""
     return locked(folder.with_name(folder.name + ".lock"))
 
 
@@ -67,7 +68,7 @@ def _configure(variant: Variant, folder: pathlib.Path) -> None:
 
 def configure(variant: Variant) -> pathlib.Path:
     """Makes sure that the build folder's description (and compile_commands.json) fits the tree."""
-    with _lock(variant.folder):
+    with folder_lock(variant.folder):
         _configure(variant, variant.folder)
         run(["ninja", "-C", variant.folder, "build.ninja"], timeout=300, quiet=True)
     return variant.folder
@@ -76,7 +77,7 @@ def configure(variant: Variant) -> pathlib.Path:
 def build(variant: Variant, folder: pathlib.Path | None = None, *, targets: tuple[str, ...] = ()) -> pathlib.Path:
     """Brings a build folder up to date and returns it. Two processes may ask for the same one."""
     folder = folder or variant.folder
-    with _lock(folder):
+    with folder_lock(folder):
         _configure(variant, folder)
         say(f"Building {variant.what}")
         # The message goes to stderr and so does the progress, since stdout is the guest's.

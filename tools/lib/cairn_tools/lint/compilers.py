@@ -1,7 +1,6 @@
 """Checks that clang and clang-format do for us."""
 
 import concurrent.futures
-import functools
 import hashlib
 import json
 import os
@@ -11,7 +10,7 @@ import shlex
 import subprocess
 from typing import Iterator
 
-from cairn_tools.build import VARIANTS, Variant, configure
+from cairn_tools.build import VARIANTS, Variant, configure, folder_lock
 from cairn_tools.lint.source_tree import Finding, SourceTree
 from cairn_tools.project import BUILD, ToolError
 
@@ -41,15 +40,50 @@ def check_format(tree: SourceTree) -> Iterator[Finding]:
             yield from _findings(tree, result.stderr, paths[begin])
 
 
+_FLAVOURS = (("kernel-clang", ()), ("host-clang", ("cairn_host",)))
+
+
+def check_analysis(tree: SourceTree) -> Iterator[Finding]:
+    """clang, with its thread-safety and typestate analysis, has nothing to say about the kernel for a
+    PC and the kernel on the simulated machine. These are builds like any other, so that it costs only
+    what has changed."""
+    for name, targets in _FLAVOURS:
+        folder = configure(VARIANTS[name])
+        command = ["ninja", "-C", str(folder), "-k", "0", *targets]
+        with folder_lock(folder):
+            result = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False,
+                                    stdin=subprocess.DEVNULL)
+        if result.returncode != 0:
+            yield from _findings(tree, result.stdout, "CMakeLists.txt")
+
+
+def compiler_command(tree: SourceTree, variant: Variant, path: str = "") -> tuple[list[str], str]:
+    """The compiler's command line for a C++ file of a build (any one, unless named), without input and
+    output, and the folder it runs in."""
+    commands = configure(variant) / "compile_commands.json"
+    if commands.exists():
+        for entry in json.loads(commands.read_text(encoding="utf-8")):
+            file = os.path.relpath(os.path.join(entry["directory"], entry["file"]), tree.root)
+            if not file.endswith(".cpp") or file.startswith("tests/") or path not in ("", file):
+                continue
+            words = shlex.split(entry["command"])
+            at = words.index("-o")
+            del words[at : at + 2]
+            words.remove("-c")
+            return words[:-1], entry["directory"]
+    raise ToolError(f"CMake describes no such source file of {variant.what}")
+
+
 class CheckedFiles:
     """Remembers which compilations had no findings, by the command and the content of every file
-    that was read, so that a second run of the check costs only what changed."""
+    that was read, so that a second run costs only what has changed."""
 
     def __init__(self, folder: pathlib.Path):
         self._folder = folder
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def compile(self, tree: SourceTree, command: list[str], directory: str, path: str) -> list[Finding]:
+        """Compiles to nothing; what the compiler says, with `path` for a file that it does not name."""
         key = hashlib.sha256(shlex.join([directory, *command]).encode()).hexdigest()[:24]
         record = self._folder / f"{key}.json"
         dependencies = self._folder / f"{key}.d"
@@ -83,58 +117,24 @@ def _digest(file: str) -> str:
     return _digests[file]
 
 
-def _commands(tree: SourceTree, variant: Variant) -> dict[str, tuple[list[str], str]]:
-    """The compiler's command line and folder for each C++ file of a build, without its output."""
-    result = {}
-    commands = configure(variant) / "compile_commands.json"
-    if not commands.exists():
-        raise ToolError(f"CMake describes no source file of {variant.what}")
-    for entry in json.loads(commands.read_text(encoding="utf-8")):
-        path = os.path.relpath(os.path.join(entry["directory"], entry["file"]), tree.root)
-        words = shlex.split(entry["command"])
-        if not path.endswith(".cpp"):
-            continue
-        while "-o" in words:
-            at = words.index("-o")
-            del words[at : at + 2]
-        words.remove("-c")
-        result[path] = (words, entry["directory"])
-    return result
-
-
-def _in_parallel(jobs: list) -> Iterator[Finding]:
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        for findings in pool.map(lambda job: job(), jobs):
-            yield from findings
-
-
-_FLAVOURS = ("kernel-clang", "host-clang")
-
-
-def check_analysis(tree: SourceTree) -> Iterator[Finding]:
-    """clang's thread-safety and typestate analysis, with all warnings, over the kernel for a PC and
-    the kernel on the simulated machine. Which flags: those of the build."""
-    checked = CheckedFiles(BUILD / "lint" / "analysis")
-    jobs = []
-    for flavour in _FLAVOURS:
-        for path, (words, directory) in _commands(tree, VARIANTS[flavour]).items():
-            if path.startswith("tests/") or not tree.exists(path):
-                continue  # the tests are compiled when they are built; they take no locks of ours
-            jobs.append(functools.partial(checked.compile, tree, words, directory, path))
-    yield from _in_parallel(jobs)
+def headers_to_compile(tree: SourceTree) -> list[str]:
+    """The headers of which no source file proves that they stand alone, by including them first."""
+    first = {source.includes[0].name for source in tree.cpp if not source.is_header and source.includes}
+    headers = (source.path for source in tree.cpp if source.is_header and not source.under("tests", "tools"))
+    return [path for path in headers if path not in first]
 
 
 def check_headers(tree: SourceTree) -> Iterator[Finding]:
-    """Each header compiles alone, with the flags of some source file of its half of the tree."""
-    checked = CheckedFiles(BUILD / "lint" / "headers")
-    kernel, host = (_commands(tree, VARIANTS[flavour]) for flavour in _FLAVOURS)
-    jobs = []
-    for source in tree.cpp:
-        if not source.is_header or source.under("tests", "tools"):
-            continue
-        commands = host if source.under("arch/host") or not kernel else kernel
-        words, directory = next(iter(commands.values()))
+    """Each header compiles alone, with the flags of its half of the tree."""
+    checked = CheckedFiles(BUILD / "lint-headers")
+    kernel, host = (compiler_command(tree, VARIANTS[name]) for name, _ in _FLAVOURS)
+
+    def compile_header(path: str) -> list[Finding]:
+        words, directory = host if path.startswith("arch/host/") else kernel
         # Included into nothing rather than compiled itself, which would complain of #pragma once.
-        command = [*words[:-1], "-include", str(tree.root / source.path), "-x", "c++", os.devnull]
-        jobs.append(functools.partial(checked.compile, tree, command, directory, source.path))
-    yield from _in_parallel(jobs)
+        return checked.compile(tree, [*words, "-include", str(tree.root / path), "-x", "c++", os.devnull], directory,
+                               path)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        for findings in pool.map(compile_header, headers_to_compile(tree)):
+            yield from findings

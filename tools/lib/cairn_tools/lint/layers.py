@@ -29,7 +29,9 @@ LAYERS = {
 # The machines stand beside the layers: they implement arch/arch.h and know of the kernel only what
 # is listed here. The simulated machine also drives whole kernels, so it may know all of it.
 MACHINES = {
-    "arch/x86_64": ("arch", "machine", "kernel/base", "kernel/boot", "kernel/sync"),
+    # drivers/clock is arithmetic without devices; kernel_stack.h is how CPUs get guarded stacks.
+    "arch/x86_64": ("arch", "machine", "kernel/base", "kernel/boot", "kernel/sync", "drivers/clock",
+                    "kernel/sched/kernel_stack.h"),
     "arch/host": ("",),
 }
 
