@@ -45,11 +45,11 @@ public:
 };
 
 void read_boot_information(const arch::BootHandover& handover, PhysicalReader& memory) {
+    log_notice("boot", "Cairn, a kernel for Linux programs, x86-64{}", CAIRN_CHECKS ? ", with checks" : "");
     Result<void> parsed = boot::parse_handover(handover, memory, start_up.information);
     start_up.options.parse(start_up.information.command_line());
     set_console_level(start_up.options.log_level);
     set_panic_timeout(start_up.options.panic_timeout);
-    log_notice("boot", "Cairn, a kernel for Linux programs, x86-64{}", CAIRN_CHECKS ? ", with checks" : "");
     boot::log_information(start_up.information);
     if (!parsed.ok()) {
         panic("the boot loader's information cannot be used: {}", parsed.error());
