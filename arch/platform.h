@@ -52,9 +52,9 @@ struct PlatformDescription {
     static constexpr u32 kMaxIoControllers = 64;
     static constexpr u32 kMaxOverrides = 64;
 
-    u32 cpu_count = 0;                      // the boot CPU is entry 0
-    u32 cpu_hardware_id[kMaxCpus] = {};     // local APIC ids
-    u32 cpus_ignored = 0;                   // enabled in the tables but beyond kMaxCpus
+    u32 cpu_count = 0;                   // the boot CPU is entry 0
+    u32 cpu_hardware_id[kMaxCpus] = {};  // local APIC ids
+    u32 cpus_ignored = 0;                // enabled in the tables but beyond kMaxCpus
     PhysicalAddress local_apic{0xfee00000};
     bool has_legacy_pics = true;
     u32 io_controller_count = 0;
@@ -62,17 +62,17 @@ struct PlatformDescription {
     u32 override_count = 0;
     InterruptOverride overrides[kMaxOverrides] = {};
 
-    PhysicalAddress hpet{};                 // zero: none
-    u16 pm_timer_port = 0;                  // zero: none
+    PhysicalAddress hpet{};  // zero: none
+    u16 pm_timer_port = 0;   // zero: none
     bool pm_timer_is_32_bit = false;
-    bool has_cmos_clock = true;             // FADT boot flags
-    u8 century_register = 0;                // CMOS index, zero: none
+    bool has_cmos_clock = true;  // FADT boot flags
+    u8 century_register = 0;     // CMOS index, zero: none
     GenericAddress reset_register;
     u8 reset_value = 0;
     GenericAddress pm1a_control;
     GenericAddress pm1b_control;
-    GenericAddress sleep_control;           // reduced-hardware ACPI
-    bool soft_off_known = false;            // the two values below come from \_S5
+    GenericAddress sleep_control;  // reduced-hardware ACPI
+    bool soft_off_known = false;   // the two values below come from \_S5
     u8 soft_off_type_a = 0;
     u8 soft_off_type_b = 0;
 };

@@ -58,8 +58,7 @@ void read_boot_information(const arch::BootHandover& handover, PhysicalReader& m
 
 void read_platform_tables(PhysicalReader& memory) {
     u32 boot_cpu = arch::this_cpu().hardware_id;
-    Result<void> described =
-        acpi::describe_platform(start_up.information.acpi, memory, boot_cpu, start_up.platform);
+    Result<void> described = acpi::describe_platform(start_up.information.acpi, memory, boot_cpu, start_up.platform);
     if (!described.ok()) {
         log_warning("acpi", "no usable tables ({}): one CPU, legacy devices", described.error());
     }

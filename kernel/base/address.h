@@ -9,10 +9,16 @@ namespace cairn {
 constexpr usize kPageShift = 12;
 constexpr usize kPageSize = usize{1} << kPageShift;
 
-constexpr u64 align_down(u64 value, u64 alignment) { return value & ~(alignment - 1); }
+constexpr u64 align_down(u64 value, u64 alignment) {
+    return value & ~(alignment - 1);
+}
 /// Wraps to zero when the result does not fit; callers that take untrusted input check first.
-constexpr u64 align_up(u64 value, u64 alignment) { return (value + alignment - 1) & ~(alignment - 1); }
-constexpr bool is_aligned(u64 value, u64 alignment) { return (value & (alignment - 1)) == 0; }
+constexpr u64 align_up(u64 value, u64 alignment) {
+    return (value + alignment - 1) & ~(alignment - 1);
+}
+constexpr bool is_aligned(u64 value, u64 alignment) {
+    return (value & (alignment - 1)) == 0;
+}
 
 /// An address on the memory bus.
 struct PhysicalAddress {

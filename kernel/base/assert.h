@@ -9,10 +9,9 @@ namespace cairn {
 
 }  // namespace cairn
 
-#define ASSERT(condition)                                                 \
-    (__builtin_expect(static_cast<bool>(condition), true)                 \
-         ? static_cast<void>(0)                                           \
-         : ::cairn::assertion_failed(#condition, __FILE__, __LINE__))
+#define ASSERT(condition)                                                        \
+    (__builtin_expect(static_cast<bool>(condition), true) ? static_cast<void>(0) \
+                                                          : ::cairn::assertion_failed(#condition, __FILE__, __LINE__))
 
 /// An ASSERT that only builds with CAIRN_CHECKS carry: for tests on hot paths.
 #if CAIRN_CHECKS

@@ -36,18 +36,30 @@ constexpr FormatArgument format_argument(T value) {
         return {FormatArgument::Kind::Unsigned, static_cast<u64>(value), {}};
     }
 }
-constexpr FormatArgument format_argument(std::string_view text) { return {FormatArgument::Kind::Text, 0, text}; }
+constexpr FormatArgument format_argument(std::string_view text) {
+    return {FormatArgument::Kind::Text, 0, text};
+}
 constexpr FormatArgument format_argument(const char* text) {
     return {FormatArgument::Kind::Text, 0, text == nullptr ? std::string_view("(null)") : std::string_view(text)};
 }
 inline FormatArgument format_argument(const void* pointer) {
     return {FormatArgument::Kind::Address, reinterpret_cast<uptr>(pointer), {}};
 }
-constexpr FormatArgument format_argument(PhysicalAddress a) { return {FormatArgument::Kind::Address, a.value, {}}; }
-constexpr FormatArgument format_argument(VirtualAddress a) { return {FormatArgument::Kind::Address, a.value, {}}; }
-constexpr FormatArgument format_argument(FrameNumber f) { return {FormatArgument::Kind::Unsigned, f.value, {}}; }
-constexpr FormatArgument format_argument(Nanoseconds n) { return {FormatArgument::Kind::Unsigned, n.value, {}}; }
-inline FormatArgument format_argument(Errno error) { return {FormatArgument::Kind::Text, 0, errno_name(error)}; }
+constexpr FormatArgument format_argument(PhysicalAddress a) {
+    return {FormatArgument::Kind::Address, a.value, {}};
+}
+constexpr FormatArgument format_argument(VirtualAddress a) {
+    return {FormatArgument::Kind::Address, a.value, {}};
+}
+constexpr FormatArgument format_argument(FrameNumber f) {
+    return {FormatArgument::Kind::Unsigned, f.value, {}};
+}
+constexpr FormatArgument format_argument(Nanoseconds n) {
+    return {FormatArgument::Kind::Unsigned, n.value, {}};
+}
+inline FormatArgument format_argument(Errno error) {
+    return {FormatArgument::Kind::Text, 0, errno_name(error)};
+}
 
 /// Text collected in a caller's buffer; what does not fit is cut off and remembered.
 class TextBuffer {
@@ -115,7 +127,8 @@ struct FormatString {
 void format_arguments_to(TextBuffer& out, std::string_view format, std::span<const FormatArgument> arguments);
 
 template <typename... Arguments>
-void format_to(TextBuffer& out, FormatString<std::type_identity_t<Arguments>...> format, const Arguments&... arguments) {
+void format_to(TextBuffer& out, FormatString<std::type_identity_t<Arguments>...> format,
+               const Arguments&... arguments) {
     const FormatArgument erased[sizeof...(Arguments) + 1] = {format_argument(arguments)..., FormatArgument{}};
     format_arguments_to(out, format.text, std::span(erased, sizeof...(Arguments)));
 }

@@ -31,15 +31,17 @@ struct Kernel {
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
 
-    u32 cpu_count = 0;                 // CPUs that have a PerCpu block; fixed after start-up
-    PerCpu* cpus[kMaxCpus] = {};       // by CpuIndex
-    AtomicCpuSet online;               // CPUs that schedule
+    u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
+    PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex
+    AtomicCpuSet online;          // CPUs that schedule
 };
 
 inline constinit Kernel g_kernel;
 
 /// The calling CPU's block, or null while start-up has not set up the boot CPU's (arch::this_cpu()
 /// must not be called then). For the log and panic, which work from the first instruction on.
-inline PerCpu* find_this_cpu() { return g_kernel.cpus[0] == nullptr ? nullptr : &arch::this_cpu(); }
+inline PerCpu* find_this_cpu() {
+    return g_kernel.cpus[0] == nullptr ? nullptr : &arch::this_cpu();
+}
 
 }  // namespace cairn

@@ -50,21 +50,21 @@ struct HeldLocks {
 struct alignas(kCacheLine) PerCpu {
     // The first fields are read by assembly and by the inline functions of machine.h; their
     // offsets are asserted in arch/x86_64.
-    PerCpu* self = nullptr;                  // 0: this block's own address
-    sched::Thread* current = nullptr;        // 8: the running thread; constant for that thread
-    u32 preempt_state = kNoRescheduleBit;    // 16: see kernel/sync/preemption.h
-    u32 interrupt_depth = 0;                 // 20: interrupt handlers nested on this CPU
-    CpuIndex index{};                        // 24: never changes
-    u32 hardware_id = 0;                     // 28: local APIC id; never changes
-    u64 kernel_stack_top = 0;                // 32: where SYSCALL entry puts the stack pointer
-    u64 user_stack_scratch = 0;              // 40: SYSCALL entry only
+    PerCpu* self = nullptr;                // 0: this block's own address
+    sched::Thread* current = nullptr;      // 8: the running thread; constant for that thread
+    u32 preempt_state = kNoRescheduleBit;  // 16: see kernel/sync/preemption.h
+    u32 interrupt_depth = 0;               // 20: interrupt handlers nested on this CPU
+    CpuIndex index{};                      // 24: never changes
+    u32 hardware_id = 0;                   // 28: local APIC id; never changes
+    u64 kernel_stack_top = 0;              // 32: where SYSCALL entry puts the stack pointer
+    u64 user_stack_scratch = 0;            // 40: SYSCALL entry only
 
     HeldLocks held_spin_locks;
 
     arch::CpuState* machine = nullptr;
-    sched::RunQueue* run_queue = nullptr;        // locked by itself; other CPUs read the pointer
-    sched::CpuCallQueue* call_queue = nullptr;   // lock-free; other CPUs push
-    time::CpuTimers* timers = nullptr;           // locked by itself
+    sched::RunQueue* run_queue = nullptr;       // locked by itself; other CPUs read the pointer
+    sched::CpuCallQueue* call_queue = nullptr;  // lock-free; other CPUs push
+    time::CpuTimers* timers = nullptr;          // locked by itself
     sync::CpuReadSide* read_side = nullptr;
     mm::CpuFrameCache* frame_cache = nullptr;
     mm::CpuSlabCache* slab_cache = nullptr;

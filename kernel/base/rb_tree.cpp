@@ -102,7 +102,7 @@ void RbTreeBase::balance_after_link(RbNode* node, Update update) {
 
 void RbTreeBase::unlink(RbNode* node, Update update) {
     ASSERT(node->linked_);
-    RbNode* moved_up = nullptr;     // takes the place of what leaves its position
+    RbNode* moved_up = nullptr;      // takes the place of what leaves its position
     RbNode* moved_parent = nullptr;  // and its parent, since moved_up may be null
     bool removed_red = node->red_;
     if (node->child_[0] != nullptr && node->child_[1] != nullptr) {

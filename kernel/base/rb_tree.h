@@ -115,9 +115,7 @@ public:
 private:
     static constexpr bool kAugmented = requires(T& element, T* child) { Policy::update(element, child, child); };
 
-    static T* object(RbNode* node) {
-        return node == nullptr ? nullptr : object_of_member<T, RbNode, kNode>(node);
-    }
+    static T* object(RbNode* node) { return node == nullptr ? nullptr : object_of_member<T, RbNode, kNode>(node); }
     static bool update_node(RbNode* node) {
         return Policy::update(*object(node), object(node->child_[0]), object(node->child_[1]));
     }

@@ -20,7 +20,9 @@ struct Failure {
 };
 
 /// `return fail(Errno::einval);`
-[[nodiscard]] constexpr Failure fail(Errno error) { return {error}; }
+[[nodiscard]] constexpr Failure fail(Errno error) {
+    return {error};
+}
 
 template <typename T>
 class [[nodiscard]] Result {
@@ -109,12 +111,11 @@ T must(Result<T> result, const char* reason) {
 }  // namespace cairn
 
 /// The value of a Result, or return its error from the enclosing function.
-#define TRY(expression)                                             \
-    __extension__({                                                 \
-        auto&& cairn_try_result = (expression);                     \
-        if (!cairn_try_result.ok()) [[unlikely]] {                  \
-            return ::cairn::fail(cairn_try_result.error());         \
-        }                                                           \
-        static_cast<decltype(cairn_try_result)&&>(cairn_try_result) \
-            .take_unchecked();                                      \
+#define TRY(expression)                                                               \
+    __extension__({                                                                   \
+        auto&& cairn_try_result = (expression);                                       \
+        if (!cairn_try_result.ok()) [[unlikely]] {                                    \
+            return ::cairn::fail(cairn_try_result.error());                           \
+        }                                                                             \
+        static_cast<decltype(cairn_try_result)&&>(cairn_try_result).take_unchecked(); \
     })

@@ -49,9 +49,9 @@ void worker_entry(void* argument) {
 Result<void> start_worker(Run& run, RunningList& list, u32 kind_index, u32 number, u32 group_size) {
     const WorkerKind& kind = *kKinds[kind_index];
     u64 seed = (u64{kind_index} << 32) + number + 1;
-    Own<Running> running = TRY(try_new<Running>(
-        kind, Worker{number, group_size, run.shared[kind_index], PseudoRandom(seed), run.stop,
-                     run.operations[kind_index], run.failures}));
+    Own<Running> running =
+        TRY(try_new<Running>(kind, Worker{number, group_size, run.shared[kind_index], PseudoRandom(seed), run.stop,
+                                          run.operations[kind_index], run.failures}));
     sched::ThreadOptions options;
     if (&kind == &kVectorKind) {
         options.vector_state = sched::VectorState::Own;
@@ -162,8 +162,8 @@ bool run(Nanoseconds duration) {
     MemoryInUse before = settle_memory();
     passed = passed && run_once(duration);
     passed = memory_came_back(before) && passed;
-    log(passed ? LogLevel::Notice : LogLevel::Error, "stress", "{} after {} s on {} CPUs",
-        passed ? "passed" : "FAILED", duration.value / 1'000'000'000, g_kernel.cpu_count);
+    log(passed ? LogLevel::Notice : LogLevel::Error, "stress", "{} after {} s on {} CPUs", passed ? "passed" : "FAILED",
+        duration.value / 1'000'000'000, g_kernel.cpu_count);
     return passed;
 }
 

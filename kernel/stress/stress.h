@@ -16,9 +16,9 @@ bool run(Nanoseconds duration);
 
 /// One worker thread's view of the run.
 struct Worker {
-    u32 number;             // among the workers of its kind, from 0
-    u32 group_size;         // workers of its kind
-    void* shared;           // what the kind's `prepare` made; the same for all its workers
+    u32 number;      // among the workers of its kind, from 0
+    u32 group_size;  // workers of its kind
+    void* shared;    // what the kind's `prepare` made; the same for all its workers
     PseudoRandom random;
     const Atomic<bool>& stop;
     Atomic<u64>& operations;

@@ -140,7 +140,9 @@ void* prepare() {
     shared.value()->space.emplace(std::move(space).value());
     return std::move(shared).value().release();
 }
-void discard(void* shared) { Own<Shared>::adopt(static_cast<Shared*>(shared)).reset(); }
+void discard(void* shared) {
+    Own<Shared>::adopt(static_cast<Shared*>(shared)).reset();
+}
 
 }  // namespace
 

@@ -51,7 +51,9 @@ void* prepare() {
     Result<Own<Shared>> shared = try_new<Shared>();
     return shared.ok() ? std::move(shared).value().release() : nullptr;
 }
-void discard(void* shared) { Own<Shared>::adopt(static_cast<Shared*>(shared)).reset(); }
+void discard(void* shared) {
+    Own<Shared>::adopt(static_cast<Shared*>(shared)).reset();
+}
 
 void work(Worker& worker) {
     Shared& shared = *static_cast<Shared*>(worker.shared);

@@ -11,7 +11,9 @@
 namespace cairn::mm {
 namespace {
 
-constexpr PhysicalRange range_of(u64 start, u64 end) { return {{start}, {end}}; }
+constexpr PhysicalRange range_of(u64 start, u64 end) {
+    return {{start}, {end}};
+}
 
 TEST(EarlyMemory, RoundsMemoryInwardAndReservationsOutward) {
     auto memory = std::make_unique<EarlyMemory>();

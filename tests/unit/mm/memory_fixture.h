@@ -103,8 +103,7 @@ private:
 
 /// The figures of FrameStatistics add up to the byte.
 inline void expect_consistent(const FrameStatistics& s) {
-    EXPECT_EQ(s.total,
-              s.free + s.cached + s.allocated + s.kernel_image + s.metadata + s.early + s.boot + s.firmware);
+    EXPECT_EQ(s.total, s.free + s.cached + s.allocated + s.kernel_image + s.metadata + s.early + s.boot + s.firmware);
     u64 in_lists = 0;
     for (u32 order = 0; order < kOrders; ++order) {
         in_lists += s.free_blocks[order] * (kPageSize << order);

@@ -36,7 +36,8 @@ class Outcome:
 
     def __str__(self) -> str:
         rate = self.executions / self.seconds if self.seconds > 0 else 0
-        return f"{self.target:<12} {self.executions:>12} executions {rate:>10.0f}/s  {'clean' if self.clean else 'FOUND A FAULT'}"
+        verdict = "clean" if self.clean else "FOUND A FAULT"
+        return f"{self.target:<12} {self.executions:>12} executions {rate:>10.0f}/s  {verdict}"
 
 
 def fuzz(folder, target: str, runs: int, seed: int) -> Outcome:
