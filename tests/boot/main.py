@@ -20,8 +20,8 @@ from boot.rows import Row, full_matrix, short_matrix
 from cairn_tools import bochs, qemu
 from cairn_tools.bochs import BochsMachine
 from cairn_tools.build import KernelImage, kernel_image
-from cairn_tools.emulation import Run
-from cairn_tools.project import BUILD, install, main_guard, say
+from cairn_tools.emulation import Outcome, Run
+from cairn_tools.project import BUILD, ToolError, install, main_guard, say
 
 _LOGS = BUILD / "boot-logs"
 
@@ -48,7 +48,10 @@ def _boot(row: Row, kernel: KernelImage) -> Run:
 
 
 def _try(row: Row, kernel: KernelImage) -> tuple[Run, list[str]]:
-    run = _boot(row, kernel)
+    try:
+        run = _boot(row, kernel)
+    except (ToolError, OSError) as error:  # the emulator or its environment: the other rows go on
+        return Run(Outcome.FAILED, "", 0.0), [str(error)]
     _LOGS.mkdir(parents=True, exist_ok=True)
     (_LOGS / f"{row.name}.log").write_text(run.log, encoding="utf-8")
     return run, complaints(row, run)

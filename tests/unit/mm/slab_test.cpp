@@ -144,7 +144,6 @@ TEST(Slab, ExhaustionReapsEmptySlabsForOthers) {
         slab.free(object, 2048, 8);
     }
     // Depots hold some objects; an exhausting request gets their memory too.
-    u64 frames = 0;
     std::vector<FrameNumber> held;
     while (true) {
         Result<FrameNumber> frame = machine.frames().allocate(0);
@@ -152,7 +151,6 @@ TEST(Slab, ExhaustionReapsEmptySlabsForOthers) {
             break;
         }
         held.push_back(frame.value());
-        ++frames;
     }
     u64 slabs = 0;
     slab.for_each_cache([&](const SlabStatistics& s) { slabs += s.name == "size-2048" ? s.slabs : 0; });
