@@ -325,6 +325,9 @@ TEST(FrameAllocatorDeath, BadFreesPanic) {
 }
 
 TEST(FrameAllocatorDeath, UseAfterFreeIsReported) {
+    if (!CAIRN_ADDRESS_SANITIZER) {
+        GTEST_SKIP() << "needs AddressSanitizer";
+    }
     MemoryMachine machine(16 * kMiB);
     FrameNumber frame = take(machine.frames());
     u8* memory = static_cast<u8*>(arch::direct_map(frame.address()));

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "arch/host/sanitizer.h"
 #include "kernel/base/kernel.h"
 #include "mm/frame_allocator.h"
 #include "mm/slab_allocator.h"

@@ -168,7 +168,7 @@ TEST(Slab, WorksWithoutCpuCaches) {
     EXPECT_EQ(*object.value(), 7u);
 }
 
-TEST(SlabDeath, BadFreesAndLateUsesAreReported) {
+TEST(SlabDeath, BadFreesPanic) {
     MemoryMachine machine(16 * kMiB);
     machine.add_cpu();
     SlabAllocator& slab = machine.slab();
@@ -177,6 +177,16 @@ TEST(SlabDeath, BadFreesAndLateUsesAreReported) {
     EXPECT_DEATH(slab.free(object, 128, 8), "");
     slab.free(object, 64, 8);
     EXPECT_DEATH(slab.free(object, 64, 8), "");
+}
+
+TEST(SlabDeath, UseAfterFreeIsReported) {
+    if (!CAIRN_ADDRESS_SANITIZER) {
+        GTEST_SKIP() << "needs AddressSanitizer";
+    }
+    MemoryMachine machine(16 * kMiB);
+    machine.add_cpu();
+    u8* object = static_cast<u8*>(machine.slab().allocate(64, 8));
+    machine.slab().free(object, 64, 8);
     EXPECT_DEATH(*const_cast<volatile u8*>(object) = 1, "use-after-poison");
 }
 
