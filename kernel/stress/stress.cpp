@@ -156,9 +156,8 @@ bool memory_came_back(const MemoryInUse& before) {
 
 }  // namespace
 
-bool run(Nanoseconds duration) {
-    // A first short run brings every cache and lazily made table into being.
-    bool passed = run_once(Nanoseconds::from_milliseconds(300));
+bool run(Nanoseconds duration, Nanoseconds warm_up) {
+    bool passed = run_once(warm_up);
     MemoryInUse before = settle_memory();
     passed = passed && run_once(duration);
     passed = memory_came_back(before) && passed;

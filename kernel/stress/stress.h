@@ -9,10 +9,11 @@
 
 namespace cairn::stress {
 
-/// Runs all kinds of workers for `duration` of guest time; logs progress and, at the end, one line
-/// "stress: passed …" or "stress: FAILED …". Returns whether everything held, including that all
-/// memory came back. Thread context.
-bool run(Nanoseconds duration);
+/// Runs all kinds of workers for `duration` of guest time, after a first run of length `warm_up` that
+/// brings every cache into being; logs progress and, at the end, one line "stress: passed …" or
+/// "stress: FAILED …". Returns whether everything held, including that all memory came back.
+/// Thread context.
+bool run(Nanoseconds duration, Nanoseconds warm_up = Nanoseconds::from_milliseconds(300));
 
 /// One worker thread's view of the run.
 struct Worker {

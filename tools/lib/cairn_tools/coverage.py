@@ -21,7 +21,7 @@ REQUIRED_PERCENT = 85.0
 _PROMISED = ("mm", "kernel")
 _PROGRAMS = ("unit_tests", "sim_tests")
 # They run on a PC only, or drive the machine there: the boot matrix is their test.
-_NOT_ON_HOST = ("kernel/main.cpp", "kernel/upcalls.cpp", "kernel/crash.cpp", "kernel/processors.cpp", "kernel/stress")
+_NOT_ON_HOST = ("kernel/main.cpp", "kernel/crash.cpp", "kernel/processors.cpp")
 
 
 def _profile(folder: pathlib.Path) -> tuple[pathlib.Path, list[pathlib.Path]]:
