@@ -1,5 +1,6 @@
 """Runs the unit and simulation tests with clang's source coverage and prints how many lines of the
-kernel they reach, folder by folder. Fails when mm/ and kernel/ together are below 85 %.
+kernel they reach, folder by folder. Fails when mm/ and kernel/ together are below 85 %. Every file
+counts, also one that no test program links.
 
   tools/coverage                  the table
   tools/coverage --files          a line for each file as well
@@ -20,13 +21,15 @@ REQUIRED_PERCENT = 85.0
 # What the promise is about; other folders are printed for information.
 _PROMISED = ("mm", "kernel")
 _PROGRAMS = ("unit_tests", "sim_tests")
-# They run on a PC only, or drive the machine there: the boot matrix is their test.
-_NOT_ON_HOST = ("kernel/main.cpp", "kernel/crash.cpp", "kernel/processors.cpp")
+# No host test runs these yet; only the boot matrix does. They count like everything else, and the figure
+# without them is printed beside, to tell missing tests from code that the host cannot reach.
+_BOOT_ONLY = ("kernel/main.cpp", "kernel/crash.cpp", "kernel/processors.cpp")
 
 
 def _profile(folder: pathlib.Path) -> tuple[pathlib.Path, list[pathlib.Path]]:
     """Runs the programs; the merged profile and the programs."""
     programs = [folder / "tests" / name for name in _PROGRAMS if (folder / "tests" / name).exists()]
+    whole = _whole_kernel(folder)
     raw = []
     for program in programs:
         say(f"Running {program.name}")
@@ -35,7 +38,17 @@ def _profile(folder: pathlib.Path) -> tuple[pathlib.Path, list[pathlib.Path]]:
         run([program, "--gtest_brief=1"], timeout=1800, quiet=True, env=environment)
     merged = folder / "coverage.profdata"
     run(["llvm-profdata-19", "merge", "-sparse", "-o", merged, *raw], timeout=300, quiet=True)
-    return merged, programs
+    return merged, [*programs, whole]
+
+
+def _whole_kernel(folder: pathlib.Path) -> pathlib.Path:
+    """A program with every object file of the kernel, which is never run. The linker takes from a
+    library only what a test needs, and the rest would be missing from the report, not at zero."""
+    program = folder / "whole_kernel"
+    run(["clang++-19", "-fprofile-instr-generate", "-fcoverage-mapping", "-fsanitize=address,undefined", "-x", "c++",
+         ROOT / "tools/lib/empty_program.cpp", "-x", "none", "-Wl,--whole-archive", folder / "libcairn_host.a",
+         "-Wl,--no-whole-archive", "-Wl,--unresolved-symbols=ignore-all", "-o", program], timeout=300, quiet=True)
+    return program
 
 
 def _llvm_cov(command: str, profile: pathlib.Path, programs: list[pathlib.Path], *words: str) -> str:
@@ -76,10 +89,10 @@ def _table(report: dict, with_files: bool) -> _Lines:
     """Prints the table; the lines that the promise is about."""
     folders = collections.defaultdict(_Lines)
     files = collections.defaultdict(list)
-    promised = _Lines()
+    promised, reachable = _Lines(), _Lines()
     for entry in report["data"][0]["files"]:
         path = os.path.relpath(entry["filename"], ROOT)
-        if path.startswith("..") or _is_in(path, ("tests", "build", *_NOT_ON_HOST)):
+        if path.startswith("..") or _is_in(path, ("tests", "build", "tools")):
             continue
         numbers = entry["summary"]["lines"]
         folder = os.path.dirname(path)
@@ -89,13 +102,15 @@ def _table(report: dict, with_files: bool) -> _Lines:
         files[folder].append((os.path.basename(path), lines))
         if _is_in(path, _PROMISED):
             promised.add(numbers["count"], numbers["covered"])
+            if not _is_in(path, _BOOT_ONLY):
+                reachable.add(numbers["count"], numbers["covered"])
     for folder in sorted(folders):
         print(f"{folder + '/':32} {folders[folder]}")
         if with_files:
             for name, lines in sorted(files[folder]):
                 print(f"    {name:28} {lines}")
     print(f"{'mm/ and kernel/':32} {promised}")
-    print(f"not counted, since only a booted machine runs it: {', '.join(_NOT_ON_HOST)}")
+    print(f"{'  without boot-only code':32} {reachable}  (for information: {', '.join(_BOOT_ONLY)})")
     return promised
 
 
