@@ -22,7 +22,8 @@ constexpr u8 kEightBitsNoParity = 0x03;
 constexpr u8 kEnableAndClearFifos = 0x07;
 constexpr u8 kLoopback = 0x10;
 constexpr u8 kReadyForTerminal = 0x0b;  // DTR, RTS, and OUT2 for the interrupt line
-constexpr u8 kTransmitterEmpty = 0x20;
+constexpr u8 kTransmitterEmpty = 0x20;  // the FIFO is empty
+constexpr u8 kTransmitterIdle = 0x40;   // the FIFO and the shift register are empty
 constexpr u32 kFifoSize = 16;
 
 /// In the scratch register: "this port passed the test". It keeps the fact where it is needed, in
@@ -33,9 +34,10 @@ constexpr u8 kUsableMark = 0xca;
 /// real; a full FIFO drains in 1.4 ms.
 constexpr u32 kPollLimit = 100'000;
 
-bool wait_for_transmitter() {
+/// Until one of the bits of the line status is set; false when that does not happen.
+bool wait_for_status(u8 bits) {
     for (u32 i = 0; i < kPollLimit; ++i) {
-        if ((read_port8(kLineStatus) & kTransmitterEmpty) != 0) {
+        if ((read_port8(kLineStatus) & bits) != 0) {
             return true;
         }
     }
@@ -55,7 +57,7 @@ void early_console_initialize() {
     write_port8(kModemControl, kLoopback);
     constexpr u8 kProbe = 0xae;
     write_port8(kData, kProbe);
-    bool present = wait_for_transmitter() && read_port8(kData) == kProbe;
+    bool present = wait_for_status(kTransmitterEmpty) && read_port8(kData) == kProbe;
     write_port8(kModemControl, kReadyForTerminal);
     if (present) {
         write_port8(kScratch, kUsableMark);
@@ -69,7 +71,7 @@ void early_console_write(std::string_view text) {
     u32 room = 0;
     auto put = [&room](char c) {
         if (room == 0) {
-            wait_for_transmitter();  // a stuck port loses text, it does not stop the machine
+            wait_for_status(kTransmitterEmpty);  // a stuck port loses text, it does not stop the machine
             room = kFifoSize;
         }
         write_port8(kData, static_cast<u8>(c));
@@ -80,6 +82,12 @@ void early_console_write(std::string_view text) {
             put('\r');
         }
         put(c);
+    }
+}
+
+void early_console_drain() {
+    if (read_port8(kScratch) == kUsableMark) {
+        wait_for_status(kTransmitterIdle);
     }
 }
 

@@ -7,4 +7,7 @@ namespace cairn::arch {
 /// boot CPU.
 void early_console_initialize();
 
+/// Waits (a bounded time) until what was written has left the machine: before it is switched off.
+void early_console_drain();
+
 }  // namespace cairn::arch

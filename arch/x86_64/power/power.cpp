@@ -1,6 +1,7 @@
 #include "arch/x86_64/power/power.h"
 
 #include "arch/x86_64/cpu/instructions.h"
+#include "arch/x86_64/debug/early_console.h"
 #include "arch/x86_64/interrupts/registers.h"
 #include "arch/x86_64/time/frequency.h"
 #include "kernel/base/log.h"
@@ -187,6 +188,7 @@ void initialize_power(const PlatformDescription& platform, MapRegisters map_regi
 void power_off() {
     disable_interrupts();
     stop_other_cpus();
+    early_console_drain();
     try_acpi_soft_off();
     try_emulator_ports();
     log_notice("power", "it is now safe to switch off");
@@ -196,6 +198,7 @@ void power_off() {
 void reboot() {
     disable_interrupts();
     stop_other_cpus();
+    early_console_drain();
     if (power.reset.exists()) {
         power.reset.write(power.reset_value);
         wait_for_the_end(kResetPatience);
