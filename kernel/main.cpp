@@ -15,6 +15,7 @@
 #include "kernel/stress/stress.h"
 #include "kernel/time/clock.h"
 #include "mm/address_space.h"
+#include "mm/frame_allocator.h"
 #include "mm/initialize.h"
 #include "mm/kernel_space.h"
 
@@ -83,6 +84,20 @@ void start_clock() {
     log_info("time", "clock source {}", name);
 }
 
+/// Option fail_nth: a request for memory that fails, to see what its caller makes of it.
+void arm_failure_injection() {
+    u64 nth = start_up.options.fail_nth;
+    if (nth == 0) {
+        return;
+    }
+    if (!mm::FailureInjector::kAvailable) {
+        log_warning("mm", "fail_nth= needs a kernel built with CAIRN_CHECKS");
+        return;
+    }
+    log_notice("mm", "memory request {} from now on will fail", nth);
+    g_kernel.frames->failure_injector().fail_once_at(nth - 1);
+}
+
 /// What is left to do when everything runs: there are no programs yet, so the command line decides.
 [[noreturn]] void run_after_boot() {
     const boot::Options& options = start_up.options;
@@ -132,6 +147,7 @@ void kernel_boot(const arch::BootHandover& handover) {
     mm::log_memory();
 
     log_notice("boot", "complete in {} ms", time::now().value / 1'000'000);
+    arm_failure_injection();
     run_after_boot();
 }
 
