@@ -1,6 +1,5 @@
 /// Every kind of lock around one pair of numbers that must stay equal.
 
-#include "kernel/base/own.h"
 #include "kernel/sched/thread.h"
 #include "kernel/stress/stress.h"
 #include "kernel/sync/mutex.h"
@@ -63,14 +62,6 @@ void use_spin_lock(Worker& worker, Shared& shared) {
     shared.under_spin_lock.advance();
 }
 
-void* prepare() {
-    Result<Own<Shared>> shared = try_new<Shared>();
-    return shared.ok() ? std::move(shared).value().release() : nullptr;
-}
-void discard(void* shared) {
-    Own<Shared>::adopt(static_cast<Shared*>(shared)).reset();
-}
-
 void work(Worker& worker) {
     Shared& shared = *static_cast<Shared*>(worker.shared);
     while (!worker.stopping()) {
@@ -90,6 +81,6 @@ void work(Worker& worker) {
 
 }  // namespace
 
-constinit const WorkerKind kLockKind = {"lock", 2, prepare, work, discard};
+constinit const WorkerKind kLockKind = {"lock", 2, prepare_shared<Shared>, work, discard_shared<Shared>};
 
 }  // namespace cairn::stress

@@ -4,6 +4,7 @@
 /// once, and check each other. Whatever goes wrong is a log line of level error, or a panic.
 
 #include "kernel/base/atomic.h"
+#include "kernel/base/own.h"
 #include "kernel/base/pseudo_random.h"
 #include "kernel/base/types.h"
 
@@ -40,6 +41,17 @@ struct WorkerKind {
     void (*work)(Worker& worker);  // until stopping()
     void (*discard)(void* shared);
 };
+
+/// `prepare` and `discard` of kinds whose workers share a default-constructed T.
+template <typename T>
+void* prepare_shared() {
+    Result<Own<T>> shared = try_new<T>();
+    return shared.ok() ? std::move(shared).value().release() : nullptr;
+}
+template <typename T>
+void discard_shared(void* shared) {
+    Own<T>::adopt(static_cast<T*>(shared)).reset();
+}
 
 extern const WorkerKind kAllocationKind;
 extern const WorkerKind kTranslationKind;

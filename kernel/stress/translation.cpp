@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "arch/arch.h"
-#include "kernel/base/own.h"
 #include "kernel/sched/thread.h"
 #include "kernel/stress/stress.h"
 #include "kernel/sync/preemption.h"
@@ -140,12 +139,9 @@ void* prepare() {
     shared.value()->space.emplace(std::move(space).value());
     return std::move(shared).value().release();
 }
-void discard(void* shared) {
-    Own<Shared>::adopt(static_cast<Shared*>(shared)).reset();
-}
 
 }  // namespace
 
-constinit const WorkerKind kTranslationKind = {"translate", 1, prepare, work, discard};
+constinit const WorkerKind kTranslationKind = {"translate", 1, prepare, work, discard_shared<Shared>};
 
 }  // namespace cairn::stress

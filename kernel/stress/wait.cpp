@@ -1,7 +1,6 @@
 /// A ring of threads that hand one token on: each sleeps until it is its turn. A lost wake-up
 /// stops the ring, which the deadline of the sleep turns into a failure.
 
-#include "kernel/base/own.h"
 #include "kernel/stress/stress.h"
 #include "kernel/sync/semaphore.h"
 #include "kernel/sync/wait_queue.h"
@@ -18,18 +17,30 @@ struct Shared {
     Atomic<u32> inside{0};
 };
 
-/// Far beyond anything but a lost wake-up, also on a host that has fewer processors than we.
+/// No step of the ring takes that long, also on a host that has far fewer processors than we; a whole
+/// round may.
 constexpr Nanoseconds kPatience = Nanoseconds::from_seconds(20);
 
-void pass_token(Worker& worker, Shared& shared) {
+/// Until it is this worker's turn. A time in which the token does not move at all is a failure.
+void await_turn(Worker& worker, Shared& shared) {
     auto my_turn = [&] {
         return shared.turn.load(Order::acquire) % worker.group_size == worker.number || worker.stopping();
     };
-    sync::WakeReason reason =
-        shared.queue.wait_until(my_turn, sync::SleepKind::Uninterruptible, time::now() + kPatience);
-    if (reason == sync::WakeReason::TimedOut) {
-        worker.fail("wait queue: the token did not come round");
+    for (;;) {
+        u64 turn = shared.turn.load(Order::relaxed);
+        sync::WakeReason reason =
+            shared.queue.wait_until(my_turn, sync::SleepKind::Uninterruptible, time::now() + kPatience);
+        if (reason == sync::WakeReason::Condition) {
+            return;
+        }
+        if (shared.turn.load(Order::relaxed) == turn) {
+            worker.fail("wait queue: the token is stuck");
+        }
     }
+}
+
+void pass_token(Worker& worker, Shared& shared) {
+    await_turn(worker, shared);
     if (!worker.stopping()) {
         shared.turn.fetch_add(1, Order::release);
     }
@@ -47,14 +58,6 @@ void use_semaphore(Worker& worker, Shared& shared) {
     shared.permits.release();
 }
 
-void* prepare() {
-    Result<Own<Shared>> shared = try_new<Shared>();
-    return shared.ok() ? std::move(shared).value().release() : nullptr;
-}
-void discard(void* shared) {
-    Own<Shared>::adopt(static_cast<Shared*>(shared)).reset();
-}
-
 void work(Worker& worker) {
     Shared& shared = *static_cast<Shared*>(worker.shared);
     while (!worker.stopping()) {
@@ -67,6 +70,6 @@ void work(Worker& worker) {
 
 }  // namespace
 
-constinit const WorkerKind kWaitKind = {"wait", 1, prepare, work, discard};
+constinit const WorkerKind kWaitKind = {"wait", 1, prepare_shared<Shared>, work, discard_shared<Shared>};
 
 }  // namespace cairn::stress
