@@ -2,8 +2,8 @@
 /// MemoryObject: pages that can be mapped. Files, shared anonymous memory, memfd and devices are
 /// objects; a mapping is a window on one. mm asks an object for a page and never learns what it is.
 
-#include "kernel/base/ref.h"
 #include "kernel/base/rb_tree.h"
+#include "kernel/base/ref.h"
 #include "kernel/sync/mutex.h"
 #include "mm/frame.h"
 
