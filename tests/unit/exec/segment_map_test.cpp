@@ -80,6 +80,7 @@ Errno error_of(const ElfProgramHeader& segment, ElfRole role = ElfRole::Program)
 
 TEST(SegmentMap, MapsWhatAStaticProgramHas) {
     ElfBuilder builder;
+    builder.size = 0x3004;
     builder.add(load(0x400000, 0, 0x500, 0x500, kR)).add(load(0x401000, 0x1000, 0xfff, 0xfff, kRx));
     builder.add(load(0x403e10, 0x2e10, 0x1f4, 0x3000, kRw));
     Outcome outcome = map(builder);
