@@ -21,6 +21,12 @@ class Clock;
 namespace sync {
 class ReadSide;
 }
+namespace task {
+class TaskTable;
+}
+namespace vfs {
+class JobControl;
+}
 
 struct Kernel {
     mm::FrameAllocator* frames = nullptr;
@@ -30,6 +36,8 @@ struct Kernel {
     time::Clock* clock = nullptr;
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
+    task::TaskTable* tasks = nullptr;
+    vfs::JobControl* job_control = nullptr;
 
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex
