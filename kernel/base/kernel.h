@@ -21,6 +21,9 @@ class Clock;
 namespace sync {
 class ReadSide;
 }
+namespace anonymous {
+class AnonymousFiles;
+}
 
 struct Kernel {
     mm::FrameAllocator* frames = nullptr;
@@ -30,6 +33,7 @@ struct Kernel {
     time::Clock* clock = nullptr;
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
+    anonymous::AnonymousFiles* anonymous_files = nullptr;
 
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex
