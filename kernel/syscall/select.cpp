@@ -52,7 +52,8 @@ public:
         for (u32 word = 0; word < words_; ++word) {
             u64 bits = wanted(0)[word] | wanted(1)[word] | wanted(2)[word];
             for (; bits != 0; bits &= bits - 1) {
-                TRY(table.find(Fd{static_cast<i32>(word * 64 + static_cast<u32>(std::countr_zero(bits)))}));
+                static_cast<void>(
+                    TRY(table.find(Fd{static_cast<i32>(word * 64 + static_cast<u32>(std::countr_zero(bits)))})));
             }
         }
         return {};
