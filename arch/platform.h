@@ -23,7 +23,7 @@ enum class InterruptTrigger : u8 { EdgeHigh, EdgeLow, LevelHigh, LevelLow };
 /// What happened, for kernel_trap; the number is the machine's (SDM vol. 3A, table 6-1).
 struct TrapDetails {
     u32 number;
-    u64 error_code;
+    u64 error_code;                // of a debug exception: DR6, as it was
     VirtualAddress fault_address;  // page faults only
     bool from_user;
 };

@@ -119,7 +119,8 @@ public:
 
     /// A consistent copy; the size is the file's present one. Virtual for files whose figures are made up (procfs).
     virtual InodeAttributes attributes();
-    /// Applies a change that was permitted. Size: truncation of a regular file, with data_lock held. EIO, ENOSPC, EFBIG.
+    /// Applies a change that was permitted. Size: truncation of a regular file, with data_lock held. EIO, ENOSPC,
+    /// EFBIG.
     virtual Result<void> change_attributes(OperationContext& context, const AttributeChange& change);
 
     // --- Directories. All with directory_lock held (shared for find and read_directory). ------------------------
@@ -143,7 +144,8 @@ public:
     virtual Result<void> rename_child(OperationContext& context, const Rename& rename);
     /// An unnamed regular file (O_TMPFILE).
     virtual Result<Ref<Inode>> create_unnamed(OperationContext& context, const CreateRequest&);
-    /// Entries from `offset` (0: the first after "." and "..", which the VFS emits) on; returns the offset to go on from.
+    /// Entries from `offset` (0: the first after "." and "..", which the VFS emits) on; returns the offset to go on
+    /// from.
     virtual Result<u64> read_directory(OperationContext& context, u64 offset, DirectorySink& sink);
     /// Whether names found (or not found) may be kept in the dentry cache. False for procfs's processes.
     virtual bool names_are_stable() const { return true; }

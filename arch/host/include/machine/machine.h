@@ -6,6 +6,7 @@
 /// Without a simulation (plain unit tests) there is one CPU, interrupts are a flag, and
 /// interleave() only counts. docs/simulated-machine.md explains the whole.
 
+#include "arch/long_mode/frame.h"
 #include "arch/long_mode_format.h"
 #include "kernel/base/address.h"
 #include "kernel/base/per_cpu_forward.h"
@@ -130,10 +131,6 @@ inline bool has_gigabyte_pages() {
 /// Virtual time. In a simulation it is also a scheduling point, so that a loop that waits for a
 /// moment ends; outside one it is what host::set_clock last said.
 Nanoseconds monotonic_now();
-
-struct TrapFrame {
-    u64 instruction_pointer = 0;
-};
 
 /// A thread that does not run is a fiber.
 struct ThreadContext {

@@ -2,6 +2,7 @@
 /// The inline part of arch/arch.h on a PC. Every asm block reads or writes only what its
 /// operands name; offsets into PerCpu are asserted in arch/x86_64/cpu/layout_check.cpp.
 
+#include "arch/long_mode/frame.h"
 #include "arch/long_mode_format.h"
 #include "kernel/base/address.h"
 #include "kernel/base/per_cpu_forward.h"
@@ -107,15 +108,6 @@ bool has_gigabyte_pages();
 Nanoseconds monotonic_now();
 
 // --- Threads ------------------------------------------------------------------------------------
-/// Registers as the trap and system call entries save them, lowest address first.
-struct TrapFrame {
-    u64 r15, r14, r13, r12, r11, r10, r9, r8;
-    u64 rbp, rdi, rsi, rdx, rcx, rbx, rax;
-    u64 vector;      // exception number; for a system call its number
-    u64 error_code;  // zero where the CPU pushes none
-    u64 rip, cs, rflags, rsp, ss;
-};
-
 /// What a thread that does not run has left behind. The callee-saved registers are on its stack.
 struct ThreadContext {
     u64 stack_pointer = 0;
