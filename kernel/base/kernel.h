@@ -27,6 +27,9 @@ class TaskTable;
 namespace vfs {
 class JobControl;
 }
+namespace anonymous {
+class AnonymousFiles;
+}
 
 struct Kernel {
     mm::FrameAllocator* frames = nullptr;
@@ -38,6 +41,7 @@ struct Kernel {
     sched::Scheduler* scheduler = nullptr;
     task::TaskTable* tasks = nullptr;
     vfs::JobControl* job_control = nullptr;
+    anonymous::AnonymousFiles* anonymous_files = nullptr;
 
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex
