@@ -86,8 +86,15 @@ def build(variant: Variant, folder: pathlib.Path | None = None, *, targets: tupl
 
 
 @dataclasses.dataclass(frozen=True)
+class KernelFile:
+    """A kernel that boots, whoever made it."""
+
+    bootable: pathlib.Path
+
+
+@dataclasses.dataclass(frozen=True)
 class KernelImage:
-    """A kernel that was built: the file that boots and the one with debug information."""
+    """A kernel that was built here: the file that boots and the one with debug information."""
 
     folder: pathlib.Path
 
@@ -110,6 +117,14 @@ def kernel_image(folder: pathlib.Path | None = None, *, build_first: bool = True
         if not file.exists():
             raise ToolError(f"{file} does not exist; build it first")
     return image
+
+
+def guest_init(*, build_first: bool = True) -> pathlib.Path:
+    """The guest's /init. It is built without the kernel, which another one (--kernel) may replace."""
+    folder = VARIANTS["kernel"].folder
+    if build_first:
+        build(VARIANTS["kernel"], targets=("cairn_init",))
+    return folder / "cairn_init"
 
 
 def main(arguments: list[str]) -> int:
