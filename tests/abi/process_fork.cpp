@@ -1,6 +1,6 @@
 // fork and vfork: what a child has, shares and lacks. Rules F01-F04 and F06.
-#include <sys/times.h>
 #include <sys/timerfd.h>
+#include <sys/times.h>
 
 #include "tests/abi/support/abi.h"
 
@@ -211,7 +211,7 @@ TEST(Fork, SurroundingsAreCopies) {  // F03
     });
     EXPECT_TRUE(exists("below"));
     EXPECT_EQ(022u, umask(022));
-    struct sigaction action {};
+    struct sigaction action{};
     sigaction(SIGUSR1, nullptr, &action);
     EXPECT_EQ(SIG_DFL, action.sa_handler);
     rlimit limit{};
@@ -232,7 +232,7 @@ TEST(Fork, SurroundingsAreInherited) {  // F03
     child([session = getsid(0), group = getpgrp()] {
         EXPECT_TRUE(exists("../below"));
         EXPECT_EQ(077u, umask(0));
-        struct sigaction action {};
+        struct sigaction action{};
         sigaction(SIGUSR1, nullptr, &action);
         EXPECT_EQ(SIG_IGN, action.sa_handler);
         raise(SIGUSR2);
@@ -250,7 +250,7 @@ TEST(Fork, SurroundingsAreInherited) {  // F03
 TEST(Fork, RecordLocksAreNotInherited) {  // F03
     write_file("f", "text");
     int file = open("f", O_RDWR);
-    struct flock lock {};
+    struct flock lock{};
     lock.l_type = F_WRLCK;
     ASSERT_OK(fcntl(file, F_SETLK, &lock));
     child([&] { EXPECT_ERRNO(EAGAIN, fcntl(file, F_SETLK, &lock)); });

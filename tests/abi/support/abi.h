@@ -163,9 +163,9 @@ using Helper = int (*)(const std::vector<std::string>& arguments);
 struct RegisterHelper {
     RegisterHelper(const char* name, Helper helper);
 };
-#define ABI_HELPER(name)                                                              \
-    static int helper_##name(const std::vector<std::string>& arguments);              \
-    static const abi_test::RegisterHelper register_helper_##name(#name, helper_##name);    \
+#define ABI_HELPER(name)                                                                \
+    static int helper_##name(const std::vector<std::string>& arguments);                \
+    static const abi_test::RegisterHelper register_helper_##name(#name, helper_##name); \
     static int helper_##name([[maybe_unused]] const std::vector<std::string>& arguments)
 Outcome run_self(const std::string& helper, const std::vector<std::string>& arguments = {});
 // For a child of the test's own: becomes the helper, or returns when execve fails.

@@ -281,7 +281,7 @@ bool run_one(const std::string& name, const Options& options) {
 // A tmpfs if there is one: then both systems test the same file system.
 std::string find_scratch() {
     for (const char* place : {"/tmp", "/dev/shm"}) {
-        struct statfs info {};
+        struct statfs info{};
         if (statfs(place, &info) == 0 && info.f_type == 0x01021994) {
             return place;
         }
@@ -377,8 +377,9 @@ Options parse(int argc, char** argv) {
         } else if (key == "--scratch") {
             options.scratch = value;
         } else if (key.rfind("--gtest_", 0) != 0 && getpid() != 1) {
-            fprintf(stderr, "usage: abi_tests [--list] [--filter=PATTERNS] [--jobs=N] [--timeout=SECONDS]"
-                            " [--scratch=DIRECTORY] [--durations]\n");
+            fprintf(stderr,
+                    "usage: abi_tests [--list] [--filter=PATTERNS] [--jobs=N] [--timeout=SECONDS]"
+                    " [--scratch=DIRECTORY] [--durations]\n");
             exit(key == "--help" ? 0 : 2);
         }
     }

@@ -64,12 +64,12 @@ std::string read_file(const std::string& path) {
 }
 
 bool exists(const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     return lstat(path.c_str(), &info) == 0;
 }
 
 mode_t mode_of(const std::string& path) {
-    struct stat info {};
+    struct stat info{};
     return lstat(path.c_str(), &info) == 0 ? info.st_mode & 07777 : 0xffff;
 }
 
@@ -84,14 +84,14 @@ std::string proc_status(const std::string& name, const std::string& process) {
 }
 
 void handle(int signal, void (*handler)(int), int flags) {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = handler;
     action.sa_flags = flags;
     ASSERT_OK(sigaction(signal, &action, nullptr));
 }
 
 void handle_info(int signal, void (*handler)(int, siginfo_t*, void*), int flags) {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_sigaction = handler;
     action.sa_flags = flags | SA_SIGINFO;
     ASSERT_OK(sigaction(signal, &action, nullptr));
