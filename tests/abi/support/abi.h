@@ -52,7 +52,7 @@ std::string status_text(int status);
 template <class T>
 bool is_failure(T result) {
     if constexpr (std::is_pointer_v<T>) {
-        return result == MAP_FAILED;
+        return result == MAP_FAILED || result == nullptr;
     } else {
         return result == static_cast<T>(-1);
     }
