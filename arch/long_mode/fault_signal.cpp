@@ -57,8 +57,8 @@ int debug_code(u64 status) {
 int floating_point_code(u32 vector, const FloatingPointStatus& status) {
     // Flags and masks have the same order in both units (SDM vol. 1, 8.1.3 and 10.2.3).
     constexpr u32 kMaskShift = 7;
-    u32 raised = vector == kX87Error ? u32{status.status} & ~u32{status.control}
-                                     : status.mxcsr & ~(status.mxcsr >> kMaskShift);
+    u32 raised =
+        vector == kX87Error ? u32{status.status} & ~u32{status.control} : status.mxcsr & ~(status.mxcsr >> kMaskShift);
     constexpr struct {
         u32 flags;
         int code;

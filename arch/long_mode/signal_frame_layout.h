@@ -34,9 +34,9 @@ static_assert(offsetof(UserContext, stack) == 16);
 static_assert(offsetof(UserContext, registers) == 40);
 static_assert(offsetof(UserContext, mask) == 296);
 
-constexpr u64 kContextHasXsave = 1;    // UC_FP_XSTATE
-constexpr u64 kContextHasSs = 2;       // UC_SIGCONTEXT_SS
-constexpr u64 kContextStrictSs = 4;    // UC_STRICT_RESTORE_SS
+constexpr u64 kContextHasXsave = 1;  // UC_FP_XSTATE
+constexpr u64 kContextHasSs = 2;     // UC_SIGCONTEXT_SS
+constexpr u64 kContextStrictSs = 4;  // UC_STRICT_RESTORE_SS
 
 struct SignalFrame {
     u64 return_address;  // of the handler: sa_restorer

@@ -42,7 +42,7 @@ struct CpuFeatures {
         u32 offset = 0;
         u32 size = 0;
     } vector_components[kVectorComponents];
-    u32 mxcsr_mask = 0;  // set by initialize_cpu
+    u32 mxcsr_mask = 0;             // set by initialize_cpu
     u32 hardware_capabilities = 0;  // what AT_HWCAP shows: CPUID.1:EDX
 };
 

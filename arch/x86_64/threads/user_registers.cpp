@@ -160,9 +160,7 @@ namespace {
 /// Writes pieces of an image into a buffer that may be too short for it.
 class ImageWriter {
 public:
-    explicit ImageWriter(std::span<std::byte> out) : out_(out) {
-        std::memset(out.data(), 0, out.size());
-    }
+    explicit ImageWriter(std::span<std::byte> out) : out_(out) { std::memset(out.data(), 0, out.size()); }
     void put(usize offset, const void* bytes, usize size) {
         if (offset < out_.size()) {
             std::memcpy(out_.data() + offset, bytes, std::min(size, out_.size() - offset));
