@@ -67,6 +67,8 @@ namespace cairn {
     X(SlabDepot,      "full and empty magazines, and the slabs of one cache")   \
     X(KernelArea,     "free address ranges of the kernel's mapping area")       \
     X(Frames,         "the buddy lists of one zone")                            \
+    X(WallClock,      "the difference between wall time and monotonic time")    \
+    X(ClockPage,      "what programs see of the clock (vDSO)")                  \
     X(Device,         "the registers of one device")                            \
     X(Console,        "who prints the log")
 // clang-format on
