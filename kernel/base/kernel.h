@@ -21,6 +21,9 @@ class Clock;
 namespace sync {
 class ReadSide;
 }
+namespace exec {
+struct ProgramSupport;
+}
 namespace task {
 class TaskTable;
 }
@@ -39,6 +42,7 @@ struct Kernel {
     time::Clock* clock = nullptr;
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
+    exec::ProgramSupport* program_support = nullptr;
     task::TaskTable* tasks = nullptr;
     vfs::JobControl* job_control = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;
