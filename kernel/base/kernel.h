@@ -21,6 +21,15 @@ class Clock;
 namespace sync {
 class ReadSide;
 }
+namespace task {
+class TaskTable;
+}
+namespace vfs {
+class JobControl;
+}
+namespace anonymous {
+class AnonymousFiles;
+}
 
 struct Kernel {
     mm::FrameAllocator* frames = nullptr;
@@ -30,6 +39,9 @@ struct Kernel {
     time::Clock* clock = nullptr;
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
+    task::TaskTable* tasks = nullptr;
+    vfs::JobControl* job_control = nullptr;
+    anonymous::AnonymousFiles* anonymous_files = nullptr;
 
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex

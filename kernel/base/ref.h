@@ -45,9 +45,11 @@ public:
     }
     u32 reference_count() const { return count_.load(Order::relaxed); }
 
-    static void destroy_counted(T* object) {
+    /// For last_reference_dropped(); a hierarchy gives its concrete type.
+    template <typename Concrete>
+    static void destroy_counted(Concrete* object) {
         std::destroy_at(object);
-        heap_free(object, sizeof(T), alignof(T));
+        heap_free(object, sizeof(Concrete), alignof(Concrete));
     }
 
 protected:
