@@ -45,9 +45,11 @@ public:
     }
     u32 reference_count() const { return count_.load(Order::relaxed); }
 
-    static void destroy_counted(T* object) {
+    /// `U` is the concrete type, which the heap must be told.
+    template <typename U>
+    static void destroy_counted(U* object) {
         std::destroy_at(object);
-        heap_free(object, sizeof(T), alignof(T));
+        heap_free(object, sizeof(U), alignof(U));
     }
 
 protected:
