@@ -175,6 +175,10 @@ public:
     sync::Mutex<LockRank::InodeData> data_lock;
     SpinLock<LockRank::Inode> attribute_lock;
 
+    /// The pipe of a FIFO, or the socket that is bound to the name, while somebody has it open. Not counted: it
+    /// clears this before it dies, and who reads it takes a reference under the lock.
+    void* attachment GUARDED_BY(attribute_lock) = nullptr;
+
     // --- Kept by the VFS -------------------------------------------------------------------------------------
     /// Writers minus, execs: ETXTBSY. Positive: open for writing so often; negative: being executed so often.
     [[nodiscard]] bool acquire_write_access();

@@ -22,6 +22,15 @@ class Clock;
 namespace sync {
 class ReadSide;
 }
+namespace task {
+class TaskTable;
+}
+namespace vfs {
+class JobControl;
+}
+namespace anonymous {
+class AnonymousFiles;
+}
 
 struct Kernel {
     mm::FrameAllocator* frames = nullptr;
@@ -32,6 +41,9 @@ struct Kernel {
     time::Clock* clock = nullptr;
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
+    task::TaskTable* tasks = nullptr;
+    vfs::JobControl* job_control = nullptr;
+    anonymous::AnonymousFiles* anonymous_files = nullptr;
 
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex

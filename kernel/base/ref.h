@@ -45,11 +45,11 @@ public:
     }
     u32 reference_count() const { return count_.load(Order::relaxed); }
 
-    /// `U` is the concrete type, which the heap must be told.
-    template <typename U>
-    static void destroy_counted(U* object) {
+    /// For last_reference_dropped(); a hierarchy gives its concrete type.
+    template <typename Concrete>
+    static void destroy_counted(Concrete* object) {
         std::destroy_at(object);
-        heap_free(object, sizeof(U), alignof(U));
+        heap_free(object, sizeof(Concrete), alignof(Concrete));
     }
 
 protected:
