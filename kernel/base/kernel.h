@@ -11,6 +11,7 @@ class FrameAllocator;
 class SlabAllocator;
 class KernelSpace;
 class TlbDirectory;
+class SystemMemory;
 }  // namespace mm
 namespace sched {
 class Scheduler;
@@ -39,6 +40,7 @@ struct Kernel {
     mm::SlabAllocator* slab = nullptr;
     mm::KernelSpace* kernel_space = nullptr;
     mm::TlbDirectory* tlb = nullptr;
+    mm::SystemMemory* memory = nullptr;
     time::Clock* clock = nullptr;
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;

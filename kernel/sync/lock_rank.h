@@ -65,6 +65,7 @@ namespace cairn {
     X(ReadSide,       "callbacks that wait for a grace period")                 \
     X(Reaper,         "threads that ended and wait for their stacks to be freed") \
     X(Counter,        "the total of a per-CPU counter, while a cell is folded in") \
+    X(PageCaches,     "the list of page caches that can be reclaimed")          \
     X(SlabCaches,     "the list of slab caches; reaping walks it")              \
     X(SlabDepot,      "full and empty magazines, and the slabs of one cache")   \
     X(KernelArea,     "free address ranges of the kernel's mapping area")       \
