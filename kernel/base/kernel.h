@@ -21,6 +21,10 @@ class Clock;
 namespace sync {
 class ReadSide;
 }
+namespace vfs {
+class Vfs;
+class JobControl;
+}  // namespace vfs
 
 struct Kernel {
     mm::FrameAllocator* frames = nullptr;
@@ -30,6 +34,8 @@ struct Kernel {
     time::Clock* clock = nullptr;
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
+    vfs::Vfs* vfs = nullptr;
+    vfs::JobControl* job_control = nullptr;
 
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex
