@@ -16,7 +16,7 @@
 ///   void* direct_map(PhysicalAddress); PhysicalAddress physical_address(const void*)
 ///   void memory_poison(void*, usize); void memory_unpoison(void*, usize)   freed memory, for ASan
 ///   Nanoseconds monotonic_now()        since boot, never backwards on one CPU or across CPUs
-///   struct ThreadContext, struct TrapFrame, struct PageTableFormat
+///   struct ThreadContext, struct TrapFrame (arch/long_mode/frame.h), struct PageTableFormat
 ///   constexpr bool kKernelMappingsWork whether an address mapped in the kernel's page table can
 ///                                      be dereferenced (false on the simulated machine, which
 ///                                      translates user addresses only)
@@ -25,6 +25,7 @@
 #include <string_view>
 
 #include "arch/platform.h"
+#include "arch/user_mode.h"
 #include "kernel/base/address.h"
 #include "kernel/base/per_cpu.h"
 #include "kernel/base/result.h"
@@ -94,6 +95,14 @@ void initialize_interrupts(const PlatformDescription& platform, MapRegisters map
 /// ISA device see isa_interrupt_line (platform.h). Any context.
 Result<void> route_interrupt(u32 gsi, CpuIndex cpu, InterruptTrigger trigger);
 void mask_interrupt(u32 gsi);
+/// Undoes mask_interrupt of a routed line. Any context.
+void unmask_interrupt(u32 gsi);
+
+// --- I/O ports, for drivers -------------------------------------------------------------------
+
+/// Any context. A port that nobody answers for reads as all ones.
+u8 io_read8(u16 port);
+void io_write8(u16 port, u8 value);
 
 // --- Threads ----------------------------------------------------------------------------------
 
@@ -102,8 +111,8 @@ void mask_interrupt(u32 gsi);
 /// machine `stack_size` bytes below `stack_top` are what the stack may use.
 void context_initialize(ThreadContext& context, void* stack_top, usize stack_size, void (*entry)(void*),
                         void* argument);
-/// Gives a context an FPU/SSE/AVX register file of its own, in the ABI's default state; without
-/// one the thread must not touch these registers. ENOMEM.
+/// Gives a context user registers of its own (FPU/SSE/AVX in the ABI's default state, FS and GS bases
+/// zero); without them the thread must not touch these, nor go to user mode. ENOMEM.
 Result<void> context_add_vector_state(ThreadContext& context);
 /// For tests: fills all vector registers that this CPU has (XMM, YMM, ZMM) with numbers derived from
 /// `pattern`, and tells whether they still hold them. The calling thread owns vector state.

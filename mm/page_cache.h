@@ -33,7 +33,8 @@ public:
 
     u64 size() const { return size_.load(Order::acquire); }
 
-    /// Bytes from `offset` up to the size, at most sink.remaining(); holes read as zeros without allocating. EFAULT, EIO.
+    /// Bytes from `offset` up to the size, at most sink.remaining(); holes read as zeros without allocating. EFAULT,
+    /// EIO.
     Result<usize> read(u64 offset, IoSink& sink);
     /// Writes at `offset`, growing the size as bytes arrive. Returns what was written when an error came after
     /// some bytes. Caller holds the inode's lock. ENOSPC, ENOMEM, EFAULT.

@@ -29,7 +29,7 @@ constexpr u32 kChangeable = kAppend | kNonBlock | kAsync | kDirect | kNoAccessTi
 
 /// How a file is opened; the path is where it was found.
 struct OpenRequest {
-    u32 flags = 0;  // open_flags
+    u32 flags = 0;               // open_flags
     const Path* path = nullptr;  // null for files without a name
 };
 
@@ -49,7 +49,8 @@ public:
     bool non_blocking() const { return (flags() & open_flags::kNonBlock) != 0; }
 
     // --- What a kind of file overrides -----------------------------------------------------------------------
-    /// Whether there is an offset: lseek, pread, pwrite work. Otherwise `offset` below is ignored and those fail with ESPIPE.
+    /// Whether there is an offset: lseek, pread, pwrite work. Otherwise `offset` below is ignored and those fail with
+    /// ESPIPE.
     virtual bool seekable() const { return false; }
     /// Moves bytes from the file; `offset` is advanced by those moved. 0: end of file. EAGAIN when it would wait
     /// and the file is non-blocking (or `nonblocking` says so), EINTR when interrupted before the first byte.
@@ -71,7 +72,8 @@ public:
     virtual void describe(TextBuffer& text);
     /// The text of /proc/PID/fd/N for a file without a path: "pipe:[123]", "socket:[123]", "anon_inode:[eventpoll]".
     virtual void describe_link(TextBuffer& text);
-    /// Which kind it is, for code that must know (sockets, epoll, pipes): each kind compares the address of a tag of its own.
+    /// Which kind it is, for code that must know (sockets, epoll, pipes): each kind compares the address of a tag of
+    /// its own.
     virtual const void* kind() const { return nullptr; }
 
     /// read(2) and write(2): checks the access mode and the position, applies O_APPEND, RLIMIT_FSIZE.

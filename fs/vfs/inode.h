@@ -157,7 +157,8 @@ public:
     virtual Result<void> rename_child(OperationContext& context, const Rename& rename);
     /// An unnamed regular file (O_TMPFILE).
     virtual Result<Ref<Inode>> create_unnamed(OperationContext& context, const CreateRequest&);
-    /// Entries from `offset` (0: the first after "." and "..", which the VFS emits) on; returns the offset to go on from.
+    /// Entries from `offset` (0: the first after "." and "..", which the VFS emits) on; returns the offset to go on
+    /// from.
     virtual Result<u64> read_directory(OperationContext& context, u64 offset, DirectorySink& sink);
     /// Whether names found (or not found) may be kept in the dentry cache. False for procfs's processes.
     virtual bool names_are_stable() const { return true; }
@@ -189,6 +190,10 @@ public:
     sync::RwLock<LockRank::Directory> directory_lock;
     sync::Mutex<LockRank::InodeData> data_lock;
     SpinLock<LockRank::Inode> attribute_lock;
+
+    /// The pipe of a FIFO, or the socket that is bound to the name, while somebody has it open. Not counted: it
+    /// clears this before it dies, and who reads it takes a reference under the lock.
+    void* attachment GUARDED_BY(attribute_lock) = nullptr;
 
     // --- Kept by the VFS -------------------------------------------------------------------------------------
     /// Writers minus, execs: ETXTBSY. Positive: open for writing so often; negative: being executed so often.

@@ -16,12 +16,13 @@ using LockOwner = const void*;
 struct OperationContext {
     const Credentials& credentials;
     FilesystemContext& filesystem;
-    u64 file_size_limit = ~u64{0};  // RLIMIT_FSIZE: a write that begins beyond it gets EFBIG (and SIGXFSZ from the call)
+    u64 file_size_limit =
+        ~u64{0};  // RLIMIT_FSIZE: a write that begins beyond it gets EFBIG (and SIGXFSZ from the call)
     LockOwner lock_owner = nullptr;
-    i32 process = 0;                // the caller's process and
-    i32 thread = 0;                 // thread id
-    i32 session = 0;                // its session and
-    i32 process_group = 0;          // process group
+    i32 process = 0;        // the caller's process and
+    i32 thread = 0;         // thread id
+    i32 session = 0;        // its session and
+    i32 process_group = 0;  // process group
     bool session_leader = false;
 };
 

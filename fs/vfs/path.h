@@ -75,9 +75,10 @@ Result<Ref<File>> open_path(OperationContext& context, const Path& path, u32 fla
 /// out until the last reference to the file goes. EACCES, ETXTBSY and walk()'s errors.
 Result<Ref<File>> open_executable(OperationContext& context, std::string_view name, const WalkOptions& options = {});
 
-/// The absolute path as seen from `root`, written at the end of `buffer`; the text, or ENAMETOOLONG. A deleted file gets
-/// " (deleted)" when `mark_deleted`. Unreachable from root: "(unreachable)" in front.
-Result<std::string_view> path_text(const Path& path, const Path& root, std::span<char> buffer, bool mark_deleted = true);
+/// The absolute path as seen from `root`, written at the end of `buffer`; the text, or ENAMETOOLONG. A deleted file
+/// gets " (deleted)" when `mark_deleted`. Unreachable from root: "(unreachable)" in front.
+Result<std::string_view> path_text(const Path& path, const Path& root, std::span<char> buffer,
+                                   bool mark_deleted = true);
 
 // --- The calls that change names (fs/vfs/names.cpp): all check permissions --------------------------------------
 Result<void> make_directory(OperationContext&, std::string_view name, u16 permissions, const WalkOptions& = {});

@@ -21,10 +21,16 @@ class Clock;
 namespace sync {
 class ReadSide;
 }
+namespace task {
+class TaskTable;
+}
 namespace vfs {
 class Vfs;
 class JobControl;
 }  // namespace vfs
+namespace anonymous {
+class AnonymousFiles;
+}
 
 struct Kernel {
     mm::FrameAllocator* frames = nullptr;
@@ -35,7 +41,9 @@ struct Kernel {
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
     vfs::Vfs* vfs = nullptr;
+    task::TaskTable* tasks = nullptr;
     vfs::JobControl* job_control = nullptr;
+    anonymous::AnonymousFiles* anonymous_files = nullptr;
 
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex

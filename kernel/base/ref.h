@@ -51,11 +51,11 @@ public:
         return count_.compare_exchange(one, 0, Order::acq_rel, Order::relaxed);
     }
 
-    /// `U` is the concrete type, which the heap must be told.
-    template <typename U>
-    static void destroy_counted(U* object) {
+    /// For last_reference_dropped(); a hierarchy gives its concrete type.
+    template <typename Concrete>
+    static void destroy_counted(Concrete* object) {
         std::destroy_at(object);
-        heap_free(object, sizeof(U), alignof(U));
+        heap_free(object, sizeof(Concrete), alignof(Concrete));
     }
 
 protected:

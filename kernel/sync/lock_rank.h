@@ -43,8 +43,11 @@ namespace cairn {
     X(FutexBucket,    "the waiters on futexes of one hash value; two by address") \
     X(PidTable,       "pids, process groups, sessions and the process tree")    \
     X(ThreadGroup,    "threads, pending signals and dispositions of a process") \
+    X(SignalHandlers, "the dispositions of a process, or of several that share them") \
+    X(UserAccounts,   "the users that have processes")                          \
     X(DescriptorTable, "the descriptors of one table")                          \
     X(FilesystemContext, "working directory, root and umask")                   \
+    X(BinaryFormats,  "the registrations of binfmt_misc")                       \
     X(FileLockWaiters, "who waits for whose record lock")                       \
     X(FileLocks,      "the record locks on one file")                           \
     X(DentryTree,     "names and parents of entries in the cache of names")     \

@@ -22,10 +22,10 @@ using vfs::Fd;
 
 /// What becomes of a call that ended with EINTR because of a signal (signal(7), "Interruption of system calls").
 enum class Restart : u8 {
-    No,               // EINTR reaches the program whatever the handler's flags
-    Yes,              // restarted when the handler has SA_RESTART, and when there was no handler
-    WithoutHandler,   // restarted only when no handler ran (ERESTARTNOHAND): poll, select, pause, sigsuspend …
-    Continuation,     // as WithoutHandler, through restart_syscall(2) with the time that is left: nanosleep, futex …
+    No,              // EINTR reaches the program whatever the handler's flags
+    Yes,             // restarted when the handler has SA_RESTART, and when there was no handler
+    WithoutHandler,  // restarted only when no handler ran (ERESTARTNOHAND): poll, select, pause, sigsuspend …
+    Continuation,    // as WithoutHandler, through restart_syscall(2) with the time that is left: nanosleep, futex …
 };
 
 class Caller {
@@ -60,7 +60,8 @@ public:
     void signal_self(i32 signal);
 };
 
-/// A path name, fetched once into a page of its own. ENAMETOOLONG, EFAULT, ENOENT for an empty one unless allowed, ENOMEM.
+/// A path name, fetched once into a page of its own. ENAMETOOLONG, EFAULT, ENOENT for an empty one unless allowed,
+/// ENOMEM.
 class PathName {
 public:
     enum class Empty : u8 { Refused, Allowed };
@@ -88,7 +89,8 @@ private:
     std::optional<Ref<vfs::File>> file_;
 };
 
-/// The iovecs of readv(2) and its kin, fetched and checked. EINVAL (more than 1024, a sum beyond SSIZE_MAX), EFAULT, ENOMEM.
+/// The iovecs of readv(2) and its kin, fetched and checked. EINVAL (more than 1024, a sum beyond SSIZE_MAX), EFAULT,
+/// ENOMEM.
 class IoVector {
 public:
     static Result<IoVector> fetch(UserIn<mm::IoSegment> from, u64 count);
