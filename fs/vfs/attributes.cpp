@@ -5,6 +5,7 @@
 #include "fs/vfs/mount_tree.h"
 #include "fs/vfs/path.h"
 #include "fs/vfs/regular_file.h"
+#include "mm/page_cache.h"
 
 namespace cairn::vfs {
 

@@ -44,18 +44,18 @@ std::optional<CharacterDevice> DeviceRegistry::get(u32 index) {
 
 Result<Ref<File>> DeviceRegistry::open(OperationContext& context, Inode& inode, const OpenRequest& request) {
     DeviceNumber number = inode.attributes().device;
-    decltype(CharacterDevice::open) open = nullptr;
+    decltype(CharacterDevice::open) driver = nullptr;
     {
         SpinLockGuard guard(lock_);
         for (const Entry& entry : entries_) {
             const CharacterDevice& device = entry.device;
             if (device.major == number.major && number.minor - device.first_minor < device.count) {
-                open = device.open;
+                driver = device.open;
                 break;
             }
         }
     }
-    return open != nullptr ? open(context, inode, request) : fail(Errno::enxio);
+    return driver != nullptr ? driver(context, inode, request) : fail(Errno::enxio);
 }
 
 Result<void> register_character_device(const CharacterDevice& device) {

@@ -33,8 +33,9 @@ public:
     sync::WaitQueue released;
 };
 
-Result<Own<FileLockList>> create_locks() {
-    return try_new<FileLockList>();
+Result<FileLockList*> create_locks() {
+    Own<FileLockList> locks = TRY(try_new<FileLockList>());
+    return locks.release();
 }
 
 void delete_locks(FileLockList* locks) {

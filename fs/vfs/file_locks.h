@@ -37,7 +37,8 @@ void release_record_locks(OperationContext& context, File& file);
 /// The open file goes: its own locks go.
 void release_file_locks(File& file);
 
-Result<Own<FileLockList>> create_locks();
+/// For Inode. ENOMEM.
+Result<FileLockList*> create_locks();
 void delete_locks(FileLockList* locks);
 
 /// A process that waits for a record lock, and whose lock is in its way.

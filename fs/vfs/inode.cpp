@@ -8,6 +8,7 @@
 #include "fs/vfs/regular_file.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/time/clock.h"
+#include "mm/page_cache.h"
 
 namespace cairn::vfs {
 
@@ -200,11 +201,12 @@ Result<FileLockList*> Inode::locks() {
     if (FileLockList* present = find_locks()) {
         return present;
     }
-    Own<FileLockList> made = TRY(create_locks());
+    FileLockList* made = TRY(create_locks());
     FileLockList* expected = nullptr;
-    if (locks_.compare_exchange(expected, made.get(), Order::acq_rel, Order::acquire)) {
-        return made.release();
+    if (locks_.compare_exchange(expected, made, Order::acq_rel, Order::acquire)) {
+        return made;
     }
+    delete_locks(made);
     return expected;
 }
 

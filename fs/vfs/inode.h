@@ -16,7 +16,10 @@
 #include "kernel/sync/rw_lock.h"
 #include "kernel/sync/mutex.h"
 #include "mm/memory_object.h"
-#include "mm/page_cache.h"
+
+namespace cairn::mm {
+class PageCache;
+}
 
 namespace cairn::vfs {
 
@@ -95,7 +98,7 @@ struct AttributeChange {
     UserId uid = 0;
     GroupId gid = 0;
     u64 size = 0;
-    FileTime access_time, modification_time;
+    FileTime access_time{}, modification_time{};
 };
 
 /// What a new name is to become: open(O_CREAT), mkdir, mknod, symlink.
@@ -104,8 +107,8 @@ struct CreateRequest {
     u16 permissions = 0;  // umask is already applied
     UserId uid = 0;
     GroupId gid = 0;
-    DeviceNumber device;
-    std::string_view link_target;  // of a symbolic link
+    DeviceNumber device{};
+    std::string_view link_target{};  // of a symbolic link
 };
 
 /// Receives directory entries (getdents64(2)). Returns false when it has no room: the entry was not taken.

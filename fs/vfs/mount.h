@@ -69,8 +69,8 @@ Result<void> mount(OperationContext& context, std::string_view source, std::stri
                    u64 flags, std::string_view options);
 Result<void> unmount(OperationContext& context, std::string_view target, u32 flags);
 Result<void> pivot_root(OperationContext& context, std::string_view new_root, std::string_view put_old);
-/// The first mount, before there is a process: an empty tmpfs as rootfs; returns its root.
-Result<Path> mount_root();
+/// The first mount, before there is a process; returns its root. fs/filesystems.h calls it with an empty tmpfs.
+Result<Path> mount_root(Ref<Superblock> superblock);
 /// sync(2).
 void synchronize_all();
 

@@ -27,6 +27,9 @@ public:
     /// Where it stands; under a ReadGuard. Null: nowhere (the root of the tree, or detached).
     Mount* parent_under_guard() const { return is_attached() ? parent_.load(Order::acquire) : nullptr; }
     Dentry* point_under_guard() const { return point_.load(Order::acquire); }
+    /// A mount that no walk reaches (memfd_create(2)): paths on it begin at its root.
+    void make_internal() { internal_ = true; }
+    bool is_internal() const { return internal_; }
     /// Files open for writing through it; a remount to read-only is refused meanwhile.
     Atomic<u32> writers{0};
 
@@ -48,6 +51,7 @@ private:
     Atomic<Mount*> parent_{nullptr};  // counted
     Atomic<Dentry*> point_{nullptr};  // counted
     Atomic<Mount*> next_on_point_{nullptr};
+    bool internal_ = false;  // set before it is shared
     u32 children_ = 0;  // under MountTree's mutex
     sync::ReadSideHead head_;
 };

@@ -55,7 +55,7 @@ bool prepend_components(BackwardText& text, const Path& path, const Path& root) 
         if (parent == nullptr || entry == &mount->root()) {
             const Mount* above = mount->parent_under_guard();
             if (above == nullptr) {
-                return false;
+                return mount->is_internal();
             }
             entry = mount->point_under_guard();
             mount = above;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "fs/vfs/mount_tree.h"
+#include "mm/page_cache.h"
 
 namespace cairn::vfs {
 

@@ -14,6 +14,8 @@ Result<void> Vfs::initialize() {
 
 void Vfs::destroy() {
     the_vfs().mounts.detach_all();
+    the_vfs().memory_files.reset();
+    the_vfs().device_files.reset();
     Own<Vfs> dying = Own<Vfs>::adopt(std::exchange(g_kernel.vfs, nullptr));
 }
 

@@ -33,6 +33,10 @@ public:
     DeviceRegistry devices;
     Hooks hooks;
     LockWaiters lock_waiters;
+    /// Where memfd_create(2) makes its files; fs/tmpfs.
+    std::optional<Ref<Mount>> memory_files;
+    /// Where device nodes appear; fs/devtmpfs.
+    std::optional<Ref<Mount>> device_files;
 
     /// A device number for a filesystem without a device: major 0.
     DeviceNumber allocate_anonymous_device() { return {0, next_device_.fetch_add(1, Order::relaxed)}; }

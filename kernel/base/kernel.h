@@ -24,6 +24,9 @@ class ReadSide;
 namespace task {
 class TaskTable;
 }
+namespace random {
+class Generator;
+}
 namespace vfs {
 class Vfs;
 class JobControl;
@@ -40,6 +43,7 @@ struct Kernel {
     time::Clock* clock = nullptr;
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
+    random::Generator* random = nullptr;
     vfs::Vfs* vfs = nullptr;
     task::TaskTable* tasks = nullptr;
     vfs::JobControl* job_control = nullptr;
