@@ -43,6 +43,8 @@ namespace cairn {
     X(FutexBucket,    "the waiters on futexes of one hash value; two by address") \
     X(PidTable,       "pids, process groups, sessions and the process tree")    \
     X(ThreadGroup,    "threads, pending signals and dispositions of a process") \
+    X(TimerTable,     "the timers that a process has made")                     \
+    X(ProcessTimers,  "one timer of a process")                                 \
     X(SignalHandlers, "the dispositions of a process, or of several that share them") \
     X(UserAccounts,   "the users that have processes")                          \
     X(DescriptorTable, "the descriptors of one table")                          \
