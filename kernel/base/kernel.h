@@ -28,9 +28,13 @@ struct ProgramSupport;
 namespace task {
 class TaskTable;
 }
-namespace vfs {
-class JobControl;
+namespace random {
+class Generator;
 }
+namespace vfs {
+class Vfs;
+class JobControl;
+}  // namespace vfs
 namespace anonymous {
 class AnonymousFiles;
 }
@@ -45,6 +49,8 @@ struct Kernel {
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
     exec::ProgramSupport* program_support = nullptr;
+    random::Generator* random = nullptr;
+    vfs::Vfs* vfs = nullptr;
     task::TaskTable* tasks = nullptr;
     vfs::JobControl* job_control = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;
