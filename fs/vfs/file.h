@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "fs/vfs/file_watch.h"
 #include "fs/vfs/inode.h"
 #include "fs/vfs/path.h"
 #include "fs/vfs/poll.h"
@@ -86,6 +87,9 @@ public:
     /// F_SETOWN, F_SETSIG.
     Atomic<i32> owner_process{0};
     Atomic<i32> owner_signal{0};
+
+    /// Who watches the file without holding it (epoll). last_reference_dropped() begins with watches.let_go(*this).
+    FileWatches watches;
 
     void last_reference_dropped();
 

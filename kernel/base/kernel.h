@@ -24,6 +24,9 @@ class ReadSide;
 namespace anonymous {
 class AnonymousFiles;
 }
+namespace event {
+class EventFiles;
+}
 
 struct Kernel {
     mm::FrameAllocator* frames = nullptr;
@@ -34,6 +37,7 @@ struct Kernel {
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;
+    event::EventFiles* event_files = nullptr;
 
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex
