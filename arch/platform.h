@@ -28,6 +28,23 @@ struct TrapDetails {
     bool from_user;
 };
 
+// Page faults; both machines have the error code of SDM vol. 3A, 4.7.
+constexpr u32 kPageFaultNumber = 14;
+
+inline bool is_page_fault(const TrapDetails& details) {
+    return details.number == kPageFaultNumber;
+}
+/// A page was there, and forbids the access.
+inline bool fault_is_present(const TrapDetails& details) {
+    return (details.error_code & 1u << 0) != 0;
+}
+inline bool fault_is_write(const TrapDetails& details) {
+    return (details.error_code & 1u << 1) != 0;
+}
+inline bool fault_is_execute(const TrapDetails& details) {
+    return (details.error_code & 1u << 4) != 0;
+}
+
 struct IoInterruptController {
     PhysicalAddress address;
     u32 first_gsi;

@@ -93,12 +93,12 @@ struct SignalFrameRequest {
     int signal;
     const std::byte (&siginfo)[128];
     u64 handler;
-    u64 restorer;                  // sa_restorer; zero is EFAULT, as on Linux
-    u64 mask;                      // blocked signals, which sigreturn restores
-    SignalStack alternate_stack;   // uc_stack: what sigaltstack said, with its present flags
-    bool enter_alternate_stack;    // start at its upper end instead of below the interrupted stack
-    bool confine_to_alternate;     // it is in use (now or from now on): EFAULT when the frame does not fit
-    u64 trap_number = 0;           // of the thread's last exception, for the handler to read
+    u64 restorer;                 // sa_restorer; zero is EFAULT, as on Linux
+    u64 mask;                     // blocked signals, which sigreturn restores
+    SignalStack alternate_stack;  // uc_stack: what sigaltstack said, with its present flags
+    bool enter_alternate_stack;   // start at its upper end instead of below the interrupted stack
+    bool confine_to_alternate;    // it is in use (now or from now on): EFAULT when the frame does not fit
+    u64 trap_number = 0;          // of the thread's last exception, for the handler to read
     u64 trap_error_code = 0;
     u64 fault_address = 0;
 };
@@ -151,8 +151,8 @@ Result<u32> user_fetch_operation(VirtualAddress address, UserAtomicOperation ope
 
 // --- What programs are told about the machine ---------------------------------------------------
 
-u64 hwcap();                      // AT_HWCAP
-u64 hwcap2();                     // AT_HWCAP2
-std::string_view platform_name(); // AT_PLATFORM
+u64 hwcap();                       // AT_HWCAP
+u64 hwcap2();                      // AT_HWCAP2
+std::string_view platform_name();  // AT_PLATFORM
 
 }  // namespace cairn::arch

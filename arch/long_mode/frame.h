@@ -6,8 +6,8 @@
 /// Frames of system calls and of other entries differ in one word: `error_code` is
 /// kSystemCallMark in the former (no exception pushes that), and `vector` is the number of the call.
 
-#include "arch/platform.h"
 #include "kernel/base/address.h"
+#include "kernel/base/types.h"
 
 namespace cairn::arch {
 
@@ -21,6 +21,20 @@ struct TrapFrame {
 };
 
 constexpr u64 kSystemCallMark = ~u64{0};
+
+/// Segment selectors of user mode, those of Linux.
+constexpr u64 kUserCodeSegment = 0x33;
+constexpr u64 kUserDataSegment = 0x2b;
+
+/// What a user thread has beside frame and vector registers.
+struct UserState {
+    u64 fs_base = 0;
+    u64 gs_base = 0;
+    u16 ds = 0;
+    u16 es = 0;
+    u16 fs = 0;
+    u16 gs = 0;
+};
 
 /// Whether the frame is that of user mode, as opposed to an interrupted kernel.
 inline bool is_user_frame(const TrapFrame& frame) {
@@ -91,24 +105,6 @@ enum class SingleStep : u8 { Off, On };
 inline void single_step(TrapFrame& frame, SingleStep step) {
     constexpr u64 kTrapFlag = 0x100;
     frame.rflags = step == SingleStep::On ? frame.rflags | kTrapFlag : frame.rflags & ~kTrapFlag;
-}
-
-// --- Page faults (error code: SDM vol. 3A, 4.7) -----------------------------------------------------
-
-constexpr u32 kPageFaultNumber = 14;
-
-inline bool is_page_fault(const TrapDetails& details) {
-    return details.number == kPageFaultNumber;
-}
-/// A page was there, and forbids the access.
-inline bool fault_is_present(const TrapDetails& details) {
-    return (details.error_code & 1u << 0) != 0;
-}
-inline bool fault_is_write(const TrapDetails& details) {
-    return (details.error_code & 1u << 1) != 0;
-}
-inline bool fault_is_execute(const TrapDetails& details) {
-    return (details.error_code & 1u << 4) != 0;
 }
 
 }  // namespace cairn::arch

@@ -67,7 +67,9 @@ public:
     FileDescriptorTable() = default;
     ~FileDescriptorTable();
 
-    /// How many threads use the table; kept by kernel/task (CLONE_FILES shares a Ref).
+    /// How many threads use the table; kept by kernel/task, whose last one calls close_all().
+    Atomic<u32> users{1};
+
 private:
     friend class Reservation;
     struct Slots;

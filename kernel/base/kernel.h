@@ -21,6 +21,12 @@ class Clock;
 namespace sync {
 class ReadSide;
 }
+namespace task {
+class TaskTable;
+}
+namespace vfs {
+class JobControl;
+}
 namespace anonymous {
 class AnonymousFiles;
 }
@@ -36,6 +42,8 @@ struct Kernel {
     time::Clock* clock = nullptr;
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
+    task::TaskTable* tasks = nullptr;
+    vfs::JobControl* job_control = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;
     event::EventFiles* event_files = nullptr;
 

@@ -47,6 +47,7 @@ namespace cairn {
     X(UserAccounts,   "the users that have processes")                          \
     X(DescriptorTable, "the descriptors of one table")                          \
     X(FilesystemContext, "working directory, root and umask")                   \
+    X(BinaryFormats,  "the registrations of binfmt_misc")                       \
     X(FileLocks,      "the record locks on one file")                           \
     X(DentryHash,     "one chain of the cache of names")                        \
     X(Inode,          "the attributes of one inode")                            \

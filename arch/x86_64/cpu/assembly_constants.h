@@ -43,7 +43,9 @@ constexpr u64 kUserSpaceEnd = 0x7ffffffff000;
 
 // Model-specific registers that assembly touches (SDM vol. 4).
 constexpr u32 kMsrEfer = 0xc0000080;
+constexpr u32 kMsrFsBase = 0xc0000100;
 constexpr u32 kMsrGsBase = 0xc0000101;
+constexpr u32 kMsrKernelGsBase = 0xc0000102;
 
 // Stacks of the boot CPU (boot/stacks.asm).
 constexpr usize kBootStackSize = 0x8000;

@@ -64,9 +64,10 @@ void read_vector_state(CpuFeatures& features) {
     }
     constexpr u32 kLegacyAndHeader = 512 + 64;
     features.vector_state_size = kLegacyAndHeader;
-    for (u32 component = 2; component < 8; ++component) {
+    for (u32 component = 2; component < CpuFeatures::kVectorComponents; ++component) {
         if ((features.vector_mask >> component & 1) != 0) {
             CpuidResult place = cpuid(0xd, component);  // EAX size, EBX offset
+            features.vector_components[component] = {place.ebx, place.eax};
             u32 end = place.ebx + place.eax;
             features.vector_state_size = end > features.vector_state_size ? end : features.vector_state_size;
         }
@@ -83,6 +84,7 @@ CpuFeatures detect_features() {
     features.initial_apic_id = read_apic_id(highest_leaf);
 
     CpuidResult basic = cpuid(1);
+    features.hardware_capabilities = basic.edx;
     features.machine_check = bit(basic.edx, 7);
     features.global_pages = bit(basic.edx, 13);
     features.pcid = bit(basic.ecx, 17);

@@ -112,7 +112,15 @@ Nanoseconds monotonic_now();
 struct ThreadContext {
     u64 stack_pointer = 0;
     u64 stack_top = 0;             // where system calls and interrupts from user mode begin
-    void* vector_state = nullptr;  // XSAVE area, or null for a thread that owns none
+    void* vector_state = nullptr;  // XSAVE area, or null for a thread that owns no user registers
+    UserState user;                // valid like vector_state
 };
+
+inline u64 speculation_safe_index(u64 index, u64 limit) {
+    u64 mask;
+    // SAFETY: arithmetic: all ones if index is below limit. The processor does not guess its outcome.
+    asm("cmpq %2, %1\n\tsbbq %0, %0" : "=r"(mask) : "r"(index), "r"(limit) : "cc");
+    return index & mask;
+}
 
 }  // namespace cairn::arch
