@@ -22,6 +22,7 @@ public:
 
     /// The graph of epoll instances that watch one another.
     sync::Mutex<LockRank::EpollNesting> epoll_nesting;
+    u64 epoll_walks = 0;  // through that graph so far; under its lock
 
     /// Timers on the wall clock, which move when it is set.
     SpinLock<LockRank::WallTimers> wall_timers_lock;

@@ -8,12 +8,19 @@
 
 namespace cairn::event {
 
+namespace {
+
+constexpr u64 kPerSecond = 1'000'000'000;
+
+}  // namespace
+
+/// A relative timer of the wall clock goes by the monotonic one: setting the clock does not move it
+/// (timerfd_create(2)).
 Nanoseconds TimerFile::clock_now() const {
-    return by_wall_clock() ? time::wall_now() : time::now();
+    return by_wall_clock() && absolute_ ? time::wall_now() : time::now();
 }
 
-/// Has the timer fire at next_. A relative timer of the wall clock goes by the monotonic one (timerfd_create(2)), which
-/// works out since it moves with the clock when that is set.
+/// Has the timer fire at next_.
 void TimerFile::arm() {
     const Nanoseconds left = next_ - clock_now();
     timer_.arm(next_ == Nanoseconds::never() ? next_ : time::now() + left);
@@ -174,10 +181,9 @@ void TimerFile::describe(TextBuffer& text) {
     }
     format_to(text, "clockid: {}\nticks: {}\nsettime flags: 0{}{}\n", static_cast<u32>(clock_), ticks, flags >> 3 & 7,
               flags & 7);
-    format_to(text, "it_value: ({}, {})\n", setting.first.value / kNanosecondsPerSecond,
-              setting.first.value % kNanosecondsPerSecond);
-    format_to(text, "it_interval: ({}, {})\n", setting.interval.value / kNanosecondsPerSecond,
-              setting.interval.value % kNanosecondsPerSecond);
+    format_to(text, "it_value: ({}, {})\n", setting.first.value / kPerSecond, setting.first.value % kPerSecond);
+    format_to(text, "it_interval: ({}, {})\n", setting.interval.value / kPerSecond,
+              setting.interval.value % kPerSecond);
 }
 
 void TimerFile::closed() {

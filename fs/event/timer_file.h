@@ -49,7 +49,8 @@ private:
     void destroy() override { destroy_counted(this); }
     static void fire(time::Timer& timer);
     bool by_wall_clock() const { return clock_ == TimerClock::Realtime || clock_ == TimerClock::RealtimeAlarm; }
-    Nanoseconds clock_now() const;
+    /// The clock that next_ is a time of.
+    Nanoseconds clock_now() const REQUIRES(lock_);
     void clock_was_set();
     bool take(u64& ticks, bool& cancelled);
     bool readable_now();
