@@ -38,6 +38,9 @@ class JobControl;
 namespace anonymous {
 class AnonymousFiles;
 }
+namespace event {
+class EventFiles;
+}
 
 struct Kernel {
     mm::FrameAllocator* frames = nullptr;
@@ -54,6 +57,7 @@ struct Kernel {
     task::TaskTable* tasks = nullptr;
     vfs::JobControl* job_control = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;
+    event::EventFiles* event_files = nullptr;
 
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex

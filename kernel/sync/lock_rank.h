@@ -59,11 +59,13 @@ namespace cairn {
     X(Superblocks,    "the list of filesystems that are mounted")               \
     X(Devices,        "the table of character devices")                         \
     X(Random,         "the state of the random number generator")               \
+    X(FileWatches,    "the epoll instances that watch one open file")           \
+    X(WallTimers,     "the timerfds that go by the wall clock")                 \
     X(EventCounter,   "state of one eventfd, timerfd or signalfd")              \
-    X(EpollReady,     "the ready list of one epoll instance")                   \
     X(TerminalQueue,  "characters between a device and its terminal")           \
     X(InterruptLines, "the handlers of device interrupts")                      \
     X(WaitQueue,      "the waiters of one queue, and the state of its lock")    \
+    X(EpollReady,     "the ready list of one epoll instance")                   \
     X(Thread,         "one thread's scheduling parameters and state")           \
     X(RunQueue,       "the runnable threads of one CPU; two in order of CPU")   \
     X(Timer,          "the timers of one CPU")                                  \
