@@ -21,6 +21,7 @@
 ///                                      be dereferenced (false on the simulated machine, which
 ///                                      translates user addresses only)
 
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -65,6 +66,9 @@ void stop_other_cpus();
 /// With interrupts off: atomically enables them and sleeps until one arrives; returns, after its
 /// handler ran, with interrupts enabled.
 void wait_for_interrupt();
+
+/// A number from the processor's own generator; nothing when it has none. Any context.
+std::optional<u64> hardware_random();
 
 // --- Time -------------------------------------------------------------------------------------
 

@@ -24,9 +24,13 @@ class ReadSide;
 namespace task {
 class TaskTable;
 }
-namespace vfs {
-class JobControl;
+namespace random {
+class Generator;
 }
+namespace vfs {
+class Vfs;
+class JobControl;
+}  // namespace vfs
 namespace anonymous {
 class AnonymousFiles;
 }
@@ -39,6 +43,8 @@ struct Kernel {
     time::Clock* clock = nullptr;
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
+    random::Generator* random = nullptr;
+    vfs::Vfs* vfs = nullptr;
     task::TaskTable* tasks = nullptr;
     vfs::JobControl* job_control = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;

@@ -43,15 +43,22 @@ namespace cairn {
     X(FutexBucket,    "the waiters on futexes of one hash value; two by address") \
     X(PidTable,       "pids, process groups, sessions and the process tree")    \
     X(ThreadGroup,    "threads, pending signals and dispositions of a process") \
+    X(TimerTable,     "the timers that a process has made")                     \
+    X(ProcessTimers,  "one timer of a process")                                 \
     X(SignalHandlers, "the dispositions of a process, or of several that share them") \
     X(UserAccounts,   "the users that have processes")                          \
     X(DescriptorTable, "the descriptors of one table")                          \
     X(FilesystemContext, "working directory, root and umask")                   \
     X(BinaryFormats,  "the registrations of binfmt_misc")                       \
+    X(FileLockWaiters, "who waits for whose record lock")                       \
     X(FileLocks,      "the record locks on one file")                           \
+    X(DentryTree,     "names and parents of entries in the cache of names")     \
     X(DentryHash,     "one chain of the cache of names")                        \
     X(Inode,          "the attributes of one inode")                            \
     X(InodeTable,     "the inodes of one filesystem")                           \
+    X(Superblocks,    "the list of filesystems that are mounted")               \
+    X(Devices,        "the table of character devices")                         \
+    X(Random,         "the state of the random number generator")               \
     X(EventCounter,   "state of one eventfd, timerfd or signalfd")              \
     X(EpollReady,     "the ready list of one epoll instance")                   \
     X(TerminalQueue,  "characters between a device and its terminal")           \
