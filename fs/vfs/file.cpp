@@ -41,6 +41,7 @@ void File::set_flags(u32 changeable) {
 }
 
 void File::last_reference_dropped() {
+    watches.let_go(*this);
     release_file_locks(*this);
     closed();
     if (owes_write_access_) {
