@@ -49,8 +49,8 @@ Result<u64> transfer(vfs::OperationContext& context, vfs::File& in, u64& offset,
             return moved != 0 || got.ok() ? Result<u64>(moved) : got.failure();
         }
         mm::IoSource source = mm::IoSource::from_kernel(part.first(got.value()));
-        Result<usize> put = out_offset != nullptr ? out.write_at(context, source, *out_offset)
-                                                  : out.write_at_position(context, source);
+        Result<usize> put =
+            out_offset != nullptr ? out.write_at(context, source, *out_offset) : out.write_at_position(context, source);
         if (!put.ok()) {
             return moved != 0 ? Result<u64>(moved) : put.failure();
         }

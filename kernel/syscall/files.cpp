@@ -1,4 +1,5 @@
-/// read(2), write(2) and their kin; see files.h. Copying between files, synchronizing and the rest is in file_ranges.cpp.
+/// read(2), write(2) and their kin; see files.h. Copying between files, synchronizing and the rest is in
+/// file_ranges.cpp.
 
 #include "kernel/syscall/files.h"
 
@@ -36,8 +37,7 @@ namespace io_flags {
 constexpr u32 kHighPriority = 1, kDataSync = 2, kSync = 4, kAll = kHighPriority | kDataSync | kSync;
 }
 
-Result<u64> read_segments(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u64 count,
-                          std::optional<i64> offset) {
+Result<u64> read_segments(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u64 count, std::optional<i64> offset) {
     Ref<vfs::File> file = TRY(self.file(fd));
     if (offset && *offset < 0) {
         return fail(Errno::einval);
@@ -48,8 +48,7 @@ Result<u64> read_segments(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u
     return offset ? file->read_at(context, sink, static_cast<u64>(*offset)) : file->read_at_position(context, sink);
 }
 
-Result<u64> write_segments(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u64 count,
-                           std::optional<i64> offset) {
+Result<u64> write_segments(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u64 count, std::optional<i64> offset) {
     Ref<vfs::File> file = TRY(self.file(fd));
     if (offset && *offset < 0) {
         return fail(Errno::einval);

@@ -67,7 +67,8 @@ Result<PathAt> PathAt::fetch(Caller& self, Fd start, UserCString path, u32 flags
     PathName name = TRY(PathName::fetch(path, may_be_empty ? PathName::Empty::Allowed : PathName::Empty::Refused));
     // An absolute path needs no start, whatever the descriptor is.
     bool absolute = !name.text().empty() && name.text().front() == '/';
-    StartDirectory directory = TRY(StartDirectory::find(self, absolute ? Fd{StartDirectory::kWorkingDirectory} : start));
+    StartDirectory directory =
+        TRY(StartDirectory::find(self, absolute ? Fd{StartDirectory::kWorkingDirectory} : start));
     if (directory.file() != nullptr && directory.path() == nullptr && !name.text().empty()) {
         return fail(Errno::enotdir);
     }

@@ -51,9 +51,10 @@ public:
     const vfs::Path* path() const { return file_ ? (*file_)->path() : &*path_; }
     vfs::AttributeTarget for_change() const;
 
-private:
     explicit FileTarget(vfs::Path path) : path_(std::move(path)) {}
     explicit FileTarget(Ref<vfs::File> file) : file_(std::move(file)) {}
+
+private:
     std::optional<vfs::Path> path_;
     std::optional<Ref<vfs::File>> file_;
 };
