@@ -34,9 +34,8 @@ File::~File() = default;
 
 void File::set_flags(u32 changeable) {
     u32 seen = flags();
-    while (!flags_.compare_exchange(
-        seen, (seen & ~open_flags::kChangeable) | (changeable & open_flags::kChangeable), Order::relaxed,
-        Order::relaxed)) {
+    while (!flags_.compare_exchange(seen, (seen & ~open_flags::kChangeable) | (changeable & open_flags::kChangeable),
+                                    Order::relaxed, Order::relaxed)) {
     }
 }
 
