@@ -24,6 +24,8 @@ namespace cairn {
     X(InodeData,      "size and contents of one file, against other writers")   \
     X(EpollNesting,   "the graph of epoll instances that watch one another")    \
     X(Epoll,          "the files that one epoll instance watches")              \
+    X(UnixNames,      "binding one local socket to a name")                     \
+    X(UnixGarbage,    "sockets that are in flight in messages")                 \
     X(SocketPair,     "connection state of two sockets")                        \
     X(Socket,         "one socket")                                             \
     X(Pipe,           "one pipe")                                               \
@@ -52,6 +54,7 @@ namespace cairn {
     X(DentryHash,     "one chain of the cache of names")                        \
     X(Inode,          "the attributes of one inode")                            \
     X(InodeTable,     "the inodes of one filesystem")                           \
+    X(AbstractNames,  "names of local sockets outside the filesystem")          \
     X(FileWatches,    "the epoll instances that watch one open file")           \
     X(WallTimers,     "the timerfds that go by the wall clock")                 \
     X(EventCounter,   "state of one eventfd, timerfd or signalfd")              \
