@@ -90,7 +90,6 @@ public:
 
 private:
     void destroy() override { destroy_counted(this); }
-    static void destroy_counted(FrameListObject* object);
 
     FrameNumber frames_[kMaxFrames];
     u32 count_ = 0;

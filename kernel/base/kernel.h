@@ -11,6 +11,7 @@ class FrameAllocator;
 class SlabAllocator;
 class KernelSpace;
 class TlbDirectory;
+class SystemMemory;
 }  // namespace mm
 namespace sched {
 class Scheduler;
@@ -21,12 +22,19 @@ class Clock;
 namespace sync {
 class ReadSide;
 }
+namespace exec {
+struct ProgramSupport;
+}
 namespace task {
 class TaskTable;
 }
-namespace vfs {
-class JobControl;
+namespace random {
+class Generator;
 }
+namespace vfs {
+class Vfs;
+class JobControl;
+}  // namespace vfs
 namespace anonymous {
 class AnonymousFiles;
 }
@@ -42,9 +50,13 @@ struct Kernel {
     mm::SlabAllocator* slab = nullptr;
     mm::KernelSpace* kernel_space = nullptr;
     mm::TlbDirectory* tlb = nullptr;
+    mm::SystemMemory* memory = nullptr;
     time::Clock* clock = nullptr;
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
+    exec::ProgramSupport* program_support = nullptr;
+    random::Generator* random = nullptr;
+    vfs::Vfs* vfs = nullptr;
     task::TaskTable* tasks = nullptr;
     vfs::JobControl* job_control = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;

@@ -45,16 +45,23 @@ namespace cairn {
     X(FutexBucket,    "the waiters on futexes of one hash value; two by address") \
     X(PidTable,       "pids, process groups, sessions and the process tree")    \
     X(ThreadGroup,    "threads, pending signals and dispositions of a process") \
+    X(TimerTable,     "the timers that a process has made")                     \
+    X(ProcessTimers,  "one timer of a process")                                 \
     X(SignalHandlers, "the dispositions of a process, or of several that share them") \
     X(UserAccounts,   "the users that have processes")                          \
     X(DescriptorTable, "the descriptors of one table")                          \
     X(FilesystemContext, "working directory, root and umask")                   \
     X(BinaryFormats,  "the registrations of binfmt_misc")                       \
+    X(FileLockWaiters, "who waits for whose record lock")                       \
     X(FileLocks,      "the record locks on one file")                           \
+    X(DentryTree,     "names and parents of entries in the cache of names")     \
     X(DentryHash,     "one chain of the cache of names")                        \
     X(Inode,          "the attributes of one inode")                            \
     X(InodeTable,     "the inodes of one filesystem")                           \
     X(AbstractNames,  "names of local sockets outside the filesystem")          \
+    X(Superblocks,    "the list of filesystems that are mounted")               \
+    X(Devices,        "the table of character devices")                         \
+    X(Random,         "the state of the random number generator")               \
     X(FileWatches,    "the epoll instances that watch one open file")           \
     X(WallTimers,     "the timerfds that go by the wall clock")                 \
     X(EventCounter,   "state of one eventfd, timerfd or signalfd")              \
@@ -68,10 +75,13 @@ namespace cairn {
     X(ReadSide,       "callbacks that wait for a grace period")                 \
     X(Reaper,         "threads that ended and wait for their stacks to be freed") \
     X(Counter,        "the total of a per-CPU counter, while a cell is folded in") \
+    X(PageCaches,     "the list of page caches that can be reclaimed")          \
     X(SlabCaches,     "the list of slab caches; reaping walks it")              \
     X(SlabDepot,      "full and empty magazines, and the slabs of one cache")   \
     X(KernelArea,     "free address ranges of the kernel's mapping area")       \
     X(Frames,         "the buddy lists of one zone")                            \
+    X(WallClock,      "the difference between wall time and monotonic time")    \
+    X(ClockPage,      "what programs see of the clock (vDSO)")                  \
     X(Device,         "the registers of one device")                            \
     X(Console,        "who prints the log")
 // clang-format on

@@ -88,6 +88,7 @@ void UnixSocket::closed() NO_THREAD_SAFETY_ANALYSIS {
             inode.attachment = nullptr;
         }
     }
+    path_.reset();
     endpoint_->close();
     if (g_kernel.unix_sockets->any_in_flight()) {
         // Perhaps this was the last way to a circle of sockets.
