@@ -8,11 +8,16 @@
 #include "kernel/sched/scheduler.h"
 #include "kernel/sync/read_side.h"
 #include "kernel/time/timer.h"
+#include "mm/page_fault.h"
 
 namespace cairn {
 
-/// No address space has pages that come on demand yet, so no fault can be resolved.
-TrapOutcome kernel_trap(arch::TrapFrame&, const arch::TrapDetails&) {
+TrapOutcome kernel_trap(arch::TrapFrame&, const arch::TrapDetails& details) {
+    sched::Thread* thread = arch::current_thread();
+    if (arch::is_page_fault(details) && thread != nullptr &&
+        mm::resolve_user_fault(thread->address_space(), details) == mm::FaultResult::Resolved) {
+        return TrapOutcome::Resume;
+    }
     return TrapOutcome::Unhandled;
 }
 
