@@ -144,8 +144,8 @@ void kernel_boot(const arch::BootHandover& handover) {
     must(sched::initialize_boot_cpu(), "no memory for the scheduler");
     g_kernel.scheduler->address_space_switch = &mm::switch_address_space;
     start_other_processors(start_up.platform, start_up.options.max_cpus);
-    must(exec::ProgramSupport::initialize(), "no memory for what programs share");
     must(mm::create_system_memory(), "no memory for the counters of memory");
+    must(exec::ProgramSupport::initialize(), "no memory for what programs share");
     mm::reclaim_boot_memory();
     mm::log_memory();
 

@@ -41,6 +41,9 @@ class AnonymousFiles;
 namespace event {
 class EventFiles;
 }
+namespace net {
+class UnixSockets;
+}
 
 struct Kernel {
     mm::FrameAllocator* frames = nullptr;
@@ -58,6 +61,7 @@ struct Kernel {
     vfs::JobControl* job_control = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;
     event::EventFiles* event_files = nullptr;
+    net::UnixSockets* unix_sockets = nullptr;
 
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex

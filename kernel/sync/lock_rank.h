@@ -25,6 +25,8 @@ namespace cairn {
     X(InodeData,      "size and contents of one file, against other writers")   \
     X(EpollNesting,   "the graph of epoll instances that watch one another")    \
     X(Epoll,          "the files that one epoll instance watches")              \
+    X(UnixNames,      "binding one local socket to a name")                     \
+    X(UnixGarbage,    "sockets that are in flight in messages")                 \
     X(SocketPair,     "connection state of two sockets")                        \
     X(Socket,         "one socket")                                             \
     X(Pipe,           "one pipe")                                               \
@@ -57,6 +59,7 @@ namespace cairn {
     X(DentryHash,     "one chain of the cache of names")                        \
     X(Inode,          "the attributes of one inode")                            \
     X(InodeTable,     "the inodes of one filesystem")                           \
+    X(AbstractNames,  "names of local sockets outside the filesystem")          \
     X(Superblocks,    "the list of filesystems that are mounted")               \
     X(Devices,        "the table of character devices")                         \
     X(Random,         "the state of the random number generator")               \
