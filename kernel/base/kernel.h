@@ -31,6 +31,9 @@ namespace vfs {
 class Vfs;
 class JobControl;
 }  // namespace vfs
+namespace fs::terminal {
+class Terminals;
+}
 namespace anonymous {
 class AnonymousFiles;
 }
@@ -47,6 +50,7 @@ struct Kernel {
     vfs::Vfs* vfs = nullptr;
     task::TaskTable* tasks = nullptr;
     vfs::JobControl* job_control = nullptr;
+    fs::terminal::Terminals* terminals = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;
 
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
