@@ -75,8 +75,8 @@ public:
         static constexpr std::byte kZeros[256] = {};
         for (u64 done = 0; done < size;) {
             const u64 part = std::min<u64>(size - done, sizeof kZeros);
-            const usize written =
-                space_.write_memory(start + done, std::span(kZeros).first(part), mm::AddressSpace::RemoteAccess::Forced);
+            const usize written = space_.write_memory(start + done, std::span(kZeros).first(part),
+                                                      mm::AddressSpace::RemoteAccess::Forced);
             if (written != part) {
                 return fail(Errno::eio);
             }
@@ -129,30 +129,32 @@ Result<u64> bias_in_mapping_area(mm::AddressSpace& space, const SegmentMap& map)
     return map.bias_at_or_above(room);
 }
 
+/// An interpreter, opened and understood, before anything is mapped: its errors come before those of the program's
+/// segments, as on Linux.
 struct Interpreter {
     Ref<vfs::File> file;
-    LoadedImage loaded;
+    u64 size;
+    FileBytes table;  // what `image` refers to
+    ElfImage image;
 };
 
 u64 size_of_file(vfs::File& file) {
     return file.inode().attributes().size;
 }
 
-Result<LoadedImage> load_interpreter(vfs::OperationContext& context, mm::AddressSpace& space, vfs::File& file) {
-    const u64 size = size_of_file(file);
-    FileBytes first = TRY(FileBytes::read(context, file, 0, 64));
+Result<Interpreter> read_interpreter(vfs::OperationContext& context, Ref<vfs::File> file) {
+    const u64 size = size_of_file(*file);
+    FileBytes first = TRY(FileBytes::read(context, *file, 0, 64));
     const ElfHeader header = TRY(parse_elf_header(first.bytes(), size, ElfRole::Interpreter));
-    FileBytes table =
-        TRY(FileBytes::read(context, file, header.program_headers.offset, header.program_headers.size));
+    FileBytes table = TRY(FileBytes::read(context, *file, header.program_headers.offset, header.program_headers.size));
     const ElfImage image = TRY(ElfImage::parse(header, table.bytes(), ElfRole::Interpreter));
-    return load(space, file, image, ElfRole::Interpreter, size,
-                [&](const SegmentMap& map) { return bias_in_mapping_area(space, map); });
+    return Interpreter{std::move(file), size, std::move(table), image};
 }
 
-Result<std::optional<Ref<vfs::File>>> open_interpreter(vfs::OperationContext& context, vfs::File& program,
-                                                       const ElfImage& image, u64 size) {
+Result<std::optional<Interpreter>> open_interpreter(vfs::OperationContext& context, vfs::File& program,
+                                                    const ElfImage& image, u64 size) {
     if (!image.has_interpreter()) {
-        return std::optional<Ref<vfs::File>>();
+        return std::optional<Interpreter>();
     }
     const FileRange range = TRY(image.interpreter_range(size));
     FileBytes bytes = TRY(FileBytes::read(context, program, range.offset, range.size));
@@ -161,10 +163,11 @@ Result<std::optional<Ref<vfs::File>>> open_interpreter(vfs::OperationContext& co
     }
     const std::string_view path = TRY(interpreter_path(bytes.bytes()));
     if (path.empty()) {
-        return fail(Errno::enoent);
+        return fail(Errno::eacces);  // to Linux the working directory, which is not executable as a file
     }
     Ref<vfs::File> file = TRY(vfs::open_executable(context, path));
-    return std::optional<Ref<vfs::File>>(std::move(file));
+    Interpreter interpreter = TRY(read_interpreter(context, std::move(file)));
+    return std::optional<Interpreter>(std::move(interpreter));
 }
 
 /// The stack's pages, and room below them so that the first calls need no growth.
@@ -196,29 +199,31 @@ Result<void> map_stack(mm::AddressSpace& space, const StackImage& stack, Virtual
 Result<NewImage> build_image(vfs::OperationContext& context, ImageRequest& request, ArgumentBlock&& arguments) {
     vfs::File& program = request.program;
     const u64 size = size_of_file(program);
-    FileBytes table = TRY(FileBytes::read(context, program, request.header.program_headers.offset,
-                                          request.header.program_headers.size));
+    FileBytes table = TRY(
+        FileBytes::read(context, program, request.header.program_headers.offset, request.header.program_headers.size));
     const ElfImage image = TRY(ElfImage::parse(request.header, table.bytes(), ElfRole::Program));
-    std::optional<Ref<vfs::File>> interpreter = TRY(open_interpreter(context, program, image, size));
+    std::optional<Interpreter> interpreter = TRY(open_interpreter(context, program, image, size));
 
     const RandomLayout layout = RandomLayout::choose(request.randomize, request.stack_limit);
     Ref<mm::AddressSpace> space = TRY(mm::AddressSpace::create());
     space->set_mapping_base(layout.mapping_base);
     space->set_stack_limit(request.stack_limit);
 
-    const LoadedImage loaded = TRY(load(*space, program, image, ElfRole::Program, size,
-                                        [&](const SegmentMap& map) -> Result<u64> {
-        if (map.type() == ElfType::Fixed) {
-            return u64{0};
-        }
-        // A program with an interpreter has a place of its own; one without (static-PIE, or an interpreter started by
-        // hand) goes where libraries go.
-        return interpreter ? Result<u64>(map.bias_at_or_above(layout.program_base))
-                           : bias_in_mapping_area(*space, map);
-    }));
+    const LoadedImage loaded =
+        TRY(load(*space, program, image, ElfRole::Program, size, [&](const SegmentMap& map) -> Result<u64> {
+            if (map.type() == ElfType::Fixed) {
+                return u64{0};
+            }
+            // A program with an interpreter has a place of its own; one without (static-PIE, or an interpreter started
+            // by hand) goes where libraries go.
+            return interpreter ? Result<u64>(map.bias_at_or_above(layout.program_base))
+                               : bias_in_mapping_area(*space, map);
+        }));
     VirtualAddress entry = loaded.entry;
     if (interpreter) {
-        const LoadedImage linker = TRY(load_interpreter(context, *space, **interpreter));
+        const LoadedImage linker =
+            TRY(load(*space, *interpreter->file, interpreter->image, ElfRole::Interpreter, interpreter->size,
+                     [&](const SegmentMap& map) { return bias_in_mapping_area(*space, map); }));
         entry = linker.entry;
         request.values.base = linker.bias;
     }

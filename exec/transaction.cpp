@@ -5,6 +5,7 @@
 
 #include "exec/format.h"
 #include "exec/new_image.h"
+#include "exec/program_support.h"
 #include "exec/set_id.h"
 #include "exec/siblings.h"
 #include "kernel/base/log.h"
@@ -20,15 +21,6 @@ using task::ThreadGroup;
 namespace {
 
 constexpr u32 kNoRandomize = 0x0040000;  // personality(2), ADDR_NO_RANDOMIZE
-
-MiscStore& misc_store() {
-    static constinit MiscStore* store = nullptr;
-    alignas(MiscStore) static constinit std::byte storage[sizeof(MiscStore)] = {};
-    if (store == nullptr) {
-        store = std::construct_at(reinterpret_cast<MiscStore*>(storage));
-    }
-    return *store;
-}
 
 /// What is to be run after all scripts and interpreters have been followed.
 struct Program {
@@ -80,7 +72,7 @@ Result<Program> find_program(vfs::OperationContext& context, Ref<vfs::File> file
                                       .size = file->inode().attributes().size,
                                       .path = path,
                                       .path_vanishes = vanishes && depth == 0,
-                                      .misc = &misc_store()};
+                                      .misc = find_misc_store()};
         Match match = TRY(recognize(beginning));
         if (!match.interpretation) {
             return Program{std::move(file), match.elf, 0};
@@ -91,7 +83,7 @@ Result<Program> find_program(vfs::OperationContext& context, Ref<vfs::File> file
         Interpretation& by = *match.interpretation;
         TRY(put_interpreter_first(arguments, by, path));
         if (by.interpreter.empty()) {
-            return fail(Errno::enoent);
+            return fail(Errno::eacces);  // to Linux the working directory, which is not executable as a file
         }
         // `first` goes at the end of this turn, and with it what `by` refers to: the name is kept for the next one.
         name_size = std::min(by.interpreter.size(), name->size());

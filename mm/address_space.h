@@ -16,6 +16,7 @@
 #include <optional>
 #include <span>
 
+#include "kernel/base/own.h"
 #include "kernel/base/ref.h"
 #include "kernel/sync/rw_lock.h"
 #include "mm/mapping.h"
@@ -103,6 +104,26 @@ struct FutexKey {
     std::optional<Ref<MemoryObject>> kept;  // so that the identity is not used again
     bool same(const FutexKey& other) const { return object == other.object && offset == other.offset; }
 };
+
+/// Mappings that a change has taken out. They are dropped at its end, after lock_ was released: declare it
+/// before the guard.
+class MappingBin {
+public:
+    MappingBin() = default;
+    MappingBin(const MappingBin&) = delete;
+    MappingBin& operator=(const MappingBin&) = delete;
+    ~MappingBin();
+    void add(Mapping& mapping) { mappings_.push_back(mapping); }
+
+private:
+    MappingList mappings_;
+};
+
+/// First address that no mapping may reach: a page below the end of user space, so that no instruction of a program
+/// ends at a non-canonical address (as Linux's TASK_SIZE_MAX).
+inline VirtualAddress mappings_end() {
+    return {arch::user_space_end().value - kPageSize};
+}
 
 class AddressSpace : public RefCounted<AddressSpace> {
 public:
@@ -218,22 +239,107 @@ public:
     /// Bytes of frames that are mapped.
     u64 resident_bytes() const;
 
-    /// For MemoryObject::unmap_pages; the object's list lock is held.
-    void unmap_object_pages(const Mapping& mapping, VirtualAddress start, VirtualAddress end, bool copies_too);
+    /// For MemoryObject::unmap_pages; the object's list lock is held, which keeps the mapping there.
+    void unmap_object_pages(VirtualAddress start, VirtualAddress end, MemoryObject::PrivateCopies copies);
 
     /// For create() and Ref only.
     AddressSpace(FrameAllocator& frames, TlbDirectory& directory, PhysicalAddress root);
     ~AddressSpace();
 
 private:
-    friend class SpaceChange;  // address_space_internal.h: what the parts of the implementation share
-    friend class FaultHandler;
+    /// Linux's default of vm.max_map_count: bounds the kernel memory that a process takes by cutting mappings up.
+    static constexpr u64 kMaxMappings = 65530;
+    enum ResidentKind : u8 { ResidentAnonymous, ResidentFile, ResidentShared, kResidentKinds };
+    /// The entry of one page.
+    struct Slot {
+        PhysicalAddress leaf;
+        u32 index;
+    };
+    /// What a new mapping shows.
+    struct Backing {
+        MemoryObject* object;
+        MappedFile* file;
+        u64 first_page;
+    };
+    enum class ZapWhat : u8 { Everything, ObjectPages };
+    /// How a page must be for an access: as a program's instruction needs it, or so that a debugger's
+    /// write, which the protection forbids, goes to a page of the mapping's own.
+    enum class PageNeed : u8 { Read, Write, OwnPage };
+
+    // Mappings (space_mappings.cpp).
+    Result<Own<Mapping>> make_mapping(VirtualAddress start, VirtualAddress end, const MappingProperties& properties,
+                                      const Backing& backing);
+    Mapping& insert(Own<Mapping> mapping) REQUIRES(lock_);
+    void unlink(Mapping& mapping) REQUIRES(lock_);
+    void set_bounds(Mapping& mapping, VirtualAddress start, VirtualAddress end) REQUIRES(lock_);
+    Result<void> split_at(VirtualAddress address) REQUIRES(lock_);
+    void merge_around(Mapping& mapping, MappingBin& bin) REQUIRES(lock_);
+    void absorb_next(Mapping& mapping, Mapping& next, MappingBin& bin) REQUIRES(lock_);
+    void remove_range(VirtualAddress start, VirtualAddress end, MappingBin& bin) REQUIRES(lock_);
+    Result<void> unmap_locked(VirtualAddress start, VirtualAddress end, MappingBin& bin) REQUIRES(lock_);
+    void account(const Mapping& mapping, i64 pages) REQUIRES(lock_);
+    enum class Holes : u8 { Refused, PassedOver };
+    template <typename Change>
+    Result<void> change_range(VirtualAddress start, VirtualAddress end, Holes holes, MappingBin& bin, Change change)
+        REQUIRES(lock_);
+
+    // madvise, mlock (space_advise.cpp).
+    Result<void> discard(VirtualAddress start, VirtualAddress end, i32 advice);
+    Result<void> remove_backing(VirtualAddress start, VirtualAddress end);
+    static Result<MappingProperties> with_lock_mode(const Mapping& mapping, LockMode mode);
+    Result<void> fill_locked(VirtualAddress start, VirtualAddress end);
+
+    // mmap, mremap, brk (space_map.cpp, space_remap.cpp).
+    Result<VirtualAddress> place(const MapRequest& request, u64 size) REQUIRES(lock_);
+    Result<void> check_limits(const MappingProperties& properties, u64 pages, u64 replaced, const MemoryLimits& limits)
+        REQUIRES(lock_);
+    Result<VirtualAddress> map_locked(const MapRequest& request, u64 size, const Backing& backing,
+                                      const MemoryLimits& limits, MappingBin& bin) REQUIRES(lock_);
+    Result<void> add_range(VirtualAddress start, VirtualAddress end, const MappingProperties& properties,
+                           const Backing& backing, bool replace, MappingBin& bin) REQUIRES(lock_);
+    VirtualAddress set_break_locked(VirtualAddress wanted, const MemoryLimits& limits, MappingBin& bin) REQUIRES(lock_);
+    Result<VirtualAddress> remap_locked(const RemapRequest& request, const MemoryLimits& limits, MappingBin& bin)
+        REQUIRES(lock_);
+    Result<VirtualAddress> move_mapping(Mapping& mapping, const RemapRequest& request, MappingBin& bin) REQUIRES(lock_);
+    Result<void> ensure_tables_for_move(VirtualAddress from, VirtualAddress to, u64 size) REQUIRES(lock_);
+    void move_entries(VirtualAddress from, VirtualAddress to, u64 size) REQUIRES(lock_);
+
+    // Entries (space_entries.cpp).
+    void zap(VirtualAddress start, VirtualAddress end, ZapWhat what);
+    VirtualAddress zap_some(VirtualAddress start, VirtualAddress end, ZapWhat what, TlbFlush& flush OPEN_OBLIGATION);
+    void change_entries(const Mapping& mapping, VirtualAddress start, VirtualAddress end) REQUIRES(lock_);
+    bool may_write_at_once(const Mapping& mapping, PageEntry entry) REQUIRES(table_lock_);
+    ResidentKind kind_of(PageEntry entry) const;
+    void add_resident(ResidentKind kind, i64 pages) REQUIRES(table_lock_);
+    void drop_all_frames();
+    Result<void> copy_mappings(AddressSpace& child) REQUIRES(lock_) NO_THREAD_SAFETY_ANALYSIS;
+    Result<void> copy_entries(AddressSpace& child, const Mapping& mapping, TlbFlush& flush OPEN_OBLIGATION);
+
+    // Faults (space_fault.cpp).
+    Result<void> grow_stack(VirtualAddress page);
+    FaultResult resolve(Mapping& mapping, VirtualAddress page, PageNeed need) REQUIRES_SHARED(lock_);
+    std::optional<FaultResult> fault_anonymous(const Mapping& mapping, Slot slot, PageNeed need);
+    std::optional<FaultResult> fault_object(Mapping& mapping, VirtualAddress page, Slot slot, PageNeed need);
+    std::optional<FaultResult> fault_around(const Mapping& mapping, VirtualAddress page, Slot slot, bool writable);
+    std::optional<FaultResult> fault_copy(Mapping& mapping, VirtualAddress page, Slot slot);
+    std::optional<FaultResult> fault_device(const Mapping& mapping, VirtualAddress page, Slot slot);
+    std::optional<FaultResult> fault_page(const Mapping& mapping, VirtualAddress page, Slot slot, PageAccess access,
+                                          bool writable);
+    std::optional<FaultResult> make_writable(const Mapping& mapping, VirtualAddress page, Slot slot);
+    std::optional<FaultResult> copy_on_write(Mapping& mapping, VirtualAddress page, Slot slot, PageEntry entry);
+    void replace_by_copy(const Mapping& mapping, VirtualAddress page, Slot slot, PageEntry entry, FrameNumber copy);
+
+    // From outside (space_remote.cpp).
+    template <typename Copy>
+    bool with_page(VirtualAddress address, RemoteAccess mode, PageAccess access, Copy copy);
+    template <typename Visit>
+    void visit_entries(VirtualAddress start, VirtualAddress end, Visit visit);
 
     FrameAllocator& frames_;
     TlbDirectory& directory_;
     sync::RwLock<LockRank::AddressSpace> lock_;
     SpinLock<LockRank::PageTable> table_lock_;
-    TableFrames tables_;
+    UserTableFrames tables_;
     UserTable table_;  // its entries under table_lock_
     TlbContext tlb_;
 
@@ -247,7 +353,7 @@ private:
     Atomic<u64> total_pages_{0}, data_pages_{0}, stack_pages_{0}, executable_pages_{0}, locked_pages_{0};
     Atomic<u64> peak_total_{0};
     // Written under table_lock_.
-    Atomic<u64> resident_[3] = {};  // by ResidentKind
+    Atomic<u64> resident_[kResidentKinds];
     Atomic<u64> peak_resident_{0};
     Atomic<u64> stack_limit_{8 * kMiB};
 };

@@ -5,6 +5,7 @@
 /// may fault and sleep, so no spinlock is held while bytes move.
 
 #include <span>
+#include <string_view>
 
 #include "kernel/base/address.h"
 #include "kernel/base/result.h"
@@ -41,6 +42,9 @@ protected:
     /// The part of the current segment that is left.
     IoSegment current() const;
     void advance(usize bytes);
+    /// Moves up to `size` bytes by `move(address, done, part)`, which returns how many of `part` it could not move.
+    template <typename Move>
+    Result<usize> transfer(usize size, Move move);
 
 private:
     IoSegment single_;

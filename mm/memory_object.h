@@ -38,7 +38,7 @@ public:
     virtual bool is_shared_memory() const { return false; }
     virtual Caching caching() const { return Caching::WriteBack; }
     /// Whether page `index` is in memory (mincore(2)).
-    virtual bool is_resident(u64 index) { return index == index; }
+    virtual bool is_resident([[maybe_unused]] u64 index) { return true; }
     /// msync(2), fsync(2): writes dirty pages of [first, end) back. EIO.
     virtual Result<void> write_back(u64 first, u64 end);
     /// madvise(2) MADV_REMOVE: as fallocate's hole punching. EOPNOTSUPP.
@@ -90,7 +90,6 @@ public:
 
 private:
     void destroy() override { destroy_counted(this); }
-    static void destroy_counted(FrameListObject* object);
 
     FrameNumber frames_[kMaxFrames];
     u32 count_ = 0;

@@ -120,6 +120,9 @@ void run_handler(ThreadContext& context) {
 /// Begins, or begins again, what the instruction pointer says, with an empty stack.
 [[noreturn]] void run_from_instruction_pointer(void* argument) {
     ThreadContext& context = *static_cast<ThreadContext*>(argument);
+    // The functions that left the stack in its midst did so with red zones around their locals.
+    u8* bottom = static_cast<u8*>(context.stack_top) - context.stack_size;
+    forget_stack_contents(bottom, static_cast<usize>(static_cast<u8*>(__builtin_frame_address(0)) - bottom));
     if (!context.mode.in_user) {
         leave_kernel(context);
         enable_interrupts();

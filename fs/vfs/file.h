@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "fs/vfs/file_watch.h"
 #include "fs/vfs/inode.h"
 #include "fs/vfs/path.h"
 #include "fs/vfs/poll.h"
@@ -93,6 +94,8 @@ public:
     /// execve(2) the promise that nobody writes to it (ETXTBSY).
     void owe_write_access() { owes_write_access_ = true; }
     void owe_denied_writes() { owes_denied_writes_ = true; }
+    /// Who watches the file without holding it (epoll). last_reference_dropped() begins with watches.let_go(*this).
+    FileWatches watches;
 
     void last_reference_dropped();
 

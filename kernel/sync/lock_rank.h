@@ -59,21 +59,26 @@ namespace cairn {
     X(Superblocks,    "the list of filesystems that are mounted")               \
     X(Devices,        "the table of character devices")                         \
     X(Random,         "the state of the random number generator")               \
+    X(FileWatches,    "the epoll instances that watch one open file")           \
+    X(WallTimers,     "the timerfds that go by the wall clock")                 \
     X(EventCounter,   "state of one eventfd, timerfd or signalfd")              \
-    X(EpollReady,     "the ready list of one epoll instance")                   \
     X(TerminalQueue,  "characters between a device and its terminal")           \
     X(InterruptLines, "the handlers of device interrupts")                      \
     X(WaitQueue,      "the waiters of one queue, and the state of its lock")    \
+    X(EpollReady,     "the ready list of one epoll instance")                   \
     X(Thread,         "one thread's scheduling parameters and state")           \
     X(RunQueue,       "the runnable threads of one CPU; two in order of CPU")   \
     X(Timer,          "the timers of one CPU")                                  \
     X(ReadSide,       "callbacks that wait for a grace period")                 \
     X(Reaper,         "threads that ended and wait for their stacks to be freed") \
     X(Counter,        "the total of a per-CPU counter, while a cell is folded in") \
+    X(PageCaches,     "the list of page caches that can be reclaimed")          \
     X(SlabCaches,     "the list of slab caches; reaping walks it")              \
     X(SlabDepot,      "full and empty magazines, and the slabs of one cache")   \
     X(KernelArea,     "free address ranges of the kernel's mapping area")       \
     X(Frames,         "the buddy lists of one zone")                            \
+    X(WallClock,      "the difference between wall time and monotonic time")    \
+    X(ClockPage,      "what programs see of the clock (vDSO)")                  \
     X(Device,         "the registers of one device")                            \
     X(Console,        "who prints the log")
 // clang-format on

@@ -38,7 +38,7 @@ Result<Fd> Caller::install(Ref<vfs::File> file, bool close_on_exec) {
 
 Failure Caller::interrupted(const Continuation& continuation) {
     task.restart = task::RestartKind::Continuation;
-    task.continuation.resume = reinterpret_cast<const void*>(continuation.resume);
+    task.continuation.resume = continuation.resume;
     for (usize i = 0; i < std::size(continuation.data); ++i) {
         task.continuation.data[i] = continuation.data[i];
     }

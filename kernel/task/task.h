@@ -15,6 +15,10 @@
 #include "kernel/task/task_table.h"
 #include "mm/address_space.h"
 
+namespace cairn::syscall {
+class Caller;
+}
+
 namespace cairn::task {
 
 /// What a system call that was interrupted wants to become of it (kernel/syscall/caller.h, Restart).
@@ -98,7 +102,7 @@ public:
     RestartKind restart = RestartKind::None;
     u64 restart_number = 0;
     struct Continuation {
-        const void* resume = nullptr;  // syscall::Caller::Continuation::resume
+        Result<u64> (*resume)(syscall::Caller& self, const u64 (&data)[6]) = nullptr;
         u64 data[6] = {};
     } continuation;
     /// Address, error code and number of the last fault, for signal frames.

@@ -152,12 +152,12 @@ def kernel_image(folder: pathlib.Path | None = None, *, build_first: bool = True
     return image
 
 
-def guest_init(*, build_first: bool = True) -> pathlib.Path:
-    """The guest's /init. It is built without the kernel, which another one (--kernel) may replace."""
-    folder = VARIANTS["kernel"].folder
+def user_program(name: str, *, build_first: bool = True) -> pathlib.Path:
+    """A program of user/, such as the guest's init. It is built without the kernel, which another one
+    (--kernel) may replace."""
     if build_first:
-        build(VARIANTS["kernel"], targets=("cairn_init",))
-    return folder / "cairn_init"
+        build(VARIANTS["kernel"], targets=(name,))
+    return VARIANTS["kernel"].folder / name
 
 
 def main(arguments: list[str]) -> int:

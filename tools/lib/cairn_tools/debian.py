@@ -106,6 +106,33 @@ def _chosen(lists: pathlib.Path, packages: tuple[str, ...]) -> list[pathlib.Path
     return files
 
 
+def linux_kernel() -> pathlib.Path:
+    """Debian's own kernel, the one for virtual machines: what the guest's programs are compared with."""
+    folder = _FOLDER / "linux"
+    for kernel in folder.glob("vmlinuz-*"):
+        return kernel
+    lists = _SYSTEM_LISTS if _system_lists_usable() else _own_lists()
+    simulated = _apt(lists, "-s", "install", "linux-image-cloud-amd64", capture=True)
+    package = next(match["name"] for match in _INSTALLATION.finditer(simulated)
+                   if re.match(r"linux-image-\d", match["name"]))
+    say(f"Downloading {package}, to compare with")
+    folder.mkdir(parents=True, exist_ok=True)
+    # 'http://…' linux-image-….deb 26713492 SHA256:…
+    words = _apt(lists, "--print-uris", "-qq", "download", package, capture=True).split()
+    uri = next(number for number, word in enumerate(words) if word.startswith("'http"))
+    archive = folder / words[uri + 1]
+    run(["/usr/lib/apt/apt-helper", "download-file", words[uri].strip("'"), archive, words[uri + 3]], timeout=_SECONDS,
+        quiet=True)
+    for member, contents in members(archive):
+        if member.name.startswith("./boot/vmlinuz-"):
+            kernel = folder / pathlib.PurePosixPath(member.name).name
+            temporary = kernel.with_name("new")
+            temporary.write_bytes(contents.read())
+            temporary.replace(kernel)
+    archive.unlink()
+    return kernel
+
+
 def package_name(file: pathlib.Path) -> str:
     return file.name.split("_")[0]
 

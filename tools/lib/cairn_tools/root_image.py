@@ -15,8 +15,8 @@ from cairn_tools.project import BUILD, ToolError, locked, say
 _SMALL = ("base-files base-passwd bash coreutils dash debianutils findutils grep sed libc-bin ncurses-base"
           " busybox-static hostname usr-is-merged")
 _SHELL = _SMALL + (" bsdutils util-linux procps psmisc less gawk diffutils tar gzip bzip2 xz-utils vim-tiny"
-                   " ncurses-bin login passwd perl-base python3-minimal python3.11 file time")
-_FULL = _SHELL + " make tcc libc6-dev sqlite3 musl mksh strace bc"
+                   " ncurses-bin login passwd perl-base python3-minimal python3.11 time")
+_FULL = _SHELL + " make tcc libc6-dev sqlite3 musl mksh bc"
 
 PROFILES = {"small": _SMALL, "shell": _SHELL, "full": _FULL}
 DEFAULT_PROFILE = "shell"
@@ -43,7 +43,7 @@ _MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
 _ALTERNATIVES = {
     "usr/bin/awk": "gawk", "usr/bin/nawk": "gawk", "usr/bin/vi": "vim.tiny", "usr/bin/view": "vim.tiny",
     "usr/bin/ex": "vim.tiny", "usr/bin/editor": "vim.tiny", "usr/bin/pager": "less", "usr/bin/which": "which.debianutils",
-    "usr/bin/cc": "tcc", "usr/bin/w": "w.procps", "usr/bin/mksh": "../../bin/mksh", "usr/bin/ksh": "../../bin/mksh",
+    "usr/bin/cc": "tcc", "usr/bin/w": "w.procps",
 }
 _MOUNT_POINTS = ("proc", "sys", "dev", "run", "mnt", "media", "srv", "opt", "home", "usr/local/bin", "usr/local/lib",
                  "var/lib", "var/log", "var/cache", "var/spool", "etc")
