@@ -8,6 +8,7 @@
 
 #include "fs/terminal/byte_queue.h"
 #include "fs/terminal/terminal.h"
+#include "fs/vfs/mount.h"
 
 namespace cairn::fs::terminal {
 
@@ -17,11 +18,10 @@ class Pty final : public Terminal {
 public:
     static constexpr u32 kMajor = 136;
 
-    Pty(Ref<DevptsInstance> instance, u32 index, Ref<vfs::Inode> slave);
+    Pty(Ref<vfs::Superblock> instance, u32 index, Ref<vfs::Inode> slave);
 
     u32 index() const { return index_; }
     vfs::Inode& slave_inode() const { return *slave_; }
-    DevptsInstance& instance() const { return *instance_; }
     ListNode list_node;  // of the instance
 
     // --- The master's side: called by MasterFile -------------------------------------------------------------------
@@ -65,7 +65,9 @@ private:
     bool master_may_write();
     usize take_output(std::span<u8> to, bool first, bool& status);
 
-    const Ref<DevptsInstance> instance_;
+    DevptsInstance& instance() const;
+
+    const Ref<vfs::Superblock> instance_;  // kept as long as the slave has an inode in it
     const u32 index_;
     const Ref<vfs::Inode> slave_;
     Atomic<bool> locked_{true};  // TIOCSPTLCK

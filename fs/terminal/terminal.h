@@ -70,6 +70,9 @@ public:
     /// Writers may go on when so much fits: any one character fits, whatever it is turned into.
     static constexpr usize kWriteRoom = 8;
 
+    /// Waits for output to leave, not longer than until `deadline`, whatever signals there are.
+    void drain(Nanoseconds deadline);
+
     void last_reference_dropped();
 
     /// For TIOCGPTPEER and the master's side.
@@ -115,6 +118,10 @@ protected:
     /// Characters that wait in the device, each told once: ^S and ^Q among them work at once.
     void look_ahead_locked(std::span<const u8> characters) REQUIRES(input_mutex_);
 
+    /// For a device that is closed: waits, until then or until interrupted, for the output to leave.
+    Result<void> output_wait_until_sent(Nanoseconds deadline);
+    /// TCIFLUSH, from within.
+    void discard_all_input() { flush(true, false); }
     /// What waited in the device is gone.
     void forget_look_ahead() REQUIRES(input_mutex_) { discipline_.forget_look_ahead(); }
 
@@ -180,7 +187,8 @@ private:
     enum class When : u8 { Now, AfterOutput, AfterOutputFlushingInput };
     Result<void> change_settings(vfs::OperationContext& context, const Termios& wanted, When when);
     void change_settings_now(Termios wanted);
-    Result<void> wait_until_sent();
+    Result<void> wait_until_sent() { return output_wait_until_sent(Nanoseconds::never()); }
+    bool all_sent();
     void flush(bool input, bool output);
     Result<u64> job_ioctl(vfs::OperationContext& context, u32 command, u64 argument, const vfs::File& file,
                           bool from_master);

@@ -35,6 +35,9 @@ namespace vfs {
 class Vfs;
 class JobControl;
 }  // namespace vfs
+namespace fs::terminal {
+class Terminals;
+}
 namespace anonymous {
 class AnonymousFiles;
 }
@@ -59,6 +62,7 @@ struct Kernel {
     vfs::Vfs* vfs = nullptr;
     task::TaskTable* tasks = nullptr;
     vfs::JobControl* job_control = nullptr;
+    fs::terminal::Terminals* terminals = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;
     event::EventFiles* event_files = nullptr;
     net::UnixSockets* unix_sockets = nullptr;
