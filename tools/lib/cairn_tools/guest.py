@@ -49,6 +49,11 @@ class Program:
     on_terminal: bool = False
     errors_apart: bool = True  # on the terminal: standard error goes elsewhere
 
+    @staticmethod
+    def plan_on_console(arguments: tuple[str, ...]) -> bytes:
+        """A plan for a machine of its own, where nobody listens on the other serial ports."""
+        return b"".join(os.fsencode(f"argument={word}") + b"\0" for word in arguments) + b"environment=TERM=vt100\0"
+
     def plan(self, window: tuple[int, int] | None) -> bytes:
         """The file /.cairn/run; user/init/plan.h reads it."""
         place = "terminal" if self.on_terminal else "port"
