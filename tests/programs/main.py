@@ -19,7 +19,6 @@ import hashlib
 import json
 import pathlib
 import re
-import sys
 
 from cairn_tools import debian, guest, qemu
 from cairn_tools.build import KernelFile, kernel_image

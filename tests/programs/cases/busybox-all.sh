@@ -5,14 +5,16 @@
 python3 $FILES/talk.py /bin/busybox ash -i <<'E'
 echo one
 sleep 30
-~0.7
+~0.8
 ^Z
 jobs
 kill %1
-~0.4
+~0.5
 :
 cat
+~0.5
 typed
+~0.3
 ^D
 exit 4
 E

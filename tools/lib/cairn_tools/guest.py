@@ -144,7 +144,8 @@ class _Session:
         self._ready = False
         self._input_allowed = 0
         self._selector = selectors.PollSelector()  # unlike epoll, it takes regular files
-        for port, handler in ((self._console, self._read_console), (self._data, lambda: self._read("stdout", self._data)),
+        for port, handler in ((self._console, self._read_console),
+                              (self._data, lambda: self._read("stdout", self._data)),
                               (self._errors, lambda: self._read("stderr", self._errors)),
                               (self._messages, self._read_messages), (control, control.read)):
             self._selector.register(port, selectors.EVENT_READ, handler)

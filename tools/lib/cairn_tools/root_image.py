@@ -42,8 +42,8 @@ _MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
 # As update-alternatives would have it, where the target exists.
 _ALTERNATIVES = {
     "usr/bin/awk": "gawk", "usr/bin/nawk": "gawk", "usr/bin/vi": "vim.tiny", "usr/bin/view": "vim.tiny",
-    "usr/bin/ex": "vim.tiny", "usr/bin/editor": "vim.tiny", "usr/bin/pager": "less", "usr/bin/which": "which.debianutils",
-    "usr/bin/cc": "tcc", "usr/bin/w": "w.procps",
+    "usr/bin/ex": "vim.tiny", "usr/bin/editor": "vim.tiny", "usr/bin/pager": "less",
+    "usr/bin/which": "which.debianutils", "usr/bin/cc": "tcc", "usr/bin/w": "w.procps",
 }
 _MOUNT_POINTS = ("proc", "sys", "dev", "run", "mnt", "media", "srv", "opt", "home", "usr/local/bin", "usr/local/lib",
                  "var/lib", "var/log", "var/cache", "var/spool", "etc")
@@ -73,7 +73,8 @@ def root_image(profile: str = DEFAULT_PROFILE, *, update: bool = False) -> pathl
         with locked(BUILD / "debian.lock"):
             packages = debian.download(tuple(PROFILES[profile].split()), fresh=update)
         packages = [file for file in packages if debian.package_name(file) not in _UNUSED_PACKAGES]
-        versions = hashlib.sha256("\n".join([sources, *sorted(file.name for file in packages)]).encode()).hexdigest()[:16]
+        content = "\n".join([sources, *sorted(file.name for file in packages)])
+        versions = hashlib.sha256(content.encode()).hexdigest()[:16]
         image = folder / f"{profile}-{versions}.cpio"
         if not image.exists():
             _make(profile, packages, image)
