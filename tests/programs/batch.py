@@ -123,7 +123,8 @@ def _boot(cases, kernel, machine, root, frames, by_name, console, build_first) -
     with guest.temporary_folder() as folder:
         result = guest.run_session(
             guest.Program(("/cases/driver", "/cases/list"), _ENVIRONMENT, cwd="/"), machine, kernel,
-            [root, _layer(cases, folder, build_first)], sinks={"stdout": frames.feed, "stderr": errors.extend, "console": on_console},
+            [root, _layer(cases, folder, build_first)],
+            sinks={"stdout": frames.feed, "stderr": errors.extend, "console": on_console},
             is_stuck=is_stuck, build_first=build_first)
     if result.status == guest.STATUS_TIMEOUT:
         return "the guest hangs"

@@ -10,7 +10,7 @@ import stat
 import tarfile
 
 from cairn_tools import debian, newc
-from cairn_tools.project import BUILD, ToolError, locked, say
+from cairn_tools.project import BUILD, ToolError, locked, progress, say
 
 _SMALL = ("base-files base-passwd bash coreutils dash debianutils findutils grep sed libc-bin ncurses-base"
           " busybox-static hostname usr-is-merged")
@@ -73,11 +73,7 @@ def root_image(profile: str = DEFAULT_PROFILE, *, update: bool = False) -> pathl
         with locked(BUILD / "debian.lock"):
             packages = debian.download(tuple(PROFILES[profile].split()), fresh=update)
         packages = [file for file in packages if debian.package_name(file) not in _UNUSED_PACKAGES]
-        content = "\n".join([sources, *sorted(file.name for file in packages)])
-        versions = hashlib.sha256(content.encode()).hexdigest()[:16]
-        image = folder / f"{profile}-{versions}.cpio"
-        if not image.exists():
-            _make(profile, packages, image)
+        image = _make(profile, packages, folder)
         for old in folder.glob(f"{profile}-*.cpio"):
             if old != image:
                 old.unlink()
@@ -85,20 +81,25 @@ def root_image(profile: str = DEFAULT_PROFILE, *, update: bool = False) -> pathl
     return image
 
 
-def _make(profile: str, packages: list[pathlib.Path], image: pathlib.Path) -> None:
+def _make(profile: str, packages: list[pathlib.Path], folder: pathlib.Path) -> pathlib.Path:
+    """Writes the archive. It is named by its contents, which is what results of tests depend on."""
     tree = newc.Tree()
     for name in _MERGED:
         tree.directory(f"usr/{name}")
         tree.symlink(name, f"usr/{name}")
     for number, file in enumerate(packages, 1):
-        say(f"  [{number}/{len(packages)}] {file.name}")
+        progress(number, len(packages), f"unpacking {debian.package_name(file)}")
         _unpack(tree, file)
     _finish(tree)
-    temporary = image.with_suffix(".new")
-    with open(temporary, "wb") as out:
+    temporary = folder / f"{profile}.new"
+    with open(temporary, "w+b") as out:
         newc.write(tree, out)
+        out.seek(0)
+        digest = hashlib.file_digest(out, "sha256").hexdigest()[:16]
+    image = folder / f"{profile}-{digest}.cpio"
     temporary.replace(image)
     say(f"Made the root image '{profile}': {len(tree.nodes)} files, {image.stat().st_size / 1048576:.0f} MiB")
+    return image
 
 
 def _merged(path: str) -> str:
