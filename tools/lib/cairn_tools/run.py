@@ -144,7 +144,11 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str] | None]:
 def _machine(options: argparse.Namespace, chosen_accelerator: str) -> qemu.Machine:
     default_firmware = "bios" if options.boot_only and options.machine != "microvm" else "none"
     arguments = options.kernel_args
-    if not options.boot_only:
+    if options.boot_only:
+        # Whatever the kernel thinks of a machine without a root.
+        ends = {"poweroff", "halt", "reboot"} & set(arguments.split())
+        arguments = " ".join(arguments.split() + ([] if ends else ["poweroff"]))
+    else:
         arguments = guest.kernel_arguments(arguments, trace=options.trace)
     machine = qemu.Machine(
         machine=options.machine,
