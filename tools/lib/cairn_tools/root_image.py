@@ -14,7 +14,7 @@ from cairn_tools.project import BUILD, ToolError, locked, progress, say
 
 _SMALL = ("base-files base-passwd bash coreutils dash debianutils findutils grep sed libc-bin ncurses-base"
           " busybox-static hostname usr-is-merged")
-_SHELL = _SMALL + (" bsdutils util-linux procps psmisc less gawk diffutils tar gzip bzip2 xz-utils vim-tiny"
+_SHELL = _SMALL + (" bsdutils util-linux mount procps psmisc less gawk diffutils tar gzip bzip2 xz-utils vim-tiny"
                    " ncurses-bin login passwd perl-base python3-minimal python3.11 time")
 _FULL = _SHELL + " make tcc libc6-dev sqlite3 musl mksh bc"
 
@@ -23,7 +23,7 @@ DEFAULT_PROFILE = "shell"
 
 # Dependencies of maintainer scripts and of what no program here uses.
 _UNUSED_PACKAGES = frozenset(
-    "debconf dpkg init-system-helpers libdebconfclient0 usr-is-merged media-types libpam-runtime"
+    "debconf dpkg init-system-helpers libdebconfclient0 usr-is-merged media-types"
     " libkrb5support0 libk5crypto3 libkrb5-3 libgssapi-krb5-2 libcom-err2 libkeyutils1 libtirpc-common libtirpc3"
     " libtirpc-dev libnsl2 libnsl-dev rpcsvc-proto gcc-12-base perl perl-modules-5.36 libperl5.36 libgdbm6"
     " libgdbm-compat4 libsemanage-common libsepol2 libsemanage2".split())
@@ -158,6 +158,12 @@ def _finish(tree: newc.Tree) -> None:
                            ("etc/pam.conf", "usr/share/pam/pam.conf")):
         if source in tree.nodes and target not in tree.nodes:
             tree.file(target, tree.nodes[source].contents())
+    # As pam-auth-update writes them.
+    for kind, module in (("auth", "pam_unix.so nullok"), ("account", "pam_unix.so"), ("password", "pam_unix.so yescrypt"),
+                         ("session", "pam_permit.so")):
+        tree.file(f"etc/pam.d/common-{kind}", f"{kind} [success=1 default=ignore] {module}\n"
+                  f"{kind} requisite pam_deny.so\n{kind} required pam_permit.so\n")
+    tree.file("etc/pam.d/common-session-noninteractive", "session required pam_permit.so\n")
     tree.file("etc/shadow", "root:*:19000:0:99999:7:::\n", 0o640, gid=42)
     tree.file("etc/hostname", "cairn\n")
     tree.file("etc/hosts", "127.0.0.1\tlocalhost cairn\n::1\tlocalhost ip6-localhost ip6-loopback\n")
