@@ -64,9 +64,9 @@ class _Frames:
         return True
 
 
-def _layer(cases: list[Case], folder: pathlib.Path) -> pathlib.Path:
+def _layer(cases: list[Case], folder: pathlib.Path, build_first: bool) -> pathlib.Path:
     tree = newc.Tree()
-    tree.file("cases/driver", user_program("cairn_cases"), 0o755)
+    tree.file("cases/driver", user_program("cairn_cases", build_first=build_first), 0o755)
     for case in cases:
         tree.file(f"cases/{case.name}", case.script)
     tree.file("cases/list", "".join(f"{case.name} {case.seconds} {case.shell}\n" for case in cases))
@@ -83,7 +83,7 @@ _ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 
 
 def run_cases(cases: list[Case], kernel: KernelFile, machine: qemu.Machine, root: pathlib.Path,
-              on_end: Callable[[Case, Outcome], None], log: pathlib.Path) -> None:
+              on_end: Callable[[Case, Outcome], None], log: pathlib.Path, *, build_first: bool = True) -> None:
     """Runs each case and hands its outcome to `on_end`. `log` gets the consoles' text."""
     by_name = {case.name: case for case in cases}
     left = list(cases)
@@ -97,7 +97,7 @@ def run_cases(cases: list[Case], kernel: KernelFile, machine: qemu.Machine, root
                 on_end(by_name[name], outcome)
 
             frames = _Frames(take)
-            failure = _boot(left, kernel, machine, root, frames, by_name, console)
+            failure = _boot(left, kernel, machine, root, frames, by_name, console, build_first)
             left = [case for case in left if case.name not in ended]
             if not left:
                 return
@@ -108,7 +108,7 @@ def run_cases(cases: list[Case], kernel: KernelFile, machine: qemu.Machine, root
             left = [case for case in left if case not in blamed]
 
 
-def _boot(cases, kernel, machine, root, frames, by_name, console) -> str:
+def _boot(cases, kernel, machine, root, frames, by_name, console, build_first) -> str:
     """One guest. Returns how it failed, if it did not run all cases."""
 
     def is_stuck() -> bool:
@@ -123,8 +123,9 @@ def _boot(cases, kernel, machine, root, frames, by_name, console) -> str:
     with guest.temporary_folder() as folder:
         result = guest.run_session(
             guest.Program(("/cases/driver", "/cases/list"), _ENVIRONMENT, cwd="/"), machine, kernel,
-            [root, _layer(cases, folder)], sinks={"stdout": frames.feed, "stderr": errors.extend, "console": on_console},
-            is_stuck=is_stuck)
+            [root, _layer(cases, folder, build_first)],
+            sinks={"stdout": frames.feed, "stderr": errors.extend, "console": on_console},
+            is_stuck=is_stuck, build_first=build_first)
     if result.status == guest.STATUS_TIMEOUT:
         return "the guest hangs"
     if result.failure:

@@ -3,6 +3,7 @@ emulated machine, and compares exit status, standard output and standard error b
 
   tests/programs/run                          all cases
   tests/programs/run --filter 'coreutils\\.'   the cases whose name matches a regular expression
+  tests/programs/run --group coreutils        the cases of one file
   tests/programs/run --kernel linux           Linux twice, instead of Cairn: finds cases that are not steady
   tests/programs/run --show NAME              what a case gave on both
   tests/programs/run --list                   the cases' names
@@ -18,7 +19,6 @@ import hashlib
 import json
 import pathlib
 import re
-import sys
 
 from cairn_tools import debian, guest, qemu
 from cairn_tools.build import KernelFile, kernel_image
@@ -70,8 +70,14 @@ def _compare(expected: Outcome, got: Outcome) -> list[str]:
         _difference("standard error", expected.stderr, got.stderr)
 
 
+def _console(kernel: str, cases: list[Case]) -> pathlib.Path:
+    """Where the consoles' text goes; several groups may run at a time."""
+    groups = sorted({case.group for case in cases})
+    return _FOLDER / f"{kernel}-{groups[0] if len(groups) == 1 else 'all'}.log"
+
+
 def _expected(cases: list[Case], memory: _Memory, kernel: KernelFile, machine: qemu.Machine,
-              root: pathlib.Path) -> dict[str, Outcome]:
+              root: pathlib.Path, build_first: bool) -> dict[str, Outcome]:
     known = {case.name: outcome for case in cases if (outcome := memory.find(case))}
     missing = [case for case in cases if case.name not in known]
     if missing:
@@ -83,7 +89,7 @@ def _expected(cases: list[Case], memory: _Memory, kernel: KernelFile, machine: q
             if outcome.status.isdigit():
                 memory.keep(case, outcome)
 
-        run_cases(missing, kernel, machine, root, on_end, _FOLDER / "linux-console.log")
+        run_cases(missing, kernel, machine, root, on_end, _console("oracle", missing), build_first=build_first)
     return known
 
 
@@ -97,6 +103,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/programs/run", description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--filter", type=re.compile, metavar="RE", help="only cases whose name matches")
+    parser.add_argument("--group", metavar="NAME", help="only the cases of the file cases/NAME.*")
+    parser.add_argument("--groups", action="store_true", help="print the groups' names and run none")
     parser.add_argument("--kernel", choices=("cairn", "linux"), default="cairn", help="what is compared with Linux")
     parser.add_argument("--show", metavar="NAME", help="run one case and print both outcomes")
     parser.add_argument("--list", action="store_true", help="print the cases' names and run none")
@@ -111,9 +119,14 @@ def _options(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
     cases = all_cases()
+    if options.groups:
+        print("\n".join(sorted({case.group for case in cases})))
+        return 0
     if options.show:
         cases = [case for case in cases if case.name == options.show]
-    elif options.filter:
+    if options.group:
+        cases = [case for case in cases if case.group == options.group]
+    if options.filter:
         cases = [case for case in cases if options.filter.search(case.name)]
     if not cases:
         raise ToolError("no case has such a name", status=2)
@@ -126,7 +139,7 @@ def main(arguments: list[str]) -> int:
     linux = KernelFile(debian.linux_kernel())
     machine = qemu.Machine(firmware="none", cpus=options.cpus, memory_mib=options.memory,
                            kernel_arguments=guest.kernel_arguments())
-    expected = _expected(cases, _Memory(root, linux, machine), linux, machine, root)
+    expected = _expected(cases, _Memory(root, linux, machine), linux, machine, root, not options.no_build)
     if options.kernel == "linux":
         kernel = linux
     else:
@@ -148,7 +161,8 @@ def main(arguments: list[str]) -> int:
             _print_outcome("Linux", expected[case.name])
             _print_outcome(options.kernel, outcome)
 
-    run_cases(cases, kernel, machine, root, on_end, _FOLDER / f"{options.kernel}-console.log")
+    run_cases(cases, kernel, machine, root, on_end, _console(options.kernel, cases),
+              build_first=not options.no_build)
     print(f"{len(cases) - len(failed)} of {len(cases)} cases agree with Linux"
           + (f"; these do not: {' '.join(failed)}" if failed else ""))
     return 1 if failed else 0

@@ -32,7 +32,8 @@ printf '1\n2\n3\n4\n5\n' >a; printf '1\n2x\n3\n5\n6\n' >b; diff a b; diff -u --l
 #: less-vim
 f=$FILES/words; less $f | head -1; printf 'abc\ndef\n' >t; vim.tiny -es -c '%s/b/X/' -c 'wq' t; cat t; python3 $FILES/talk.py env LESS= less -X $f <<'E'
 =vow
-G
 ~0.3
+G
+~0.5
 q
 E

@@ -104,7 +104,8 @@ class _Writer:
         self._inode += 1
         return self._inode
 
-    def write(self, path: str, node: Node, *, inode: int, links: int = 1, data: bytes = b"", align: bool = False) -> None:
+    def write(self, path: str, node: Node, *, inode: int, links: int = 1, data: bytes = b"",
+              align: bool = False) -> None:
         name = os.fsencode(path) + b"\0"
         if align:
             self._fill(len(name))
