@@ -16,15 +16,17 @@
 ///   void* direct_map(PhysicalAddress); PhysicalAddress physical_address(const void*)
 ///   void memory_poison(void*, usize); void memory_unpoison(void*, usize)   freed memory, for ASan
 ///   Nanoseconds monotonic_now()        since boot, never backwards on one CPU or across CPUs
-///   struct ThreadContext, struct TrapFrame, struct PageTableFormat
+///   struct ThreadContext, struct TrapFrame (arch/long_mode/frame.h), struct PageTableFormat
 ///   constexpr bool kKernelMappingsWork whether an address mapped in the kernel's page table can
 ///                                      be dereferenced (false on the simulated machine, which
 ///                                      translates user addresses only)
 
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "arch/platform.h"
+#include "arch/user_mode.h"
 #include "kernel/base/address.h"
 #include "kernel/base/per_cpu.h"
 #include "kernel/base/result.h"
@@ -65,6 +67,9 @@ void stop_other_cpus();
 /// handler ran, with interrupts enabled.
 void wait_for_interrupt();
 
+/// A number from the processor's own generator; nothing when it has none. Any context.
+std::optional<u64> hardware_random();
+
 // --- Time -------------------------------------------------------------------------------------
 
 /// Finds the best clock and timer of the machine and calibrates them. Boot CPU, once, interrupts
@@ -94,6 +99,14 @@ void initialize_interrupts(const PlatformDescription& platform, MapRegisters map
 /// ISA device see isa_interrupt_line (platform.h). Any context.
 Result<void> route_interrupt(u32 gsi, CpuIndex cpu, InterruptTrigger trigger);
 void mask_interrupt(u32 gsi);
+/// Undoes mask_interrupt of a routed line. Any context.
+void unmask_interrupt(u32 gsi);
+
+// --- I/O ports, for drivers -------------------------------------------------------------------
+
+/// Any context. A port that nobody answers for reads as all ones.
+u8 io_read8(u16 port);
+void io_write8(u16 port, u8 value);
 
 // --- Threads ----------------------------------------------------------------------------------
 
@@ -102,8 +115,8 @@ void mask_interrupt(u32 gsi);
 /// machine `stack_size` bytes below `stack_top` are what the stack may use.
 void context_initialize(ThreadContext& context, void* stack_top, usize stack_size, void (*entry)(void*),
                         void* argument);
-/// Gives a context an FPU/SSE/AVX register file of its own, in the ABI's default state; without
-/// one the thread must not touch these registers. ENOMEM.
+/// Gives a context user registers of its own (FPU/SSE/AVX in the ABI's default state, FS and GS bases
+/// zero); without them the thread must not touch these, nor go to user mode. ENOMEM.
 Result<void> context_add_vector_state(ThreadContext& context);
 /// For tests: fills all vector registers that this CPU has (XMM, YMM, ZMM) with numbers derived from
 /// `pattern`, and tells whether they still hold them. The calling thread owns vector state.
@@ -161,6 +174,19 @@ struct VirtualRange {
 VirtualRange kernel_mapping_area();
 /// First address beyond user space.
 VirtualAddress user_space_end();
+
+// --- The code that the kernel gives to programs (vdso(7)) --------------------------------------
+
+/// An ELF shared object for programs, without relocations, whose functions tell the time without a
+/// system call. Every program gets it mapped readable and executable from a page boundary on
+/// (AT_SYSINFO_EHDR), and directly below it, readable only, the page of start_vdso_data. Empty on a
+/// machine that has none.
+std::span<const std::byte> vdso_image();
+/// Gives the machine a zeroed page that it keeps up to date from now on, for ever. Once, before the
+/// first program.
+void start_vdso_data(PhysicalAddress page);
+/// How far wall time is ahead of monotonic_now(). Spinlocks of rank ClockPage and inner.
+void set_vdso_wall_offset(Nanoseconds offset);
 
 // --- Console, debugging, power ----------------------------------------------------------------
 

@@ -23,10 +23,27 @@ enum class InterruptTrigger : u8 { EdgeHigh, EdgeLow, LevelHigh, LevelLow };
 /// What happened, for kernel_trap; the number is the machine's (SDM vol. 3A, table 6-1).
 struct TrapDetails {
     u32 number;
-    u64 error_code;
+    u64 error_code;                // of a debug exception: DR6, as it was
     VirtualAddress fault_address;  // page faults only
     bool from_user;
 };
+
+// Page faults; both machines have the error code of SDM vol. 3A, 4.7.
+constexpr u32 kPageFaultNumber = 14;
+
+inline bool is_page_fault(const TrapDetails& details) {
+    return details.number == kPageFaultNumber;
+}
+/// A page was there, and forbids the access.
+inline bool fault_is_present(const TrapDetails& details) {
+    return (details.error_code & 1u << 0) != 0;
+}
+inline bool fault_is_write(const TrapDetails& details) {
+    return (details.error_code & 1u << 1) != 0;
+}
+inline bool fault_is_execute(const TrapDetails& details) {
+    return (details.error_code & 1u << 4) != 0;
+}
 
 struct IoInterruptController {
     PhysicalAddress address;

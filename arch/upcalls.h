@@ -1,5 +1,5 @@
 #pragma once
-/// The four functions that a machine calls in the kernel. They are implemented in
+/// The functions that a machine calls in the kernel. They are implemented in
 /// kernel/upcalls.cpp and kernel/main.cpp; nothing else of the kernel is known to `arch`.
 
 #include "arch/arch.h"
@@ -25,7 +25,14 @@ void kernel_interrupt(arch::InterruptKind kind, u32 line);
 /// Interrupts off; may switch threads.
 void kernel_preempt();
 
-/// SYSCALL from user mode.
+/// SYSCALL from user mode, interrupts on. `frame` is arch::user_frame of the thread; the result goes into
+/// it. Need not return.
 void kernel_syscall(arch::TrapFrame& frame);
+
+/// Interrupts off, on EVERY way to user mode: after system calls, after exceptions and interrupts that
+/// came from there (behind kernel_trap and kernel_preempt), and before the first entry. Whatever is
+/// pending for the thread is done here: it may turn interrupts on, sleep, change the frame (signals),
+/// end the thread. Returns with interrupts off, having found nothing pending after they went off.
+void kernel_prepare_user_return(arch::TrapFrame& frame);
 
 }  // namespace cairn

@@ -3,6 +3,7 @@
 
 #include "arch/upcalls.h"
 #include "drivers/acpi/platform.h"
+#include "exec/program_support.h"
 #include "kernel/base/kernel.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
@@ -143,6 +144,7 @@ void kernel_boot(const arch::BootHandover& handover) {
     must(sched::initialize_boot_cpu(), "no memory for the scheduler");
     g_kernel.scheduler->address_space_switch = &mm::switch_address_space;
     start_other_processors(start_up.platform, start_up.options.max_cpus);
+    must(exec::ProgramSupport::initialize(), "no memory for what programs share");
     mm::reclaim_boot_memory();
     mm::log_memory();
 

@@ -43,4 +43,8 @@ void kernel_syscall(arch::TrapFrame&) {
     panic("a system call, but there is no user mode");
 }
 
+void kernel_prepare_user_return(arch::TrapFrame&) {
+    panic("a way to user mode, but there is no user mode");
+}
+
 }  // namespace cairn

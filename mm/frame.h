@@ -43,17 +43,34 @@ struct FrameBlock {
     constexpr bool operator==(const FrameBlock&) const = default;
 };
 
+/// What an allocated frame is used for, as far as programs see it. An object's frame that the object has given up
+/// (truncation) stays what it was, with kDetached added.
+enum class FrameUse : u8 {
+    None,          // the kernel's own, or not in use
+    Anonymous,     // a process's private memory
+    File,          // of a memory object: a file with a store behind it, a device, the vDSO
+    SharedMemory,  // of a memory object: tmpfs, shared anonymous memory
+    DetachedFile = 0x80 | File,
+    DetachedSharedMemory = 0x80 | SharedMemory,
+};
+constexpr bool is_detached(FrameUse use) {
+    return (static_cast<u8>(use) & 0x80) != 0;
+}
+constexpr FrameUse detached(FrameUse use) {
+    return static_cast<FrameUse>(static_cast<u8>(use) | 0x80);
+}
+
 /// 32 bytes for every frame: 0.8 % of memory. Cleared memory is a valid Frame in state None, and
 /// no destructor ever runs.
 ///
 /// The allocator owns `block` always, and the rest while the block is free. While it is allocated
 /// the rest belongs to the block's owner: an address space counts mappings in `references`, a
-/// slab points from every frame to itself with `owner`, a page cache will use `node` for its
-/// list of old pages.
+/// slab points from every frame to itself with `owner`. Anybody may add to `references` for a moment, unless it is
+/// zero: see PageCache.
 struct Frame {
     Atomic<u32> references;  // 1 after allocation
     Atomic<u8> block;        // FrameBlock
-    u8 unused = 0;
+    Atomic<FrameUse> use;
     u16 owner_data = 0;
     ListNode node;
     union {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "kernel/base/kernel.h"
+#include "mm/system_memory.h"
 
 namespace cairn::mm {
 
@@ -140,7 +141,22 @@ void FrameAllocator::free(FrameNumber number, u32 order) {
     ASSERT(order <= kMaxOrder && is_aligned(number.value, u64{1} << order));
     Frame& first = frame(number);
     ASSERT((first.load_block() == FrameBlock{FrameState::Allocated, static_cast<u8>(order)}));
+    // Somebody who looks the frame up in a stale place may hold a reference for a moment (try_add_reference).
+    const u32 before = first.references.fetch_sub(1, Order::acq_rel);
+    ASSERT(before != 0);
+    if (before == 1) {
+        release(number, first, order);
+    }
+}
+
+void FrameAllocator::release(FrameNumber number, Frame& first, u32 order) {
     DEBUG_ASSERT(!first.node.linked());
+    if (const FrameUse use = first.use.load(Order::relaxed); use != FrameUse::None) {
+        if (use == FrameUse::Anonymous) {
+            g_kernel.memory->anonymous.add(-1);
+        }
+        first.use.store(FrameUse::None, Order::relaxed);
+    }
     arch::memory_poison(arch::direct_map(number.address()), kPageSize << order);
     if (order == 0) {
         InterruptGuard guard;
@@ -199,8 +215,31 @@ void FrameAllocator::drop_reference(FrameNumber number) {
     const u32 before = first.references.fetch_sub(1, Order::acq_rel);
     ASSERT(before != 0);
     if (before == 1) {
-        free(number, first.load_block().order);
+        release(number, first, first.load_block().order);
     }
+}
+
+bool FrameAllocator::try_add_reference(FrameNumber number) {
+    Frame* found = map_.find(number);
+    if (found == nullptr) {
+        return false;
+    }
+    u32 seen = found->references.load(Order::relaxed);
+    while (seen != 0) {
+        if (found->references.compare_exchange(seen, seen + 1, Order::acquire, Order::relaxed)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool FrameAllocator::try_freeze(FrameNumber number) {
+    u32 expected = 1;
+    return frame(number).references.compare_exchange(expected, 0, Order::acquire, Order::relaxed);
+}
+
+void FrameAllocator::unfreeze(FrameNumber number) {
+    frame(number).references.store(1, Order::release);
 }
 
 Result<void> FrameAllocator::prepare_cpu(PerCpu& cpu) {

@@ -50,6 +50,12 @@ public:
     /// One more owner of a block (its first frame), and one less; the last one frees it.
     void add_reference(FrameNumber number);
     void drop_reference(FrameNumber number);
+    /// For lookups that hold no reference: one more owner unless the frame is free. What it was found by is looked at
+    /// again afterwards, since the frame may have become another's meanwhile.
+    [[nodiscard]] bool try_add_reference(FrameNumber number);
+    /// If the caller's reference is the only one: nobody can add one until unfreeze().
+    [[nodiscard]] bool try_freeze(FrameNumber number);
+    void unfreeze(FrameNumber number);
 
     /// The metadata of a frame; nullptr where there is no memory or none was ever used.
     Frame* find_frame(FrameNumber number) const { return map_.find(number); }
@@ -82,6 +88,7 @@ private:
     std::optional<FrameNumber> allocate_cached();
     Result<FrameNumber> allocate_from_zones(u32 order, FrameFlags flags);
     Result<FrameNumber> allocate_slowly(u32 order, FrameFlags flags);
+    void release(FrameNumber number, Frame& first, u32 order);
     void free_cached(CpuFrameCache& cache, FrameNumber number, Frame& frame);
     void drain(CpuFrameCache& cache, u32 keep);
     u32 refill(CpuFrameCache& cache);

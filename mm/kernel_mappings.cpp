@@ -119,16 +119,19 @@ void KernelSpace::unmap_device(void* registers) {
 Result<sched::KernelStack> KernelSpace::allocate_stack() {
     if (!mappings_work_) {
         FrameNumber block = TRY(frames_->allocate(kDirectStackOrder));
+        used_stack_bytes_.fetch_add(kPageSize << kDirectStackOrder, Order::relaxed);
         return sched::KernelStack{arch::direct_map(block.address()), kPageSize << kDirectStackOrder};
     }
     Mapping* mapping = pop_cached_stack(0);
     if (mapping == nullptr) {
         mapping = TRY(create_stack());
     }
+    used_stack_bytes_.fetch_add(kStackSize, Order::relaxed);
     return sched::KernelStack{pointer_to(mapping->start + kGuardSize), kStackSize};
 }
 
 void KernelSpace::free_stack(sched::KernelStack stack) {
+    used_stack_bytes_.fetch_sub(stack.size, Order::relaxed);
     if (!mappings_work_) {
         frames_->free(FrameNumber::containing(arch::physical_address(stack.base)), kDirectStackOrder);
         return;

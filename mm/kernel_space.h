@@ -73,6 +73,8 @@ public:
     /// Bytes of the mapping area in use.
     u64 mapped_bytes();
     u32 cached_stacks();
+    /// Bytes of stacks in use.
+    u64 stack_bytes() const { return used_stack_bytes_.load(Order::relaxed); }
 
 private:
     /// A range of the mapping area; a stack's begins with its guard page.
@@ -103,6 +105,7 @@ private:
     AddressRangeAllocator area_ GUARDED_BY(area_lock_);
     Mapping* stacks_ GUARDED_BY(area_lock_) = nullptr;
     u32 stack_count_ GUARDED_BY(area_lock_) = 0;
+    Atomic<u64> used_stack_bytes_{0};
 };
 
 }  // namespace cairn::mm

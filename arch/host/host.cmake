@@ -1,5 +1,5 @@
 # The simulated machine: the kernel's sources and arch/host as one static library.
-file(GLOB_RECURSE CAIRN_HOST_SOURCES CONFIGURE_DEPENDS arch/host/*.cpp)
+file(GLOB_RECURSE CAIRN_HOST_SOURCES CONFIGURE_DEPENDS arch/host/*.cpp arch/long_mode/*.cpp)
 add_library(cairn_host STATIC ${CAIRN_PORTABLE_SOURCES} ${CAIRN_HOST_SOURCES})
 target_include_directories(cairn_host PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/arch/host/include)
 target_compile_options(cairn_host PUBLIC -fno-omit-frame-pointer)

@@ -74,7 +74,7 @@ void Simulator::stop_others() {
 }
 
 void Simulator::pend_line(u32 gsi) {
-    if (gsi < kLines && line_routed[gsi]) {
+    if (gsi < kLines && line_open[gsi]) {
         pend(cpus_[line_target[gsi].value], InterruptKind::Device, gsi);
         plan_next_event();
     }
@@ -110,7 +110,12 @@ bool Simulator::take_ready(CpuState& cpu, InterruptKind& kind, u32& line) {
 void Simulator::deliver_interrupts() {
     InterruptKind kind{};
     u32 line = 0;
+    ThreadContext* interrupted = nullptr;
     while (g_current.interrupts_enabled && take_ready(current(), kind, line)) {
+        interrupted = user_mode_context();
+        if (interrupted != nullptr) {
+            enter_kernel(*interrupted);
+        }
         trace("delivery of", static_cast<u64>(kind));
         note_progress();
         g_current.interrupts_enabled = false;
@@ -124,7 +129,13 @@ void Simulator::deliver_interrupts() {
         if (--this_cpu().interrupt_depth == 0 && preempt_state() == 0) {
             kernel_preempt();
         }
+        if (interrupted != nullptr) {
+            leave_kernel(*interrupted);
+        }
         g_current.interrupts_enabled = true;
+    }
+    if (interrupted != nullptr) {
+        resume_user_code(*interrupted);
     }
 }
 
@@ -173,12 +184,19 @@ Result<void> route_interrupt(u32 gsi, CpuIndex cpu, InterruptTrigger) {
     }
     host::g_simulator.line_target[gsi] = cpu;
     host::g_simulator.line_routed[gsi] = true;
+    host::g_simulator.line_open[gsi] = true;
     return {};
 }
 
 void mask_interrupt(u32 gsi) {
     if (gsi < host::Simulator::kLines) {
-        host::g_simulator.line_routed[gsi] = false;
+        host::g_simulator.line_open[gsi] = false;
+    }
+}
+
+void unmask_interrupt(u32 gsi) {
+    if (gsi < host::Simulator::kLines) {
+        host::g_simulator.line_open[gsi] = host::g_simulator.line_routed[gsi];
     }
 }
 

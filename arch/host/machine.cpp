@@ -98,6 +98,8 @@ std::string_view initialize_clock(const PlatformDescription&, MapRegisters) {
 void context_initialize(ThreadContext& context, void* stack_top, usize stack_size, void (*entry)(void*),
                         void* argument) {
     host::fiber_prepare(context.fiber, stack_top, stack_size, entry, argument);
+    context.stack_top = stack_top;
+    context.stack_size = stack_size;
     context.canary = reinterpret_cast<u64*>(static_cast<u8*>(stack_top) - stack_size);
     *context.canary = host::kStackCanary;
 }
@@ -108,6 +110,7 @@ Result<void> context_add_vector_state(ThreadContext& context) {
         return fail(Errno::enomem);
     }
     *context.vector_pattern = 0;
+    context.user = {};
     return {};
 }
 
@@ -136,6 +139,7 @@ void context_switch(ThreadContext& from, ThreadContext& to) {
     if (to.vector_pattern != nullptr) {
         this_cpu().machine->vector_pattern = *to.vector_pattern;
     }
+    this_cpu().machine->context = &to;
     host::g_simulator.note_progress();
     host::fiber_switch(from.fiber, to.fiber);
 }

@@ -27,6 +27,8 @@ struct RunOptions {
     /// Stand-ins for the kernel's upcalls, for tests of the machine without a kernel.
     void (*on_interrupt)(InterruptKind kind, u32 line) = nullptr;
     bool (*on_page_fault)(const TrapDetails& details) = nullptr;  // true: try again
+    void (*on_syscall)(TrapFrame& frame) = nullptr;
+    void (*on_user_return)(TrapFrame& frame) = nullptr;  // for kernel_prepare_user_return
     /// Called after a failed run while the kernel's state is still there; adds to the report.
     void (*describe)(std::string& report) = nullptr;
     /// The command that runs the scenario, shown with the seed when the process dies of a signal or
@@ -77,13 +79,29 @@ void raise_interrupt_line(u32 gsi);
 /// Whether the earliest timer of any CPU is armed; time jumps there when all CPUs are idle.
 bool any_timer_armed();
 
+/// A device behind I/O ports, of drivers that use arch::io_read8 and io_write8.
+class PortDevice {
+public:
+    virtual u8 read8(u16 port) = 0;
+    virtual void write8(u16 port, u8 value) = 0;
+
+protected:
+    ~PortDevice() = default;
+};
+/// Connects it to `count` ports from `first`, until the end of the run or disconnect_ports(). Later
+/// connections hide earlier ones.
+void connect_ports(u16 first, u16 count, PortDevice& device);
+void disconnect_ports(PortDevice& device);
+
 /// Declares memory that was written without memory_unpoison, so that the next run finds it zero.
 void note_memory_used(PhysicalRange range);
 
 // --- User programs --------------------------------------------------------------------------------
 
-/// What an instruction of a user program on this CPU does with memory; false when the access got
-/// a fault that the kernel did not resolve (a signal, once there are signals). Interrupts on.
+/// What an instruction of a user program on this CPU does with memory. Also for kernel threads that play
+/// one; those get false for a fault that the kernel did not resolve. A thread in user mode proper gets
+/// a signal then, and the access is tried again when it comes back. Interrupts on. Programs written as
+/// functions: arch/host/user_program.h.
 bool user_load(VirtualAddress from, void* to, usize size);
 bool user_store(VirtualAddress to, const void* from, usize size);
 template <typename T>

@@ -89,6 +89,7 @@ void Simulator::reset(const RunOptions& options) {
         cpus_[i].index = i;
     }
     std::fill(std::begin(line_routed), std::end(line_routed), false);
+    std::fill(std::begin(line_open), std::end(line_open), false);
     current_ = 0;
     slice_start_ = fruitless_relaxes_ = exploring_since_ = switches_ = trace_hash_ = 0;
     ending_ = Ending::Finished;
@@ -140,6 +141,7 @@ RunResult Simulator::run(const RunOptions& options, void (*boot)(void*), void* a
         }
     }
     memory_end_run();
+    disconnect_all_ports();
     forget_stack_contents(boot_stack, kBootStackSize);
     g_current = outside;
     return result;

@@ -36,7 +36,8 @@ struct CpuState {
     u64 own_steps_at_relax = 0;
     void (*entry)(PerCpu&) = nullptr;  // what start_cpu asked for
     host::Mmu mmu;
-    u64 vector_pattern = 0;  // stands for the contents of all vector registers
+    ThreadContext* context = nullptr;  // of the running thread, since the first switch
+    u64 vector_pattern = 0;            // stands for the contents of all vector registers
 
     u64 earliest_pending() const;
 };
@@ -85,6 +86,7 @@ public:
     Random scenario_random;  // random_below
     CpuIndex line_target[kLines] = {};
     bool line_routed[kLines] = {};
+    bool line_open[kLines] = {};  // routed and not masked
 
 private:
     void reset(const RunOptions& options);
@@ -147,6 +149,21 @@ std::string_view last_panic();
 /// machine.cpp: the clock and timer of unit tests
 Nanoseconds plain_clock();
 void plain_arm_timer(Nanoseconds deadline);
+
+/// ports.cpp: no device answers any more
+void disconnect_all_ports();
+
+/// user_mode.cpp. The context of the running thread if it is in user mode, else null.
+ThreadContext* user_mode_context();
+/// An exception or interrupt of user mode begins: the frame becomes that of the kernel.
+void enter_kernel(ThreadContext& context);
+/// The way back, interrupts off; they still are when it returns.
+void leave_kernel(ThreadContext& context);
+/// Goes on with what user mode has come to: signal handlers first. Interrupts on. Returns when the
+/// function that was interrupted can go on.
+void resume_user_code(ThreadContext& context);
+/// An exception of user mode, from beginning to end; false if the test's stand-in did not resolve it.
+bool raise_user_exception(ThreadContext& context, const TrapDetails& details);
 
 /// crash.cpp: tells the seed when the process dies
 void install_crash_report();

@@ -3,8 +3,13 @@
 enable_language(ASM_NASM)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
-file(GLOB_RECURSE CAIRN_X86_SOURCES CONFIGURE_DEPENDS arch/x86_64/*.cpp)
+file(GLOB_RECURSE CAIRN_X86_SOURCES CONFIGURE_DEPENDS arch/x86_64/*.cpp arch/long_mode/*.cpp)
 file(GLOB_RECURSE CAIRN_X86_ASSEMBLY CONFIGURE_DEPENDS arch/x86_64/*.asm)
+# What runs in programs is built otherwise, and comes in as data.
+list(FILTER CAIRN_X86_SOURCES EXCLUDE REGEX "/arch/x86_64/vdso/user/")
+include(arch/x86_64/vdso/vdso.cmake)
+set_source_files_properties(${CMAKE_SOURCE_DIR}/arch/x86_64/vdso/image.asm PROPERTIES
+                            COMPILE_OPTIONS "-DVDSO_IMAGE='${CAIRN_VDSO}'" OBJECT_DEPENDS ${CAIRN_VDSO})
 set(CAIRN_X86_SYMBOL_TABLE ${CMAKE_SOURCE_DIR}/arch/x86_64/debug/symbol_table.asm)
 list(REMOVE_ITEM CAIRN_X86_ASSEMBLY ${CAIRN_X86_SYMBOL_TABLE})
 

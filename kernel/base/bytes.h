@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <type_traits>
 
 #include "kernel/base/types.h"
@@ -30,6 +31,14 @@ constexpr std::span<const std::byte> slice(std::span<const std::byte> bytes, u64
     }
     u64 rest = bytes.size() - offset;
     return bytes.subspan(static_cast<usize>(offset), static_cast<usize>(size < rest ? size : rest));
+}
+
+/// The same bytes as text and back; both refer to the original.
+inline std::string_view text_of(std::span<const std::byte> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+inline std::span<const std::byte> bytes_of(std::string_view text) {
+    return std::as_bytes(std::span(text));
 }
 
 }  // namespace cairn

@@ -19,6 +19,10 @@
 #include "kernel/sync/read_side.h"
 #include "kernel/sync/spin_lock.h"
 
+namespace cairn::task {
+class Task;
+}
+
 namespace cairn::sched {
 
 enum class VectorState : u8 { None, Own };
@@ -97,6 +101,10 @@ public:
     mm::AddressSpace* address_space() const { return address_space_; }
     void set_address_space(mm::AddressSpace* space) { address_space_ = space; }
 
+    /// The user thread whose kernel half this is; null for kernel threads. Set before start(); opaque here.
+    task::Task* task() const { return task_; }
+    void set_task(task::Task* task) { task_ = task; }
+
     HeldLocks held_mutexes;  // by the thread itself
 
     void last_reference_dropped();
@@ -123,6 +131,7 @@ private:
     SpinLock<LockRank::Thread> lock_;
     CpuSet affinity_;  // written under lock_ and the run queue's, read under either
     mm::AddressSpace* address_space_ = nullptr;
+    task::Task* task_ = nullptr;
     arch::ThreadContext context_;
 
     Nanoseconds started_running_{};  // when it last got the CPU or was accounted

@@ -159,7 +159,14 @@ void Dispatcher::kill(Thread& thread) {
 void Dispatcher::set_pending(Thread& thread, u32 bits, ThreadStateMask wakes) {
     thread.pending_.fetch_or(bits, Order::seq_cst);
     full_fence();  // pairs with the one in announce_sleep()
-    wake(thread, wakes);
+    // A thread that runs a program learns of it when it next enters the kernel: now, by an interrupt.
+    if (!wake(thread, wakes) && thread.task() != nullptr) {
+        InterruptGuard interrupts;
+        const CpuIndex cpu = thread.cpu();
+        if (thread.on_cpu() && cpu.value != arch::this_cpu().index.value) {
+            arch::send_interrupt(*g_kernel.cpus[cpu.value], arch::InterprocessorInterrupt::Reschedule);
+        }
+    }
 }
 
 }  // namespace cairn::sched

@@ -16,25 +16,69 @@ namespace cairn {
     /* sleeping locks */                                                        \
     X(TestOuter,      "tests and the in-kernel stress only")                    \
     X(TestInner,      "tests and the in-kernel stress only")                    \
+    X(ExecGuard,      "one exec or attach at a time in a thread group")         \
+    X(FilePosition,   "the offset of one open file")                            \
+    X(Mounts,         "the tree of mounts")                                     \
+    X(Rename,         "the shape of one filesystem's tree of directories")      \
+    X(Directory,      "the names in one directory; a parent before its child")  \
+    X(InodeData,      "size and contents of one file, against other writers")   \
+    X(EpollNesting,   "the graph of epoll instances that watch one another")    \
+    X(Epoll,          "the files that one epoll instance watches")              \
+    X(SocketPair,     "connection state of two sockets")                        \
+    X(Socket,         "one socket")                                             \
+    X(Pipe,           "one pipe")                                               \
+    X(EventFile,      "one eventfd, timerfd, signalfd and the like")            \
+    X(Terminal,       "settings and owner of one terminal")                     \
+    X(TerminalInput,  "the line being edited")                                  \
+    X(TerminalOutput, "the characters on their way out")                        \
     X(AddressSpace,   "the mappings of one address space")                      \
+    X(ObjectMappings, "the mappings of one memory object")                      \
+    X(PageCache,      "the pages of one file")                                  \
     X(KernelSpace,    "the kernel's own dynamic mappings")                      \
     /* spinlocks */                                                             \
     X(FirstSpinLock,  "no lock: what follows are spinlocks")                    \
     X(TestSpinOuter,  "tests and the in-kernel stress only")                    \
     X(TestSpinInner,  "tests and the in-kernel stress only")                    \
     X(PageTable,      "the entries of one page table")                          \
+    X(FutexBucket,    "the waiters on futexes of one hash value; two by address") \
+    X(PidTable,       "pids, process groups, sessions and the process tree")    \
+    X(ThreadGroup,    "threads, pending signals and dispositions of a process") \
+    X(TimerTable,     "the timers that a process has made")                     \
+    X(ProcessTimers,  "one timer of a process")                                 \
+    X(SignalHandlers, "the dispositions of a process, or of several that share them") \
+    X(UserAccounts,   "the users that have processes")                          \
+    X(DescriptorTable, "the descriptors of one table")                          \
+    X(FilesystemContext, "working directory, root and umask")                   \
+    X(BinaryFormats,  "the registrations of binfmt_misc")                       \
+    X(FileLockWaiters, "who waits for whose record lock")                       \
+    X(FileLocks,      "the record locks on one file")                           \
+    X(DentryTree,     "names and parents of entries in the cache of names")     \
+    X(DentryHash,     "one chain of the cache of names")                        \
+    X(Inode,          "the attributes of one inode")                            \
+    X(InodeTable,     "the inodes of one filesystem")                           \
+    X(Superblocks,    "the list of filesystems that are mounted")               \
+    X(Devices,        "the table of character devices")                         \
+    X(Random,         "the state of the random number generator")               \
+    X(FileWatches,    "the epoll instances that watch one open file")           \
+    X(WallTimers,     "the timerfds that go by the wall clock")                 \
+    X(EventCounter,   "state of one eventfd, timerfd or signalfd")              \
+    X(TerminalQueue,  "characters between a device and its terminal")           \
     X(InterruptLines, "the handlers of device interrupts")                      \
     X(WaitQueue,      "the waiters of one queue, and the state of its lock")    \
+    X(EpollReady,     "the ready list of one epoll instance")                   \
     X(Thread,         "one thread's scheduling parameters and state")           \
     X(RunQueue,       "the runnable threads of one CPU; two in order of CPU")   \
     X(Timer,          "the timers of one CPU")                                  \
     X(ReadSide,       "callbacks that wait for a grace period")                 \
     X(Reaper,         "threads that ended and wait for their stacks to be freed") \
     X(Counter,        "the total of a per-CPU counter, while a cell is folded in") \
+    X(PageCaches,     "the list of page caches that can be reclaimed")          \
     X(SlabCaches,     "the list of slab caches; reaping walks it")              \
     X(SlabDepot,      "full and empty magazines, and the slabs of one cache")   \
     X(KernelArea,     "free address ranges of the kernel's mapping area")       \
     X(Frames,         "the buddy lists of one zone")                            \
+    X(WallClock,      "the difference between wall time and monotonic time")    \
+    X(ClockPage,      "what programs see of the clock (vDSO)")                  \
     X(Device,         "the registers of one device")                            \
     X(Console,        "who prints the log")
 // clang-format on

@@ -13,6 +13,7 @@ constexpr u16 kUserCode32Selector = 0x23;
 constexpr u16 kUserDataSelector = 0x2b;
 constexpr u16 kUserCodeSelector = 0x33;
 constexpr u16 kTaskStateSelector = 0x40;
+// kCpuNumberSelector (vdso/data.h) is 0x7b.
 
 // TrapFrame.
 constexpr usize kFrameR11 = 32;
@@ -43,7 +44,9 @@ constexpr u64 kUserSpaceEnd = 0x7ffffffff000;
 
 // Model-specific registers that assembly touches (SDM vol. 4).
 constexpr u32 kMsrEfer = 0xc0000080;
+constexpr u32 kMsrFsBase = 0xc0000100;
 constexpr u32 kMsrGsBase = 0xc0000101;
+constexpr u32 kMsrKernelGsBase = 0xc0000102;
 
 // Stacks of the boot CPU (boot/stacks.asm).
 constexpr usize kBootStackSize = 0x8000;

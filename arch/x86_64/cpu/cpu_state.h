@@ -22,6 +22,7 @@ struct CpuState {
     /// the CPU's PerCpu pointer, by which the entry code finds GS (traps/entry.asm).
     u64 interrupt_stack_tops[kInterruptStackCount] = {};
     InterruptGate idt[kVectorCount] = {};
+    ThreadContext* context = nullptr;  // of the running thread, since the first switch
 };
 
 /// Gives a CPU that has not started a CpuState with stacks. Called by start_cpu before the CPU runs;

@@ -64,9 +64,10 @@ void read_vector_state(CpuFeatures& features) {
     }
     constexpr u32 kLegacyAndHeader = 512 + 64;
     features.vector_state_size = kLegacyAndHeader;
-    for (u32 component = 2; component < 8; ++component) {
+    for (u32 component = 2; component < CpuFeatures::kVectorComponents; ++component) {
         if ((features.vector_mask >> component & 1) != 0) {
             CpuidResult place = cpuid(0xd, component);  // EAX size, EBX offset
+            features.vector_components[component] = {place.ebx, place.eax};
             u32 end = place.ebx + place.eax;
             features.vector_state_size = end > features.vector_state_size ? end : features.vector_state_size;
         }
@@ -83,6 +84,7 @@ CpuFeatures detect_features() {
     features.initial_apic_id = read_apic_id(highest_leaf);
 
     CpuidResult basic = cpuid(1);
+    features.hardware_capabilities = basic.edx;
     features.machine_check = bit(basic.edx, 7);
     features.global_pages = bit(basic.edx, 13);
     features.pcid = bit(basic.ecx, 17);
@@ -95,8 +97,11 @@ CpuFeatures detect_features() {
         features.invpcid = bit(structured.ebx, 10);
         features.smap = bit(structured.ebx, 20);
         features.umip = bit(structured.ecx, 2);
+        features.tsc_aux = bit(structured.ecx, 22);
     }
-    features.gigabyte_pages = bit(cpuid(0x8000'0001).edx, 26);
+    u32 extended = cpuid(0x8000'0001).edx;
+    features.gigabyte_pages = bit(extended, 26);
+    features.tsc_aux |= bit(extended, 27);
     read_vector_state(features);
     return features;
 }

@@ -28,14 +28,23 @@ struct CpuFeatures {
     bool smap = false;
     bool umip = false;
     bool fsgsbase = false;
+    bool tsc_aux = false;  // RDTSCP or RDPID
     bool xsave = false;
     bool hypervisor = false;
 
     VectorSave vector_save = VectorSave::Fxsave;
     /// What XCR0 is set to: bits of the register sets that threads may use; zero without XSAVE.
     u64 vector_mask = 0;
-    /// Bytes of a save area in the standard format, for `vector_mask`.
+    /// Bytes of a save area in the standard format, for `vector_mask`, and where each register set beyond
+    /// SSE lies in it.
     u32 vector_state_size = 512;
+    static constexpr u32 kVectorComponents = 8;
+    struct {
+        u32 offset = 0;
+        u32 size = 0;
+    } vector_components[kVectorComponents];
+    u32 mxcsr_mask = 0;             // set by initialize_cpu
+    u32 hardware_capabilities = 0;  // what AT_HWCAP shows: CPUID.1:EDX
 };
 
 /// Bits of XCR0 (SDM vol. 1, 13.3).

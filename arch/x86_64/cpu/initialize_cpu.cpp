@@ -1,6 +1,7 @@
 /// Makes the calling CPU ready to run the kernel: descriptor tables, control registers, the GS base,
 /// system call entry.
 
+#include <cstring>
 #include <memory>
 
 #include "arch/x86_64/cpu/cpu_state.h"
@@ -37,8 +38,7 @@ constexpr u32 kMsrSysenterCs = 0x174;
 constexpr u32 kMsrStar = 0xc000'0081;
 constexpr u32 kMsrLstar = 0xc000'0082;
 constexpr u32 kMsrSyscallMask = 0xc000'0084;
-constexpr u32 kMsrFsBase = 0xc000'0100;
-constexpr u32 kMsrKernelGsBase = 0xc000'0102;
+constexpr u32 kMsrTscAux = 0xc000'0103;  // what RDTSCP and RDPID show: the CPU's number, as in Linux
 
 constexpr u64 kEferSystemCalls = 1 << 0;
 constexpr u64 kEferNoExecute = 1 << 11;
@@ -65,6 +65,17 @@ void set_control_registers(const CpuFeatures& features) {
     if (features.xsave) {
         write_xcr0(features.vector_mask);
     }
+}
+
+/// SDM vol. 1, 11.6.6; the unit must be on.
+u32 read_mxcsr_mask() {
+    alignas(16) u8 area[512] = {};
+    // SAFETY: writes these 512 bytes.
+    asm volatile("fxsave64 %0" : "=m"(area));
+    u32 mask;
+    std::memcpy(&mask, area + 28, sizeof mask);
+    constexpr u32 kDefaultMask = 0xffbf;
+    return mask != 0 ? mask : kDefaultMask;
 }
 
 /// SYSCALL and SYSRET (SDM vol. 3A, 5.8.8). SYSENTER stays without a code segment: it faults.
@@ -105,7 +116,7 @@ void initialize_cpu(PerCpu& cpu) {
     CpuState& state = *cpu.machine;
     cpu.self = &cpu;
     mark_interrupt_stacks(state, cpu);
-    load_descriptor_tables(state);
+    load_descriptor_tables(state, cpu.index.value);
     write_msr(kMsrFsBase, 0);
     write_msr(kMsrGsBase, reinterpret_cast<u64>(&cpu));
     write_msr(kMsrKernelGsBase, 0);  // the user's, until there is one
@@ -113,7 +124,11 @@ void initialize_cpu(PerCpu& cpu) {
     state.features = detect_features();
     state.task_state.rsp[0] = cpu.kernel_stack_top;
     set_control_registers(state.features);
+    state.features.mxcsr_mask = read_mxcsr_mask();
     set_system_call_entry();
+    if (state.features.tsc_aux) {
+        write_msr(kMsrTscAux, cpu.index.value);
+    }
     if (is_boot_cpu) {
         cpu.hardware_id = state.features.initial_apic_id;
         log_features(state.features);

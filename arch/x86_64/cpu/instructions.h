@@ -45,6 +45,58 @@ inline void write_msr(u32 number, u64 value) {
     asm volatile("wrmsr" : : "c"(number), "a"(static_cast<u32>(value)), "d"(static_cast<u32>(value >> 32)) : "memory");
 }
 
+// --- Segments and their bases ---------------------------------------------------------------------
+// SAFETY: the FSGSBASE instructions need CR4.FSGSBASE and a canonical address. The pairs of SWAPGS need
+// interrupts off; exceptions with stacks of their own find the kernel's GS base by themselves.
+inline u64 read_fs_base() {
+    u64 base;
+    asm volatile("rdfsbase %0" : "=r"(base) : : "memory");
+    return base;
+}
+inline void write_fs_base(u64 base) {
+    asm volatile("wrfsbase %0" : : "r"(base) : "memory");
+}
+inline u64 read_user_gs_base() {
+    u64 base;
+    asm volatile("swapgs\n\trdgsbase %0\n\tswapgs" : "=r"(base) : : "memory");
+    return base;
+}
+inline void write_user_gs_base(u64 base) {
+    asm volatile("swapgs\n\twrgsbase %0\n\tswapgs" : : "r"(base) : "memory");
+}
+struct DataSelectors {
+    u16 ds, es, fs, gs;
+};
+inline DataSelectors read_data_selectors() {
+    u32 ds;
+    u32 es;
+    u32 fs;
+    u32 gs;
+    asm volatile("movl %%ds, %0\n\tmovl %%es, %1\n\tmovl %%fs, %2\n\tmovl %%gs, %3"
+                 : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs)
+                 :
+                 : "memory");
+    return {static_cast<u16>(ds), static_cast<u16>(es), static_cast<u16>(fs), static_cast<u16>(gs)};
+}
+/// Of descriptors that user mode can load. Changes the user's FS and GS bases.
+inline void write_data_selectors(const DataSelectors& selectors) {
+    asm volatile("movl %0, %%ds\n\tmovl %1, %%es\n\tmovl %2, %%fs\n\tswapgs\n\tmovl %3, %%gs\n\tswapgs"
+                 :
+                 : "r"(u32{selectors.ds}), "r"(u32{selectors.es}), "r"(u32{selectors.fs}), "r"(u32{selectors.gs})
+                 : "memory");
+}
+
+// --- Debug registers ----------------------------------------------------------------------------
+// SAFETY: the status register has no effect.
+inline u64 read_dr6() {
+    u64 value;
+    asm volatile("movq %%dr6, %0" : "=r"(value) : : "memory");
+    return value;
+}
+inline void write_dr6(u64 value) {
+    asm volatile("movq %0, %%dr6" : : "r"(value) : "memory");
+}
+
 // --- CPUID --------------------------------------------------------------------------------------
 struct CpuidResult {
     u32 eax, ebx, ecx, edx;

@@ -27,6 +27,9 @@ static_assert(offsetof(TrapFrame, ss) == kFrameSs);
 static_assert(sizeof(TrapFrame) == kFrameSize);
 static_assert(kFrameSize % 16 == 0);  // the frame keeps the stack aligned for calls
 
+static_assert(kUserCodeSegment == kUserCodeSelector && kUserDataSegment == kUserDataSelector);
+static_assert(kSystemCallMark == ~u64{0});  // entry.asm: push -1
+
 // kernel.ld writes the table of segments.
 static_assert(offsetof(ImageSegment, start) == 0);
 static_assert(offsetof(ImageSegment, physical) == 8);

@@ -173,6 +173,12 @@ void mask_interrupt(u32 gsi) {
     }
 }
 
+void unmask_interrupt(u32 gsi) {
+    if (interrupts.io_apics.owns(gsi)) {
+        interrupts.io_apics.unmask(gsi);
+    }
+}
+
 void send_interrupt(const PerCpu& target, InterprocessorInterrupt what) {
     u8 vector = what == InterprocessorInterrupt::Reschedule ? kRescheduleVector : kCrossCallVector;
     local_apic::send_fixed(target.hardware_id, vector);

@@ -79,12 +79,21 @@ void IoApics::route(u32 gsi, u8 vector, u8 id, InterruptTrigger trigger) {
 }
 
 void IoApics::mask(u32 gsi) {
+    set_mask(gsi, true);
+}
+
+void IoApics::unmask(u32 gsi) {
+    set_mask(gsi, false);
+}
+
+void IoApics::set_mask(u32 gsi, bool masked) {
     const Controller* controller = find(gsi);
     ASSERT(controller != nullptr);
     SpinLockGuard guard(lock_);
     u32 index = kFirstEntryIndex + 2 * (gsi - controller->first_gsi);
     u32 low = read_register(controller->registers, index);
-    write_register(controller->registers, index, low | static_cast<u32>(kMasked));
+    constexpr u32 kMaskBit = static_cast<u32>(kMasked);
+    write_register(controller->registers, index, masked ? low | kMaskBit : low & ~kMaskBit);
     // Reading back makes sure that the line is quiet when this returns.
     read_register(controller->registers, index);
 }

@@ -23,6 +23,7 @@ public:
     void route(u32 gsi, u8 vector, u8 id, InterruptTrigger trigger);
     /// owns(gsi).
     void mask(u32 gsi);
+    void unmask(u32 gsi);
 
 private:
     struct Controller {
@@ -32,6 +33,7 @@ private:
     };
 
     const Controller* find(u32 gsi) const;
+    void set_mask(u32 gsi, bool masked);
     void write_entry(const Controller& controller, u32 line, u64 entry) REQUIRES(lock_);
 
     SpinLock<LockRank::Device> lock_;  // the index/window pair of every controller

@@ -1,64 +1,219 @@
-/// Copies between kernel and user memory. Faults on the user's side are resolved by kernel_trap or
-/// end the copy early through the fix-up table.
+/// Accesses of the kernel to user memory. Faults are resolved by kernel_trap or end the access early through
+/// the fix-up table.
 
-#include "arch/arch.h"
-#include "arch/x86_64/cpu/cpu_state.h"
+#include "arch/x86_64/memory/user_access.h"
 #include "arch/x86_64/traps/fixup.h"
 
 namespace cairn::arch {
 
 namespace {
 
-/// Lets the kernel touch user pages for a scope, on CPUs that forbid it otherwise (SMAP). RFLAGS.AC
-/// is saved and cleared by traps and belongs to the thread, so that sleeping in a fault is fine.
-class UserAccess {
-public:
-    UserAccess() : guarded_(cpu_features().smap) {
-        if (guarded_) {
-            // SAFETY: sets RFLAGS.AC; the CPU has the instruction.
-            asm volatile("stac" : : : "memory", "cc");
-        }
-    }
-    ~UserAccess() {
-        if (guarded_) {
-            // SAFETY: clears RFLAGS.AC.
-            asm volatile("clac" : : : "memory", "cc");
-        }
-    }
-    UserAccess(const UserAccess&) = delete;
-    UserAccess& operator=(const UserAccess&) = delete;
-
-private:
-    bool guarded_;
-};
-
-bool in_user_space(VirtualAddress start, usize size) {
-    return start <= user_space_end() && size <= user_space_end() - start;
+/// The address itself, which in_user_space has approved.
+u64 safe(VirtualAddress address) {
+    return speculation_safe_index(address.value, user_space_end().value);
 }
 
 /// Returns how many bytes were not copied.
 usize copy(u64 to, u64 from, usize size) {
     UserAccess access;
+    usize rest = size % sizeof(u64);
+    usize count = size / sizeof(u64);
     // SAFETY: one side is the caller's kernel object of `size` bytes, the other was tested to be user
-    // space; a fault leaves in RCX what is left to do.
+    // space. A fault among the words lets the bytes up to the bad one follow one by one; a fault there
+    // leaves in RCX what is left to do.
     asm volatile(
         "1:\n\t"
+        "rep movsq\n\t"
+        "movq %[rest], %%rcx\n\t"
+        "jmp 3f\n"
+        "2:\n\t"
+        "leaq (%[rest], %%rcx, 8), %%rcx\n"
+        "3:\n\t"
         "rep movsb\n"
-        "2:\n\t" FIXUP("1b", "2b")
-        : "+D"(to), "+S"(from), "+c"(size)
-        :
+        "4:\n\t" FIXUP("1b", "2b") FIXUP("3b", "4b")
+        : "+D"(to), "+S"(from), "+c"(count)
+        : [rest] "r"(rest)
         : "memory");
-    return size;
+    return count;
+}
+
+/// One move of a word, for the sizes that system calls copy most.
+template <typename Word>
+usize copy_word(u64 to, u64 from) {
+    Word word;
+    usize left = sizeof(Word);
+    UserAccess access;
+    // SAFETY: as above.
+    asm volatile(
+        "1:\n\t"
+        "mov (%[from]), %[word]\n"
+        "2:\n\t"
+        "mov %[word], (%[to])\n\t"
+        "xorl %k[left], %k[left]\n"
+        "3:\n\t" FIXUP("1b", "3b") FIXUP("2b", "3b")
+        : [left] "+r"(left), [word] "=&r"(word)
+        : [to] "r"(to), [from] "r"(from)
+        : "memory", "cc");
+    return left;
+}
+
+/// A word that straddles two pages may be half there: the bytes tell.
+usize copy_any(u64 to, u64 from, usize size) {
+    usize left = size;
+    if (size == sizeof(u64)) {
+        left = copy_word<u64>(to, from);
+    } else if (size == sizeof(u32)) {
+        left = copy_word<u32>(to, from);
+    }
+    return left == 0 ? 0 : copy(to, from, size);
 }
 
 }  // namespace
 
 usize copy_from_user(void* to, VirtualAddress from, usize size) {
-    return in_user_space(from, size) ? copy(reinterpret_cast<u64>(to), from.value, size) : size;
+    return in_user_space(from, size) ? copy_any(reinterpret_cast<u64>(to), safe(from), size) : size;
 }
 
 usize copy_to_user(VirtualAddress to, const void* from, usize size) {
-    return in_user_space(to, size) ? copy(to.value, reinterpret_cast<u64>(from), size) : size;
+    return in_user_space(to, size) ? copy_any(safe(to), reinterpret_cast<u64>(from), size) : size;
+}
+
+usize clear_user(VirtualAddress to, usize size) {
+    if (!in_user_space(to, size)) {
+        return size;
+    }
+    UserAccess access;
+    u64 at = safe(to);
+    usize rest = size % sizeof(u64);
+    usize count = size / sizeof(u64);
+    // SAFETY: as for copy().
+    asm volatile(
+        "1:\n\t"
+        "rep stosq\n\t"
+        "movq %[rest], %%rcx\n\t"
+        "jmp 3f\n"
+        "2:\n\t"
+        "leaq (%[rest], %%rcx, 8), %%rcx\n"
+        "3:\n\t"
+        "rep stosb\n"
+        "4:\n\t" FIXUP("1b", "2b") FIXUP("3b", "4b")
+        : "+D"(at), "+c"(count)
+        : "a"(u64{0}), [rest] "r"(rest)
+        : "memory");
+    return count;
+}
+
+// --- Atomic accesses ------------------------------------------------------------------------------
+
+namespace {
+
+Result<u64> word_address(VirtualAddress address) {
+    if (!is_aligned(address.value, sizeof(u32))) {
+        return fail(Errno::einval);
+    }
+    return in_user_space(address, sizeof(u32)) ? Result<u64>(safe(address)) : fail(Errno::efault);
+}
+
+Result<u32> result_of(u32 failed, u32 value) {
+    return failed == 0 ? Result<u32>(value) : fail(Errno::efault);
+}
+
+Result<u32> exchange(u64 at, u32 value) {
+    u32 failed = 1;
+    UserAccess access;
+    // SAFETY: one locked instruction on user memory.
+    asm volatile(
+        "1:\n\t"
+        "xchgl %[value], (%[at])\n\t"
+        "xorl %[failed], %[failed]\n"
+        "2:\n\t" FIXUP("1b", "2b")
+        : [failed] "+r"(failed), [value] "+r"(value)
+        : [at] "r"(at)
+        : "memory", "cc");
+    return result_of(failed, value);
+}
+
+Result<u32> fetch_add(u64 at, u32 value) {
+    u32 failed = 1;
+    UserAccess access;
+    // SAFETY: one locked instruction on user memory.
+    asm volatile(
+        "1:\n\t"
+        "lock xaddl %[value], (%[at])\n\t"
+        "xorl %[failed], %[failed]\n"
+        "2:\n\t" FIXUP("1b", "2b")
+        : [failed] "+r"(failed), [value] "+r"(value)
+        : [at] "r"(at)
+        : "memory", "cc");
+    return result_of(failed, value);
+}
+
+u32 combine(UserAtomicOperation operation, u32 old, u32 operand) {
+    switch (operation) {
+        case UserAtomicOperation::Or:
+            return old | operand;
+        case UserAtomicOperation::AndNot:
+            return old & ~operand;
+        case UserAtomicOperation::Xor:
+            return old ^ operand;
+        default:
+            return operand;
+    }
+}
+
+}  // namespace
+
+Result<u32> user_load_u32(VirtualAddress address) {
+    u64 at = TRY(word_address(address));
+    u32 value = 0;
+    u32 failed = 1;
+    UserAccess access;
+    // SAFETY: one load from user memory.
+    asm volatile(
+        "1:\n\t"
+        "movl (%[at]), %[value]\n\t"
+        "xorl %[failed], %[failed]\n"
+        "2:\n\t" FIXUP("1b", "2b")
+        : [failed] "+r"(failed), [value] "=&r"(value)
+        : [at] "r"(at)
+        : "memory", "cc");
+    return result_of(failed, value);
+}
+
+Result<u32> user_compare_exchange_u32(VirtualAddress address, u32 expected, u32 desired) {
+    u64 at = TRY(word_address(address));
+    u32 failed = 1;
+    UserAccess access;
+    // SAFETY: one locked instruction on user memory; EAX is what was there.
+    asm volatile(
+        "1:\n\t"
+        "lock cmpxchgl %[desired], (%[at])\n\t"
+        "movl $0, %[failed]\n"
+        "2:\n\t" FIXUP("1b", "2b")
+        : [failed] "+r"(failed), "+a"(expected)
+        : [at] "r"(at), [desired] "r"(desired)
+        : "memory", "cc");
+    return result_of(failed, expected);
+}
+
+Result<u32> user_fetch_operation(VirtualAddress address, UserAtomicOperation operation, u32 operand) {
+    u64 at = TRY(word_address(address));
+    if (operation == UserAtomicOperation::Set) {
+        return exchange(at, operand);
+    }
+    if (operation == UserAtomicOperation::Add) {
+        return fetch_add(at, operand);
+    }
+    // Others succeed whenever this one fails, so that it ends; a program that writes all the time only
+    // delays its own call.
+    u32 old = TRY(user_load_u32(address));
+    for (;;) {
+        u32 found = TRY(user_compare_exchange_u32(address, old, combine(operation, old, operand)));
+        if (found == old) {
+            return old;
+        }
+        old = found;
+    }
 }
 
 }  // namespace cairn::arch

@@ -1,13 +1,12 @@
-/// Kernel threads' contexts: the stack switch, and vector registers for threads that own some.
+/// Threads' contexts: the stack switch, and user registers for threads that own some.
 ///
-/// A thread's kernel and, if it has them, vector registers are saved when it is switched away from and
-/// loaded when it is switched to; nothing is lazy, so no register file ever holds another thread's
-/// secrets while user code runs.
-
-#include <cstring>
+/// A thread's kernel registers and, if it has them, the user's that lie in no frame (vector registers,
+/// FS and GS) are saved when it is switched away from and loaded when it is switched to; nothing is lazy,
+/// so no register file ever holds another thread's secrets while user code runs.
 
 #include "arch/arch.h"
 #include "arch/x86_64/cpu/cpu_state.h"
+#include "arch/x86_64/threads/user_registers.h"
 #include "kernel/base/heap.h"
 
 namespace cairn::arch {
@@ -16,8 +15,6 @@ extern "C" void switch_stacks(u64* save_here, u64 to);
 extern "C" const u8 thread_start[];
 
 namespace {
-
-constexpr usize kVectorAlignment = 64;  // of XSAVE; FXSAVE wants 16
 
 /// What switch_stacks pops, lowest address first.
 struct InitialStack {
@@ -31,38 +28,6 @@ struct InitialStack {
     u64 alignment = 0;  // the ABI wants the stack pointer on 16 bytes at a call
 };
 static_assert(sizeof(InitialStack) % 16 == 0);
-
-void save_vector_state(void* area) {
-    const CpuFeatures& features = cpu_features();
-    u32 low = static_cast<u32>(features.vector_mask);
-    u32 high = static_cast<u32>(features.vector_mask >> 32);
-    // SAFETY: the area was allocated with the size and alignment of these very features.
-    switch (features.vector_save) {
-        case VectorSave::Fxsave:
-            asm volatile("fxsave64 (%0)" : : "r"(area) : "memory");
-            break;
-        case VectorSave::Xsave:
-            asm volatile("xsave64 (%0)" : : "r"(area), "a"(low), "d"(high) : "memory");
-            break;
-        case VectorSave::Xsaveopt:
-            asm volatile("xsaveopt64 (%0)" : : "r"(area), "a"(low), "d"(high) : "memory");
-            break;
-    }
-}
-
-void load_vector_state(const void* area) {
-    const CpuFeatures& features = cpu_features();
-    // SAFETY: as above, and the contents are the initial state or what a save wrote.
-    if (features.vector_save == VectorSave::Fxsave) {
-        asm volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
-    } else {
-        asm volatile("xrstor64 (%0)"
-                     :
-                     : "r"(area), "a"(static_cast<u32>(features.vector_mask)),
-                       "d"(static_cast<u32>(features.vector_mask >> 32))
-                     : "memory");
-    }
-}
 
 }  // namespace
 
@@ -83,13 +48,8 @@ Result<void> context_add_vector_state(ThreadContext& context) {
     if (area == nullptr) {
         return fail(Errno::enomem);
     }
-    // The ABI's default state (System V ABI, 3.2.3): all exceptions masked, extended precision. The XSAVE
-    // header stays zero: every register set in its initial state.
-    constexpr u16 kControlWord = 0x37f;
-    constexpr u32 kMxcsr = 0x1f80;
-    std::memset(area, 0, size);
-    std::memcpy(area, &kControlWord, sizeof kControlWord);
-    std::memcpy(area + 24, &kMxcsr, sizeof kMxcsr);
+    initialize_vector_area(area);
+    context.user = {};
     context.vector_state = area;
     return {};
 }
@@ -103,10 +63,13 @@ void context_switch(ThreadContext& from, ThreadContext& to) {
     PerCpu& cpu = this_cpu();
     if (from.vector_state != nullptr) {
         save_vector_state(from.vector_state);
+        save_user_state(from.user);
     }
     if (to.vector_state != nullptr) {
         load_vector_state(to.vector_state);
+        load_user_state(to.user);
     }
+    cpu.machine->context = &to;
     // A CPU's first thread runs on a stack that context_initialize never saw; initialize_cpu put its
     // top into the task state.
     TaskState& task_state = cpu.machine->task_state;

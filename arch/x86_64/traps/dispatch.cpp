@@ -8,14 +8,9 @@
 
 namespace cairn::arch {
 
-extern "C" const u8 user_iretq[];
+extern "C" [[noreturn]] void begin_user_mode(const TrapFrame* frame);
 
 namespace {
-
-bool from_user(const TrapFrame& frame) {
-    constexpr u64 kPrivilegeMask = 3;
-    return (frame.cs & kPrivilegeMask) != 0;
-}
 
 void handle_interrupt(TrapFrame& frame) {
     PerCpu& cpu = this_cpu();  // interrupts are off, so it stays
@@ -26,39 +21,19 @@ void handle_interrupt(TrapFrame& frame) {
     }
 }
 
-/// Whether IRETQ to user mode refused the user's frame. What arrives on a stack of its own came by
-/// chance at that instruction.
-bool is_refused_return(const TrapFrame& frame) {
-    return frame.rip == reinterpret_cast<u64>(user_iretq) && !from_user(frame) &&
-           !has_interrupt_stack(static_cast<u32>(frame.vector));
-}
-
-/// The CPU has taken the fault of a refused return (a non-canonical address) in kernel mode: makes it
-/// one of the user's, with the state that was to be restored. The general registers are the user's
-/// already.
-void blame_user_for_iretq(TrapFrame& frame) {
-    // SAFETY: RSP of the faulting IRETQ points to the five words that it was reading.
-    const u64* user = reinterpret_cast<const u64*>(frame.rsp);
-    u64 rip = user[0];
-    u64 cs = user[1];
-    u64 rflags = user[2];
-    u64 rsp = user[3];
-    u64 ss = user[4];
-    frame.rip = rip;
-    frame.cs = cs;
-    frame.rflags = rflags;
-    frame.rsp = rsp;
-    frame.ss = ss;
+/// The reason of a debug exception stays in DR6 until somebody clears it (SDM vol. 3B, 17.2.3).
+u64 take_debug_status() {
+    constexpr u64 kNothing = 0xffff'0ff0;
+    u64 status = read_dr6();
+    write_dr6(kNothing);
+    return status;
 }
 
 void handle_exception(TrapFrame& frame) {
-    if (is_refused_return(frame)) {
-        blame_user_for_iretq(frame);
-    }
     TrapDetails details{.number = static_cast<u32>(frame.vector),
-                        .error_code = frame.error_code,
+                        .error_code = frame.vector == kDebugException ? take_debug_status() : frame.error_code,
                         .fault_address = {frame.vector == kPageFault ? read_cr2() : 0},
-                        .from_user = from_user(frame)};
+                        .from_user = is_user_frame(frame)};
     // The exceptions with their own stacks must not be interrupted on them: the next one would start
     // at the top again.
     bool on_own_stack = !details.from_user && has_interrupt_stack(details.number);
@@ -83,6 +58,9 @@ extern "C" void trap_dispatch(TrapFrame* frame) {
     } else {
         handle_exception(*frame);
     }
+    if (is_user_frame(*frame)) {
+        kernel_prepare_user_return(*frame);
+    }
 }
 
 /// Called by entry.asm on SYSCALL, interrupts off. System calls run with interrupts on.
@@ -90,6 +68,17 @@ extern "C" void system_call_dispatch(TrapFrame* frame) {
     enable_interrupts();
     kernel_syscall(*frame);
     disable_interrupts();
+    kernel_prepare_user_return(*frame);
+}
+
+/// Called by entry.asm on the way to a thread's first user code, interrupts off.
+extern "C" void first_return_dispatch(TrapFrame* frame) {
+    kernel_prepare_user_return(*frame);
+}
+
+void enter_user_mode(const TrapFrame& frame) {
+    ASSERT(is_user_frame(frame));
+    begin_user_mode(&frame);
 }
 
 }  // namespace cairn::arch

@@ -12,6 +12,7 @@
 %include "assembly_constants.inc"
 
 extern trap_dispatch
+extern first_return_dispatch
 
 section .text progbits alloc exec nowrite align=16
 bits 64
@@ -110,12 +111,26 @@ trap_common:
     add rsp, 16                 ; vector and error code
     iretq
 .from_kernel:
-    ; IRETQ to user mode may fault on the user's frame; by then GS is the user's already.
     cmp qword [rsp + kFrameRip], user_iretq
-    jne .fence
-    swapgs
-.fence:
+    je .refused_return
     lfence
+    jmp .gs_is_ours
+.refused_return:
+    ; IRETQ did not accept the user's frame (a non-canonical address). GS and the general registers are the
+    ; user's already. The fault becomes one of user mode: the five words that IRETQ was reading, at the
+    ; RSP that the CPU saved, are the end of its frame, so the rest is moved up to them, last word first.
+    swapgs
+    lfence
+    mov rdi, [rsp + kFrameRsp]
+    lea rax, [rdi - kFrameRip]
+    sub rdi, 8
+    lea rsi, [rsp + kFrameRip - 8]
+    mov ecx, kFrameRip / 8
+    std
+    rep movsq
+    cld
+    mov rsp, rax
+    clear_registers
     jmp .gs_is_ours
 
 ; Back to user mode with the frame at RSP. Interrupts off; GS is the kernel's.
@@ -127,11 +142,21 @@ global user_iretq
 user_iretq:
     iretq
 
-; [[noreturn]] void return_to_user_mode(const TrapFrame* frame): the frame is on the kernel stack.
-global return_to_user_mode
-return_to_user_mode:
+; [[noreturn]] void begin_user_mode(const TrapFrame* frame): moves the frame to the top of the kernel stack,
+; whatever of the stack it overwrites, and goes to user mode. The frame may lie on the stack itself, but
+; not above its new place: last word first.
+global begin_user_mode
+begin_user_mode:
     cli
-    mov rsp, rdi
+    mov rax, [gs:kPerCpuKernelStackTop]
+    lea rsi, [rdi + kFrameSize - 8]
+    lea rdi, [rax - 8]
+    mov ecx, kFrameSize / 8
+    std
+    rep movsq
+    cld
+    lea rsp, [rax - kFrameSize]
+    call_with_frame first_return_dispatch
     jmp return_to_user
 
 ; --- Vectors with a stack of their own --------------------------------------------------------------
@@ -186,7 +211,7 @@ system_call_entry:
     push r11
     push kUserCodeSelector
     push rcx
-    push 0
+    push -1                     ; the error code's place has kSystemCallMark
     push rax                    ; the vector's place has the number of the call
     save_registers
     clear_registers

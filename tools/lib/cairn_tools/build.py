@@ -4,8 +4,11 @@ import argparse
 import dataclasses
 import os
 import pathlib
+import re
+import subprocess
+import sys
 
-from cairn_tools.project import BUILD, ROOT, ToolError, locked, main_guard, run, say
+from cairn_tools.project import BUILD, ROOT, ToolError, end_process, locked, main_guard, run, say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +22,9 @@ class Variant:
     @property
     def folder(self) -> pathlib.Path:
         return BUILD / self.name
+
+
+_PROGRESS = re.compile(r"\[\d+/\d+\] (?!Re-checking)")
 
 
 def _compiler(cxx: str) -> str:
@@ -74,20 +80,54 @@ def configure(variant: Variant) -> pathlib.Path:
     return variant.folder
 
 
+def _ninja(folder: pathlib.Path, targets: tuple[str, ...], what: str) -> None:
+    """Runs ninja and shows its progress on stderr; says nothing when there is nothing to do, since
+    tools/run hands on a program's standard error as it is."""
+    command = ["ninja", "-C", str(folder), "-j", str(os.cpu_count() or 2), *targets]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, errors="replace")
+    quiet: list[str] | None = []
+    on_terminal = sys.stderr.isatty()
+    try:
+        for line in process.stdout:
+            if quiet is not None:
+                quiet.append(line)
+                if not _PROGRESS.match(line):
+                    continue
+                quiet = None
+                say(what)
+            if on_terminal and _PROGRESS.match(line):
+                width = os.get_terminal_size(sys.stderr.fileno()).columns
+                line = f"\r{line.rstrip()[: width - 1]}\x1b[K"
+            print(line, end="", file=sys.stderr, flush=True)
+        if process.wait() != 0:
+            raise ToolError("".join(quiet or ()) + f"failed with status {process.returncode}: {' '.join(command)}")
+        if on_terminal and quiet is None:
+            say("")
+    finally:
+        end_process(process)
+        process.stdout.close()
+
+
 def build(variant: Variant, folder: pathlib.Path | None = None, *, targets: tuple[str, ...] = ()) -> pathlib.Path:
     """Brings a build folder up to date and returns it. Two processes may ask for the same one."""
     folder = folder or variant.folder
     with folder_lock(folder):
         _configure(variant, folder)
-        say(f"Building {variant.what}")
-        # The message goes to stderr and so does the progress, since stdout is the guest's.
-        run(["ninja", "-C", folder, "-j", str(os.cpu_count() or 2), *targets], timeout=3600, stdout=2)
+        _ninja(folder, targets, f"Building {variant.what}")
     return folder
 
 
 @dataclasses.dataclass(frozen=True)
+class KernelFile:
+    """A kernel that boots, whoever made it."""
+
+    bootable: pathlib.Path
+
+
+@dataclasses.dataclass(frozen=True)
 class KernelImage:
-    """A kernel that was built: the file that boots and the one with debug information."""
+    """A kernel that was built here: the file that boots and the one with debug information."""
 
     folder: pathlib.Path
 
@@ -110,6 +150,14 @@ def kernel_image(folder: pathlib.Path | None = None, *, build_first: bool = True
         if not file.exists():
             raise ToolError(f"{file} does not exist; build it first")
     return image
+
+
+def user_program(name: str, *, build_first: bool = True) -> pathlib.Path:
+    """A program of user/, such as the guest's init. It is built without the kernel, which another one
+    (--kernel) may replace."""
+    if build_first:
+        build(VARIANTS["kernel"], targets=(name,))
+    return VARIANTS["kernel"].folder / name
 
 
 def main(arguments: list[str]) -> int:

@@ -10,7 +10,7 @@ import pathlib
 import shutil
 import tempfile
 
-from cairn_tools.build import KernelImage, kernel_image
+from cairn_tools.build import KernelFile, kernel_image
 from cairn_tools.project import ROOT, ToolError, install, locked, main_guard, run, say
 
 _MENU = ROOT / "iso" / "grub.cfg"
@@ -30,27 +30,34 @@ def menu_words(arguments: str) -> str:
     return " ".join(f"'{word}'" for word in arguments.split())
 
 
-def make_iso(kernel: KernelImage, arguments: str = "") -> pathlib.Path:
-    """Returns the ISO that boots `kernel` with `arguments`; makes it if there is none yet."""
+def make_iso(kernel: KernelFile, arguments: str = "", layers: tuple[pathlib.Path, ...] = (),
+             iso: pathlib.Path | None = None) -> pathlib.Path:
+    """Returns the ISO that boots `kernel` with `arguments` and the archives `layers` as its root; makes it
+    if there is none yet. `iso` is where it goes, if not beside the kernel."""
+    modules = {f"root{number}.cpio": layer for number, layer in enumerate(layers)}
     menu = _MENU.read_text(encoding="utf-8").replace("@ARGUMENTS@", menu_words(arguments))
-    kernel_bytes = kernel.bootable.read_bytes()
-    contents = hashlib.sha256(menu.encode() + b"\0" + _GRUB_MODULES.encode() + b"\0" + kernel_bytes).hexdigest()
+    menu = menu.replace("    @MODULES@\n", "".join(f"    module2 /boot/{name} {name}\n" for name in modules))
+    digest = hashlib.sha256(menu.encode() + b"\0" + _GRUB_MODULES.encode() + b"\0")
+    for file in (kernel.bootable, *layers):
+        digest.update(file.read_bytes())
+    contents = digest.hexdigest()
 
-    # One file per set of arguments, so that two tests with different ones do not fight over it.
-    suffix = "-" + hashlib.sha256(arguments.encode()).hexdigest()[:8] if arguments else ""
-    iso = kernel.folder / f"cairn{suffix}.iso"
+    if iso is None:
+        # One file per set of arguments, so that two tests with different ones do not fight over it.
+        suffix = "-" + hashlib.sha256(arguments.encode()).hexdigest()[:8] if arguments else ""
+        iso = kernel.bootable.parent / f"cairn{suffix}{'-root' if layers else ''}.iso"
     stamp = iso.with_suffix(".stamp")
     with locked(iso.with_suffix(".lock")):
         if iso.exists() and stamp.exists() and stamp.read_text(encoding="ascii") == contents:
             return iso
         say(f"Making {iso.name}")
         stamp.unlink(missing_ok=True)
-        _write_iso(iso, menu, kernel.bootable)
+        _write_iso(iso, menu, {"cairn": kernel.bootable, **modules})
         stamp.write_text(contents, encoding="ascii")
     return iso
 
 
-def _write_iso(iso: pathlib.Path, menu: str, kernel: pathlib.Path) -> None:
+def _write_iso(iso: pathlib.Path, menu: str, files: dict[str, pathlib.Path]) -> None:
     for platform in _GRUB_PLATFORMS:
         # grub-mkrescue makes an image without a platform that is not installed, and says nothing.
         if not pathlib.Path("/usr/lib/grub", platform).is_dir():
@@ -59,10 +66,11 @@ def _write_iso(iso: pathlib.Path, menu: str, kernel: pathlib.Path) -> None:
         tree = pathlib.Path(name)
         (tree / "boot/grub").mkdir(parents=True)
         (tree / "boot/grub/grub.cfg").write_text(menu, encoding="utf-8")
-        shutil.copyfile(kernel, tree / "boot/cairn")
+        for boot_name, file in files.items():
+            shutil.copyfile(file, tree / "boot" / boot_name)
         finished = iso.with_suffix(".new")
         run(["grub-mkrescue", f"--install-modules={_GRUB_MODULES}", "--locales=", "--fonts=", "--themes=",
-             "-o", finished, tree, "--", "-volid", "CAIRN"], timeout=120, quiet=True)
+             "-o", finished, tree, "--", "-volid", "CAIRN"], timeout=300, quiet=True)
         finished.replace(iso)
 
 

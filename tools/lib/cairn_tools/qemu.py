@@ -13,7 +13,7 @@ import tempfile
 import termios
 from typing import Callable
 
-from cairn_tools.build import KernelImage
+from cairn_tools.build import KernelFile
 from cairn_tools.emulation import Outcome, Run, Watch
 from cairn_tools.image import make_iso
 from cairn_tools.project import ToolError, dies_with_parent, end_process
@@ -81,10 +81,15 @@ def _machine_options(machine: Machine) -> list[str]:
     return options
 
 
-def _boot_options(machine: Machine, kernel: KernelImage, folder: pathlib.Path) -> list[str]:
+def _boot_options(machine: Machine, kernel: KernelFile, layers: tuple[pathlib.Path, ...],
+                  folder: pathlib.Path) -> list[str]:
     if machine.firmware == "none":
-        return ["-kernel", str(kernel.bootable), "-append", machine.kernel_arguments]
-    iso = make_iso(kernel, machine.kernel_arguments)
+        options = ["-kernel", str(kernel.bootable), "-append", machine.kernel_arguments]
+        if layers:
+            options += ["-initrd", str(_concatenated(layers, folder))]
+        return options
+    # Layers differ from run to run, so an ISO with them is not worth keeping.
+    iso = make_iso(kernel, machine.kernel_arguments, layers, folder / "cairn.iso" if layers else None)
     options = ["-drive", f"file={iso},media={machine.medium},format=raw,readonly=on,if=none,id=boot",
                "-device", f"ide-{'cd' if machine.medium == 'cdrom' else 'hd'},drive=boot,bootindex=0"]
     if machine.medium == "disk":
@@ -100,7 +105,31 @@ def _boot_options(machine: Machine, kernel: KernelImage, folder: pathlib.Path) -
     return options
 
 
-class _Control:
+def _concatenated(layers: tuple[pathlib.Path, ...], folder: pathlib.Path) -> pathlib.Path:
+    """-initrd takes one file. Archives may follow each other in it; ours are whole pages long."""
+    if len(layers) == 1:
+        return layers[0]
+    initrd = folder / "initrd"
+    with open(initrd, "wb") as out:
+        for layer in layers:
+            with open(layer, "rb") as file:
+                shutil.copyfileobj(file, out, 1 << 20)
+            out.write(bytes(-out.tell() % 4096))
+    return initrd
+
+
+def command_line(machine: Machine, kernel: KernelFile, folder: pathlib.Path, *, layers: tuple[pathlib.Path, ...] = (),
+                 display: str = "none") -> list[str]:
+    """QEMU's command for a machine that boots `kernel` with the archives `layers` as its root; what it
+    needs is put into `folder`. Serial ports are up to the caller."""
+    machine.check()
+    command = [EMULATOR, *_machine_options(machine), *_boot_options(machine, kernel, layers, folder), "-display", display]
+    if machine.machine != "microvm":
+        command += ["-vga", "std"]
+    return command
+
+
+class Control:
     """QEMU's monitor protocol (QMP), of which one event matters: why the machine was shut down.
     Without it a triple fault looks like a power-off."""
 
@@ -142,7 +171,7 @@ class _Control:
 
 
 @contextlib.contextmanager
-def _terminal_kept():
+def terminal_kept():
     """Puts the terminal back as it was: QEMU switches it to raw mode and may be killed."""
     if not sys.stdin.isatty():
         yield
@@ -154,21 +183,17 @@ def _terminal_kept():
         termios.tcsetattr(sys.stdin, termios.TCSANOW, settings)
 
 
-def boot(machine: Machine, kernel: KernelImage, *, timeout: float | None,
+def boot(machine: Machine, kernel: KernelFile, *, timeout: float | None,
          on_text: Callable[[bytes], None] = lambda _: None, interactive: bool = False, display: str = "none",
          extra: tuple[str, ...] = (), descriptors: tuple[int, ...] = (), when_started: Callable[[], None] | None = None,
          stop_at_panic: bool = True, show_errors: bool = True) -> Run:
     """Boots `kernel` and returns when the machine is off, has panicked, or after `timeout` seconds
     (None: never). Interactive: the user's keys go to the serial line, Ctrl-C ends the run. QEMU gets
     the options `extra` and the open `descriptors`; `when_started` runs before anything is read."""
-    machine.check()
-    control = _Control()
-    with contextlib.closing(control), tempfile.TemporaryDirectory(prefix="cairn-run-") as name, _terminal_kept():
-        command = [EMULATOR, *_machine_options(machine), *_boot_options(machine, kernel, pathlib.Path(name)),
-                   "-display", display, "-chardev", "stdio,id=serial,signal=on", "-serial", "chardev:serial",
-                   *control.options(), *extra]
-        if machine.machine != "microvm":
-            command += ["-vga", "std"]
+    control = Control()
+    with contextlib.closing(control), tempfile.TemporaryDirectory(prefix="cairn-run-") as name, terminal_kept():
+        command = [*command_line(machine, kernel, pathlib.Path(name), display=display),
+                   "-chardev", "stdio,id=serial,signal=on", "-serial", "chardev:serial", *control.options(), *extra]
         process = subprocess.Popen(dies_with_parent(command), stdin=None if interactive else subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=None if show_errors else subprocess.DEVNULL,
                                    pass_fds=(control.theirs.fileno(), *descriptors))

@@ -1,42 +1,65 @@
-"""Builds Cairn and boots it in QEMU; the log appears on the terminal."""
+"""Builds Cairn and boots it in QEMU with a root of Debian packages: an interactive shell, or one program."""
 
 import argparse
+import contextlib
 import os
 import pathlib
 import re
 import sys
 
-from cairn_tools import accelerator, kernel_log, qemu
-from cairn_tools.build import kernel_image
+from cairn_tools import accelerator, guest, kernel_log, qemu
+from cairn_tools.build import KernelFile, kernel_image
 from cairn_tools.emulation import FirmwareFilter, Outcome, Run
 from cairn_tools.project import ToolError, install, main_guard, say
+from cairn_tools.root_image import DEFAULT_PROFILE, PROFILES
 
 _DESCRIPTION = """\
-Installs what is missing (Debian packages), builds the kernel, makes the ISO and boots it in QEMU.
-The kernel's log appears on the terminal; the command ends when the kernel powers the machine off.
-Ctrl-C ends it at any time.
+Without a program: bash on the terminal, in a guest that boots Cairn with a root made of Debian packages.
+`exit` or Ctrl-A X leaves; Ctrl-C goes to the guest. With a program: runs it in a guest of its own, with its
+input and output passed through unchanged, and exits with its status. What is missing is installed first
+(Debian packages), and the kernel is built.
 
-exit status: 0 the kernel started completely and powered off; 1 it panicked or reset itself, or
-something else failed; 2 wrong arguments; 124 timeout; 130 Ctrl-C"""
+exit status: the program's (128 + n after signal n); 126 or 127 it could not be started; 125 the kernel
+failed; 124 timeout; 2 wrong arguments; 130 Ctrl-C. With --boot-only: 0 the kernel started completely and
+powered off, 1 it did not."""
 
 _EXAMPLES = """\
-examples:
-  tools/run                                 boot the ISO on a q35 PC with 2 CPUs and 256 MiB
+examples, the program:
+  tools/run                                 bash on the terminal
+  tools/run -- python3 -c 'print(6 * 7)'    one program; its exit status is the command's
+  tools/run -- sh -c 'exit 42'; echo $?     42
+  tools/run --env LANG=C --env A=1 -- env   with these variables
+  tools/run --host-env TERM -- env          with a variable's value from here
+  tools/run --cwd /tmp -- pwd               in this folder of the guest
+  tools/run --uid 1000 -- id                as this user
+  tools/run --hostname rock -- hostname     on a machine of this name
+  echo hello | tools/run -- rev             standard input comes from here
+examples, the root:
+  tools/run --image full -- tcc -v          another set of packages: small, shell, full
+  tools/run --root tree/ -- /bin/hello      a folder as the root
+  tools/run --root root.cpio -- ls          an archive in newc format as the root
+  tools/run --layer extra.cpio -- ls        an archive or folder on top of the root
+examples, the machine:
   tools/run --cpus 8 --memory 2G            eight CPUs, 2 GiB
-  tools/run --machine pc --firmware uefi    an older chip set, with UEFI
-  tools/run --firmware none                 no boot loader: QEMU enters the kernel through PVH
+  tools/run --machine pc --firmware uefi    an older chip set, booted from an ISO with UEFI
+  tools/run --firmware bios                 from an ISO with BIOS (none: QEMU enters the kernel through PVH)
+  tools/run --medium disk --firmware bios   the ISO as a disk, as on a USB stick
   tools/run --machine microvm               a machine without PCI or firmware
-  tools/run --medium disk                   the ISO as a disk, as on a USB stick
   tools/run --cpu Nehalem                   another CPU model (see qemu-system-x86_64 -cpu help)
   tools/run --accel tcg                     never KVM
+  tools/run --icount -- true                one CPU, and every run is the same to the instruction
+examples, the kernel:
+  tools/run --kernel vmlinuz -- uname -a    another kernel, such as Debian's Linux, with the same root
   tools/run --kernel-args "loglevel=7"      arguments for the kernel
-  tools/run --timeout 60                    give up after a minute, with status 124
+  tools/run --trace -- true                 show every system call
+  tools/run --build-dir build/kernel-clang --no-build
+                                            a kernel that was built before
+  tools/run --boot-only                     no root: show the kernel's log until it powers off
+examples, the session:
+  tools/run --timeout 60 -- sleep 99        give up after a minute, with status 124
   tools/run --gdb                           stand still until gdb says "continue"
   tools/run --display                       show the guest's screen, too
-  tools/run --icount                        one CPU, and every run is the same to the instruction
-  tools/run --serial-log boot.log           keep all that came over the serial line
-  tools/run --build-dir build/kernel-clang --no-build
-                                            boot a kernel that was built before
+  tools/run --serial-log boot.log -- true   keep all that came over the console's serial line
 """
 _TIMEOUT_WITHOUT_TERMINAL = 600.0
 
@@ -56,46 +79,102 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _user(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a user's number")
+    return int(text)
+
+
+def _assignment(text: str) -> str:
+    if "=" not in text or text.startswith("="):
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=VALUE")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tools/run", description=_DESCRIPTION, epilog=_EXAMPLES, allow_abbrev=False,
+                                     usage="tools/run [OPTION]... [-- PROGRAM [ARGUMENT]...]",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    program = parser.add_argument_group("the program")
+    program.add_argument("--env", type=_assignment, action="append", default=[], metavar="K=V", help="set a variable")
+    program.add_argument("--host-env", action="append", default=[], metavar="K", help="pass a variable of the host on")
+    program.add_argument("--cwd", metavar="DIR", help="start in this folder of the guest (the user's home)")
+    program.add_argument("--uid", type=_user, default=0, metavar="U", help="run as this user (0)")
+    program.add_argument("--gid", type=_user, metavar="G", help="run in this group (the user's own)")
+    program.add_argument("--hostname", metavar="NAME", help="the guest's name (cairn)")
+    root = parser.add_argument_group("the root")
+    root.add_argument("--image", choices=PROFILES, help=f"which set of Debian packages ({DEFAULT_PROFILE})")
+    root.add_argument("--root", type=pathlib.Path, metavar="IMAGE|DIR", help="an archive or a folder instead")
+    root.add_argument("--layer", type=pathlib.Path, action="append", default=[], metavar="IMAGE|DIR",
+                      help="one more on top; may be repeated")
     machine = parser.add_argument_group("the machine")
     machine.add_argument("--cpus", type=_positive, metavar="N", help="number of CPUs (2)")
-    machine.add_argument("--memory", type=_memory, default=256, metavar="M", help="in MiB, or with a suffix (256)")
+    machine.add_argument("--memory", type=_memory, metavar="M", help="in MiB, or with a suffix (512; 256 without root)")
     machine.add_argument("--machine", choices=qemu.MACHINES, default="q35", help="chip set (q35)")
-    machine.add_argument("--firmware", choices=qemu.FIRMWARES, help="none = -kernel through PVH (bios)")
+    machine.add_argument("--firmware", choices=qemu.FIRMWARES, help="none = -kernel (none; bios with --boot-only)")
     machine.add_argument("--medium", choices=qemu.MEDIA, default="cdrom", help="how the ISO is attached (cdrom)")
     machine.add_argument("--cpu", default="max", metavar="MODEL", help="CPU model (max)")
     machine.add_argument("--accel", choices=("auto", *qemu.ACCELERATORS), default="auto",
                          help="auto = KVM if it proves to work, else TCG")
     machine.add_argument("--icount", action="store_true", help="count time in instructions; one CPU, TCG")
     kernel = parser.add_argument_group("the kernel")
-    kernel.add_argument("--kernel-args", default="", metavar="ARGS", help="its command line")
+    kernel.add_argument("--kernel", type=pathlib.Path, metavar="FILE", help="boot this one, e.g. a vmlinuz")
+    kernel.add_argument("--kernel-args", default="", metavar="ARGS", help="added to its command line")
+    kernel.add_argument("--trace", action="store_true", help="log system calls; the log goes to standard error")
     kernel.add_argument("--build-dir", type=pathlib.Path, metavar="DIR", help="where it is built (build/kernel)")
     kernel.add_argument("--no-build", action="store_true", help="boot what is there")
+    kernel.add_argument("--boot-only", action="store_true", help="boot without a root and show the log")
     session = parser.add_argument_group("the session")
     session.add_argument("--timeout", type=_positive, metavar="S",
                          help="end after S seconds (600 when there is no terminal, else never)")
     session.add_argument("--gdb", action="store_true", help="wait for gdb on port 1234")
     session.add_argument("--display", action="store_true", help="show the guest's screen in a window")
-    session.add_argument("--serial-log", type=pathlib.Path, metavar="FILE", help="copy the serial line's text to FILE")
+    session.add_argument("--serial-log", type=pathlib.Path, metavar="FILE", help="copy the console's text to FILE")
     return parser
 
 
+def _split(arguments: list[str]) -> tuple[list[str], list[str] | None]:
+    """Our own words, and the program's after "--"."""
+    if "--" not in arguments:
+        return arguments, None
+    at = arguments.index("--")
+    return arguments[:at], arguments[at + 1 :]
+
+
 def _machine(options: argparse.Namespace, chosen_accelerator: str) -> qemu.Machine:
+    default_firmware = "bios" if options.boot_only and options.machine != "microvm" else "none"
+    arguments = options.kernel_args if options.boot_only else guest.kernel_arguments(options.kernel_args, trace=options.trace)
     machine = qemu.Machine(
         machine=options.machine,
-        firmware=options.firmware or ("none" if options.machine == "microvm" else "bios"),
+        firmware=options.firmware or default_firmware,
         cpus=options.cpus or (1 if options.icount else 2),
-        memory_mib=options.memory,
+        memory_mib=options.memory or (256 if options.boot_only else 512),
         cpu=options.cpu,
         accelerator=chosen_accelerator,
-        kernel_arguments=options.kernel_args,
+        kernel_arguments=arguments,
         icount=options.icount,
         medium=options.medium,
     )
     machine.check()
     return machine
+
+
+def _check(options: argparse.Namespace, program: list[str] | None, parser: argparse.ArgumentParser) -> None:
+    """Finds wrong arguments before anything is built."""
+    if options.accel == "kvm" and (options.icount or options.gdb):
+        raise ToolError("--icount and --gdb need TCG", status=2)
+    if program is not None and (not program or not program[0]):
+        parser.error("there is no program after --")
+    if options.boot_only and (program or options.root or options.image or options.layer):
+        parser.error("--boot-only boots without a root and a program")
+    if options.root and options.image:
+        parser.error("--root and --image exclude each other")
+    for path in (options.root, options.kernel, *options.layer):
+        if path and not path.exists():
+            raise ToolError(f"{path} does not exist", status=2)
+    machine = _machine(options, "tcg")
+    if options.kernel and machine.firmware != "none":
+        raise ToolError("--kernel needs --firmware none: our ISO boots multiboot2 kernels only", status=2)
 
 
 def _display_backend() -> str:
@@ -116,16 +195,21 @@ def _report(run: Run) -> int:
 
 
 def main(arguments: list[str]) -> int:
+    ours, program = _split(arguments)
     parser = _parser()
-    options = parser.parse_args(arguments)
-    deterministic = options.icount or options.gdb
-    if options.accel == "kvm" and deterministic:
-        raise ToolError("--icount and --gdb need TCG", status=2)
-    _machine(options, "tcg")  # finds wrong arguments before anything is built
+    options = parser.parse_args(ours)
+    _check(options, program, parser)
 
     install("run")
-    kernel = kernel_image(options.build_dir and options.build_dir.absolute(), build_first=not options.no_build)
-    chosen = "tcg" if deterministic else accelerator.choose(options.accel, kernel)
+    build_first = not options.no_build
+    if options.kernel:
+        kernel = KernelFile(options.kernel.absolute())
+    else:
+        kernel = kernel_image(options.build_dir and options.build_dir.absolute(), build_first=build_first)
+    if options.icount or options.gdb or (options.kernel and options.accel == "auto"):
+        chosen = "tcg"
+    else:
+        chosen = accelerator.choose(options.accel, kernel)
     machine = _machine(options, chosen)
     display = _display_backend() if options.display else "none"
     timeout = options.timeout
@@ -135,10 +219,61 @@ def main(arguments: list[str]) -> int:
     extra = ()
     if options.gdb:
         extra = ("-gdb", "tcp:127.0.0.1:1234", "-S")
-        say(f"Waiting for gdb:\n  gdb {kernel.with_symbols} -ex 'target remote 127.0.0.1:1234'")
-
+        symbols = getattr(kernel, "with_symbols", kernel.bootable)
+        say(f"Waiting for gdb:\n  gdb {symbols} -ex 'target remote 127.0.0.1:1234'")
+    if not options.boot_only:
+        return _run_program(program, machine, kernel, timeout, display, extra, options)
     say(f"Booting: {machine}")
     return _report(_boot_on_terminal(machine, kernel, timeout, display, extra, options))
+
+
+def _program(words: list[str] | None, options: argparse.Namespace) -> guest.Program:
+    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    environment = [f"{name}={os.environ[name]}" for name in options.host_env if name in os.environ]
+    if on_terminal:
+        environment.insert(0, f"TERM={os.environ.get('TERM', 'vt100')}")
+    return guest.Program(tuple(words or ()), (*environment, *options.env), options.cwd, options.uid, options.gid,
+                         options.hostname, on_terminal, errors_apart=not (on_terminal and sys.stderr.isatty()))
+
+
+def _run_program(words, machine, kernel, timeout, display, extra, options) -> int:
+    program = _program(words, options)
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(guest.temporary_folder())
+        layers = [guest.root_layer(options.root or options.image, folder)]
+        layers += [guest.root_layer(layer, folder) for layer in options.layer]
+        log = stack.enter_context(open(options.serial_log, "wb")) if options.serial_log else None
+        if program.on_terminal and words is None:
+            say(f"Booting: {machine}\n`exit` or Ctrl-A X leaves.")
+        shows_console = program.on_terminal or (options.trace and not log)
+
+        def on_console(data: bytes) -> None:
+            if shows_console:
+                _write(sys.stdout if program.on_terminal else sys.stderr, data)
+            if log:
+                log.write(data)
+                log.flush()
+
+        sinks = {"console": on_console, "stdout": lambda data: _write(sys.stdout, data),
+                 "stderr": lambda data: _write(sys.stderr, data)}
+        try:
+            result = guest.run_session(program, machine, kernel, layers, source=sys.stdin.fileno(), sinks=sinks,
+                                       timeout=timeout, qemu_options=extra, display=display,
+                                       build_first=not options.no_build)
+        except guest.UserLeft:
+            say("")
+            return 0
+    if result.failure:
+        if result.status == guest.STATUS_KERNEL_FAILED and not shows_console:
+            sys.stderr.write(guest.last_words(result.console))
+        what = words[0] if words and result.status in (126, 127) else "tools/run"
+        say(f"{what}: {result.failure}")
+    return result.status
+
+
+def _write(stream, data: bytes) -> None:
+    stream.buffer.write(data)
+    stream.buffer.flush()
 
 
 def _boot_on_terminal(machine, kernel, timeout, display, extra, options) -> Run:
@@ -146,8 +281,7 @@ def _boot_on_terminal(machine, kernel, timeout, display, extra, options) -> Run:
     log = open(options.serial_log, "wb") if options.serial_log else None
 
     def show(data: bytes) -> None:
-        sys.stdout.buffer.write(screen.feed(data))
-        sys.stdout.buffer.flush()
+        _write(sys.stdout, screen.feed(data))
         if log:
             log.write(data)
             log.flush()
@@ -156,8 +290,7 @@ def _boot_on_terminal(machine, kernel, timeout, display, extra, options) -> Run:
         run = qemu.boot(machine, kernel, timeout=timeout, on_text=show, interactive=sys.stdin.isatty(),
                         display=display, extra=extra, stop_at_panic=not (options.gdb or options.display))
     finally:
-        sys.stdout.buffer.write(screen.rest())
-        sys.stdout.buffer.flush()
+        _write(sys.stdout, screen.rest())
         if log:
             log.close()
     return run

@@ -6,6 +6,7 @@
 /// Without a simulation (plain unit tests) there is one CPU, interrupts are a flag, and
 /// interleave() only counts. docs/simulated-machine.md explains the whole.
 
+#include "arch/long_mode/frame.h"
 #include "arch/long_mode_format.h"
 #include "kernel/base/address.h"
 #include "kernel/base/per_cpu_forward.h"
@@ -131,16 +132,32 @@ inline bool has_gigabyte_pages() {
 /// moment ends; outside one it is what host::set_clock last said.
 Nanoseconds monotonic_now();
 
-struct TrapFrame {
-    u64 instruction_pointer = 0;
+namespace host {
+
+/// How far a thread is in its user program; see arch/host/user_mode.cpp.
+struct UserMode {
+    bool in_user = false;       // user code, as opposed to the kernel on its behalf
+    bool executing = false;     // … inside a function of the program
+    u64 function = 0;           // the entry address of that function
+    u32 handlers_to_start = 0;  // signal frames whose handlers have not begun
 };
+
+}  // namespace host
 
 /// A thread that does not run is a fiber.
 struct ThreadContext {
     host::Fiber fiber;
     u64* vector_pattern = nullptr;  // what its vector registers hold; null for a thread without
-    void* vector_state = nullptr;
-    u64* canary = nullptr;  // lowest word of the stack, checked when the thread is switched out
+    u64* canary = nullptr;          // lowest word of the stack, checked when the thread is switched out
+    void* stack_top = nullptr;
+    usize stack_size = 0;
+    UserState user;
+    TrapFrame frame{};  // the registers of its user program
+    host::UserMode mode;
 };
+
+inline u64 speculation_safe_index(u64 index, u64 limit) {
+    return index < limit ? index : 0;
+}
 
 }  // namespace cairn::arch

@@ -2,6 +2,7 @@
 /// The inline part of arch/arch.h on a PC. Every asm block reads or writes only what its
 /// operands name; offsets into PerCpu are asserted in arch/x86_64/cpu/layout_check.cpp.
 
+#include "arch/long_mode/frame.h"
 #include "arch/long_mode_format.h"
 #include "kernel/base/address.h"
 #include "kernel/base/per_cpu_forward.h"
@@ -107,20 +108,19 @@ bool has_gigabyte_pages();
 Nanoseconds monotonic_now();
 
 // --- Threads ------------------------------------------------------------------------------------
-/// Registers as the trap and system call entries save them, lowest address first.
-struct TrapFrame {
-    u64 r15, r14, r13, r12, r11, r10, r9, r8;
-    u64 rbp, rdi, rsi, rdx, rcx, rbx, rax;
-    u64 vector;      // exception number; for a system call its number
-    u64 error_code;  // zero where the CPU pushes none
-    u64 rip, cs, rflags, rsp, ss;
-};
-
 /// What a thread that does not run has left behind. The callee-saved registers are on its stack.
 struct ThreadContext {
     u64 stack_pointer = 0;
     u64 stack_top = 0;             // where system calls and interrupts from user mode begin
-    void* vector_state = nullptr;  // XSAVE area, or null for a thread that owns none
+    void* vector_state = nullptr;  // XSAVE area, or null for a thread that owns no user registers
+    UserState user;                // valid like vector_state
 };
+
+inline u64 speculation_safe_index(u64 index, u64 limit) {
+    u64 mask;
+    // SAFETY: arithmetic: all ones if index is below limit. The processor does not guess its outcome.
+    asm("cmpq %2, %1\n\tsbbq %0, %0" : "=r"(mask) : "r"(index), "r"(limit) : "cc");
+    return index & mask;
+}
 
 }  // namespace cairn::arch

@@ -1,0 +1,21 @@
+#pragma once
+/// User registers that lie in no frame, moved between the CPU and a thread's context. All functions act on
+/// the calling CPU's registers; where they belong to the calling thread, it may be preempted.
+
+#include "arch/arch.h"
+
+namespace cairn::arch {
+
+constexpr usize kVectorAlignment = 64;  // of XSAVE; FXSAVE wants 16
+
+/// The area as context_add_vector_state allocates it, in the ABI's default state.
+void initialize_vector_area(void* area);
+
+void save_vector_state(void* area);
+void load_vector_state(const void* area);
+
+/// Segment selectors and bases. Interrupts off.
+void save_user_state(UserState& state);
+void load_user_state(const UserState& state);
+
+}  // namespace cairn::arch

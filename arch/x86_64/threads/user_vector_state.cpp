@@ -1,0 +1,147 @@
+/// Vector registers to and from signal frames: XSAVE and XRSTOR on user memory itself. A fault sleeps in
+/// kernel_trap like that of any copy; the instruction starts again then, and a switch of threads in
+/// between saves and loads whatever the registers hold.
+
+#include <cstddef>
+
+#include "arch/long_mode/user_state.h"
+#include "arch/x86_64/cpu/cpu_state.h"
+#include "arch/x86_64/memory/user_access.h"
+#include "arch/x86_64/threads/user_registers.h"
+#include "arch/x86_64/traps/fixup.h"
+
+namespace cairn::arch {
+
+namespace {
+
+constexpr u64 kXstateBv = kLegacyVectorSize;  // first word of the header
+
+/// Initial contents of everything that XRSTOR reads when all register sets are marked as initial.
+struct alignas(kVectorAlignment) InitialArea {
+    u16 control_word = 0x37f;
+    u8 other[22] = {};
+    u32 mxcsr = 0x1f80;
+    u8 rest[kLegacyVectorSize + kXsaveHeaderSize - 28] = {};
+};
+static_assert(offsetof(InitialArea, mxcsr) == kMxcsrOffset);
+static_assert(sizeof(InitialArea) == kLegacyVectorSize + kXsaveHeaderSize);
+constexpr InitialArea kInitialArea;
+
+void load_initial(u64 features) {
+    // SAFETY: the area is constant and as large as the instruction looks at.
+    if (!cpu_features().xsave) {
+        asm volatile("fxrstor64 %0" : : "m"(kInitialArea));
+    } else {
+        asm volatile("xrstor64 %0"
+                     :
+                     : "m"(kInitialArea), "a"(static_cast<u32>(features)), "d"(static_cast<u32>(features >> 32)));
+    }
+}
+
+bool xsave_to_user(u64 to, u64 features) {
+    u32 failed = 1;
+    UserAccess access;
+    // SAFETY: `to` was tested to be user space; a fault ends at label 2 with `failed` as it was. Plain XSAVE
+    // writes register sets in their initial state, too.
+    asm volatile(
+        "1:\n\t"
+        "xsave64 (%[to])\n\t"
+        "xorl %[failed], %[failed]\n"
+        "2:\n\t" FIXUP("1b", "2b")
+        : [failed] "+r"(failed)
+        : [to] "r"(to), "a"(static_cast<u32>(features)), "d"(static_cast<u32>(features >> 32))
+        : "memory", "cc");
+    return failed == 0;
+}
+
+bool fxsave_to_user(u64 to) {
+    u32 failed = 1;
+    UserAccess access;
+    // SAFETY: as above.
+    asm volatile(
+        "1:\n\t"
+        "fxsave64 (%[to])\n\t"
+        "xorl %[failed], %[failed]\n"
+        "2:\n\t" FIXUP("1b", "2b")
+        : [failed] "+r"(failed)
+        : [to] "r"(to)
+        : "memory", "cc");
+    return failed == 0;
+}
+
+bool xrstor_from_user(u64 from, u64 features) {
+    u32 failed = 1;
+    UserAccess access;
+    // SAFETY: `from` was tested to be user space. What the processor finds wrong with the contents is a
+    // general protection exception, which ends at label 2 like a page fault that nobody resolved.
+    asm volatile(
+        "1:\n\t"
+        "xrstor64 (%[from])\n\t"
+        "xorl %[failed], %[failed]\n"
+        "2:\n\t" FIXUP("1b", "2b")
+        : [failed] "+r"(failed)
+        : [from] "r"(from), "a"(static_cast<u32>(features)), "d"(static_cast<u32>(features >> 32))
+        : "memory", "cc");
+    return failed == 0;
+}
+
+bool fxrstor_from_user(u64 from) {
+    u32 failed = 1;
+    UserAccess access;
+    // SAFETY: as above.
+    asm volatile(
+        "1:\n\t"
+        "fxrstor64 (%[from])\n\t"
+        "xorl %[failed], %[failed]\n"
+        "2:\n\t" FIXUP("1b", "2b")
+        : [failed] "+r"(failed)
+        : [from] "r"(from)
+        : "memory", "cc");
+    return failed == 0;
+}
+
+}  // namespace
+
+Result<void> save_vector_state_to_user(VirtualAddress to) {
+    const CpuFeatures& features = cpu_features();
+    if (!is_aligned(to.value, kVectorAlignment) || !in_user_space(to, features.vector_state_size)) {
+        return fail(Errno::efault);
+    }
+    u64 address = speculation_safe_index(to.value, user_space_end().value);
+    if (!features.xsave) {
+        return fxsave_to_user(address) ? Result<void>() : fail(Errno::efault);
+    }
+    // XSAVE keeps most of the header. Legacy registers count as present, so that a handler that only knows
+    // them can change them.
+    u64 present = 0;
+    bool written = clear_user({address + kXstateBv}, kXsaveHeaderSize) == 0 &&
+                   xsave_to_user(address, features.vector_mask) &&
+                   copy_from_user(&present, {address + kXstateBv}, sizeof present) == 0;
+    present |= kLegacyFeatures;
+    written = written && copy_to_user({address + kXstateBv}, &present, sizeof present) == 0;
+    return written ? Result<void>() : fail(Errno::efault);
+}
+
+Result<void> load_vector_state_from_user(VirtualAddress from, u64 features, bool has_header) {
+    u64 all = cpu_features().vector_mask;
+    usize size = has_header ? vector_state_size() : kLegacyVectorSize;
+    bool loaded = false;
+    if (in_user_space(from, size)) {
+        u64 address = speculation_safe_index(from.value, user_space_end().value);
+        loaded = has_header ? xrstor_from_user(address, features) : fxrstor_from_user(address);
+    }
+    if (!loaded) {
+        reset_vector_registers();
+        return fail(Errno::efault);
+    }
+    if ((all & ~features) != 0) {
+        load_initial(all & ~features);
+    }
+    return {};
+}
+
+void reset_vector_registers() {
+    load_initial(cpu_features().vector_mask);
+}
+
+}  // namespace cairn::arch

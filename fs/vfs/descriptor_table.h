@@ -1,0 +1,88 @@
+#pragma once
+/// FileDescriptorTable: the descriptors of a process, or of several that share it (CLONE_FILES). Grows as needed up to
+/// RLIMIT_NOFILE. Looking a descriptor up writes nothing shared but the file's count, and not even that when the
+/// table belongs to one thread (DescriptorReference).
+///
+/// `lock_` (rank DescriptorTable) protects the slots; they are read under a ReadGuard. What is closed is taken out
+/// under the lock and released outside it (trap G).
+
+#include "fs/vfs/file.h"
+
+namespace cairn::vfs {
+
+/// A descriptor number as a system call gets it.
+struct Fd {
+    i32 value = -1;
+};
+
+class FileDescriptorTable : public RefCounted<FileDescriptorTable> {
+public:
+    static Result<Ref<FileDescriptorTable>> create();
+    /// For fork: the same descriptors, sharing the open files. ENOMEM.
+    Result<Ref<FileDescriptorTable>> copy();
+    /// For close_range(CLOSE_RANGE_UNSHARE): a copy of those outside [first, last].
+    Result<Ref<FileDescriptorTable>> copy_without(u32 first, u32 last);
+
+    /// EBADF. O_PATH files count as EBADF unless `paths_too`.
+    Result<Ref<File>> find(Fd fd, bool paths_too = false);
+
+    /// A slot that is taken but empty; install() fills it, the destructor gives it back.
+    class [[nodiscard]] Reservation {
+    public:
+        Reservation(Reservation&& other) noexcept;
+        ~Reservation();
+        Fd fd() const { return fd_; }
+        /// The descriptor exists from now on.
+        Fd install(Ref<File> file) &&;
+
+    private:
+        friend class FileDescriptorTable;
+        Reservation(FileDescriptorTable& table, Fd fd) : table_(&table), fd_(fd) {}
+        FileDescriptorTable* table_;
+        Fd fd_;
+    };
+    /// The lowest free number that is at least `minimum`. EMFILE at `limit` (RLIMIT_NOFILE), ENOMEM.
+    Result<Reservation> reserve(u64 limit, bool close_on_exec, u32 minimum = 0);
+    /// reserve() and install() in one.
+    Result<Fd> add(Ref<File> file, u64 limit, bool close_on_exec, u32 minimum = 0);
+
+    /// dup2(2), dup3(2): what was there is closed. EBADF (limit), EBUSY (reserved, not yet installed), ENOMEM.
+    Result<Fd> replace(OperationContext& context, Fd target, Ref<File> file, bool close_on_exec, u64 limit);
+    /// close(2); releases the caller's record locks. EBADF, or descriptor_closed()'s error.
+    Result<void> close(OperationContext& context, Fd fd);
+    void close_range(OperationContext& context, u32 first, u32 last);
+    void set_close_on_exec_range(u32 first, u32 last);
+
+    Result<bool> close_on_exec(Fd fd);
+    Result<void> set_close_on_exec(Fd fd, bool value);
+    /// E11: takes out every descriptor that is marked, under the lock, and closes them outside it.
+    void close_marked(OperationContext& context);
+    /// The last user is gone: closes everything.
+    void close_all(OperationContext& context);
+
+    /// The lowest descriptor >= `from` that is in use; for /proc/PID/fd and poll. None: nullopt.
+    std::optional<Fd> next_used(u32 from);
+    u32 count();
+
+    FileDescriptorTable() = default;
+    ~FileDescriptorTable();
+
+    /// How many threads use the table; kept by kernel/task, whose last one calls close_all().
+    Atomic<u32> users{1};
+
+private:
+    friend class Reservation;
+    struct Slots;
+    Result<void> grow(u32 wanted);
+    Result<Ref<FileDescriptorTable>> copy_if(u32 hole_first, u32 hole_last);
+    Ref<File> take_out_locked(Slots& slots, u32 fd) REQUIRES(lock_);
+    static Result<void> finish_close(OperationContext& context, File& file);
+    void give_back(Fd fd);
+    template <typename Choose>
+    void close_chosen(OperationContext& context, Choose choose);
+
+    SpinLock<LockRank::DescriptorTable> lock_;
+    Atomic<Slots*> slots_{nullptr};  // written under lock_
+};
+
+}  // namespace cairn::vfs

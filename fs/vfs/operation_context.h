@@ -1,0 +1,58 @@
+#pragma once
+/// OperationContext: what the filesystems need to know of whoever calls. They know no tasks: credentials,
+/// root and working directory, limits and identity come in here, and what a terminal must ask about jobs is
+/// behind JobControl, which kernel/task implements. A local value of one system call.
+
+#include "fs/vfs/credentials.h"
+#include "kernel/base/types.h"
+
+namespace cairn::vfs {
+
+class FilesystemContext;
+
+/// Who holds a POSIX record lock: the descriptor table, or for flock and OFD locks the open file.
+using LockOwner = const void*;
+
+struct OperationContext {
+    const Credentials& credentials;
+    FilesystemContext& filesystem;
+    u64 file_size_limit =
+        ~u64{0};  // RLIMIT_FSIZE: a write that begins beyond it gets EFBIG (and SIGXFSZ from the call)
+    LockOwner lock_owner = nullptr;
+    i32 process = 0;        // the caller's process and
+    i32 thread = 0;         // thread id
+    i32 session = 0;        // its session and
+    i32 process_group = 0;  // process group
+    bool session_leader = false;
+};
+
+/// How the terminal layer and F_SETOWN reach processes. g_kernel.job_control; implemented by kernel/task.
+class JobControl {
+public:
+    /// Sends a signal from the kernel to every process of a group. No such group: nothing. Any context that holds no
+    /// lock of rank PidTable or inner (interrupt handlers hand over to a thread first).
+    virtual void signal_group(i32 process_group, i32 signal) = 0;
+    /// To a process (positive), as F_SETOWN's target.
+    virtual void signal_process(i32 process, i32 signal) = 0;
+    /// SIGHUP and SIGCONT for the session leader and the foreground group when a terminal hangs up.
+    virtual void hang_up_session(i32 session, i32 foreground_group) = 0;
+    /// Whether the calling thread blocks or ignores the signal (SIGTTIN, SIGTTOU).
+    virtual bool caller_blocks_or_ignores(i32 signal) = 0;
+    /// Whether no member of the group has a parent in the session but outside the group.
+    virtual bool is_orphaned(i32 process_group) = 0;
+    /// Whether the group exists and belongs to the session (tcsetpgrp).
+    virtual bool group_in_session(i32 process_group, i32 session) = 0;
+
+    /// The controlling terminal of the caller's session, as an opaque object of the terminal layer.
+    virtual void* controlling_terminal() = 0;
+    /// Makes `terminal` the controlling terminal of the caller's session, whose leader it is; null takes it away
+    /// (from the whole session).
+    virtual void set_controlling_terminal(void* terminal) = 0;
+    /// Takes the terminal away from a session, when it hangs up.
+    virtual void clear_controlling_terminal(i32 session) = 0;
+
+protected:
+    ~JobControl() = default;
+};
+
+}  // namespace cairn::vfs

@@ -1,0 +1,55 @@
+#pragma once
+/// OwnArray<T>: the one owner of a heap array whose size is known only at run time. For plain values: the elements
+/// start out as zero bytes would make them (value-initialised), and nothing is grown in place.
+
+#include <span>
+#include <type_traits>
+
+#include "kernel/base/own.h"
+
+namespace cairn {
+
+template <typename T>
+class [[nodiscard]] OwnArray {
+public:
+    static_assert(std::is_trivially_destructible_v<T>, "elements are dropped without a word");
+
+    constexpr OwnArray() = default;
+    OwnArray(OwnArray&& other) noexcept
+        : elements_(std::exchange(other.elements_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    OwnArray& operator=(OwnArray&& other) noexcept {
+        std::swap(elements_, other.elements_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+    ~OwnArray() { heap_free(elements_, size_ * sizeof(T), alignof(T)); }
+
+    /// ENOMEM. No elements: no allocation.
+    static Result<OwnArray> create(usize size) {
+        OwnArray array;
+        if (size == 0) {
+            return array;
+        }
+        if (size > ~usize{0} / sizeof(T)) {
+            return fail(Errno::enomem);
+        }
+        array.elements_ = static_cast<T*>(heap_allocate(size * sizeof(T), alignof(T)));
+        if (array.elements_ == nullptr) {
+            return fail(Errno::enomem);
+        }
+        array.size_ = size;
+        std::uninitialized_value_construct_n(array.elements_, size);
+        return array;
+    }
+
+    usize size() const { return size_; }
+    T* data() const { return elements_; }
+    T& operator[](usize index) const { return elements_[index]; }
+    std::span<T> span() const { return {elements_, size_}; }
+
+private:
+    T* elements_ = nullptr;
+    usize size_ = 0;
+};
+
+}  // namespace cairn

@@ -1,0 +1,300 @@
+#include "kernel/signal/deliver.h"
+
+#include <cstring>
+
+#include "kernel/base/log.h"
+#include "kernel/signal/process_timers.h"
+#include "kernel/signal/send.h"
+#include "kernel/signal/stop.h"
+#include "kernel/task/exit.h"
+
+namespace cairn::signal {
+
+using task::RestartKind;
+using task::Task;
+using task::ThreadGroup;
+
+namespace {
+
+constexpr i32 kOnStack = 1, kDisabled = 2;
+constexpr i32 kAutoDisarm = static_cast<i32>(1u << 31);
+constexpr u64 kRestartSystemCall = 219;  // restart_syscall(2)
+
+/// Takes the next signal for the calling thread: synchronous ones, its own, the process's. The lock is held.
+bool take_locked(Task& self, SignalSet allowed, SignalInfo& info, QueuedSignalList& freed) {
+    PosixTimer* timer = nullptr;
+    if (!self.pending.take(allowed & kSynchronous, info, freed, &timer) &&
+        !self.pending.take(allowed, info, freed, &timer) &&
+        !self.group().pending.take(allowed, info, freed, &timer)) {
+        return false;
+    }
+    if (timer != nullptr) {
+        note_timer_delivered_locked(*timer, info);
+    }
+    return true;
+}
+
+bool on_alternate_stack(const Task& self, u64 stack_pointer) {
+    const arch::SignalStack& stack = self.alternate_stack;
+    if ((stack.flags & kAutoDisarm) != 0) {
+        return false;
+    }
+    return stack.size != 0 && stack_pointer > stack.base && stack_pointer - stack.base <= stack.size;
+}
+
+/// The call that a handler interrupts (signal(7)): EINTR, or again after the handler.
+void restart_before_handler(Task& self, arch::TrapFrame& frame, const SignalAction& action) {
+    const RestartKind kind = std::exchange(self.restart, RestartKind::None);
+    if (kind == RestartKind::None || !arch::in_syscall(frame)) {
+        return;
+    }
+    if (kind == RestartKind::Always ||
+        (kind == RestartKind::HandlerDecides && (action.flags & SignalAction::kRestart) != 0)) {
+        arch::restart_syscall(frame, self.restart_number);
+    }
+}
+
+/// No handler has run: every interrupted call goes on.
+void restart_without_handler(Task& self, arch::TrapFrame& frame) {
+    const RestartKind kind = std::exchange(self.restart, RestartKind::None);
+    if (kind == RestartKind::None || !arch::in_syscall(frame)) {
+        return;
+    }
+    arch::restart_syscall(frame, kind == RestartKind::Continuation ? kRestartSystemCall : self.restart_number);
+}
+
+void run_handler(Task& self, arch::TrapFrame& frame, const SignalInfo& info, const SignalAction& action) {
+    restart_before_handler(self, frame, action);
+    std::byte siginfo[128] = {};
+    std::memcpy(siginfo, &info, sizeof info);
+    const u64 stack_pointer = arch::stack_pointer(frame).value;
+    const bool already = on_alternate_stack(self, stack_pointer);
+    const bool enter = (action.flags & SignalAction::kOnStack) != 0 && self.alternate_stack.size != 0 && !already;
+    arch::SignalStack shown = self.alternate_stack;
+    shown.flags = self.alternate_stack.size == 0 ? kDisabled : (already ? kOnStack : 0) | (shown.flags & kAutoDisarm);
+    const u64 mask = self.restore_saved_mask ? self.saved_mask.bits : self.blocked.bits;
+    const arch::SignalFrameRequest request{.signal = info.signal,
+                                           .siginfo = siginfo,
+                                           .handler = action.handler,
+                                           .restorer = action.restorer,
+                                           .mask = mask,
+                                           .alternate_stack = shown,
+                                           .enter_alternate_stack = enter,
+                                           .confine_to_alternate = enter || already,
+                                           .trap_number = self.fault_number,
+                                           .trap_error_code = self.fault_error,
+                                           .fault_address = self.fault_address};
+    if (!arch::push_signal_frame(frame, request).ok()) {
+        log_info("signal", "{}[{}]: no room for the frame of signal {} at {:#x}", self.name().view(), self.number(),
+                 info.signal, stack_pointer);
+        if (info.signal == kSigSegv) {
+            // The handler of SIGSEGV is what cannot run.
+            SpinLockGuard guard(self.group().lock);
+            static_cast<void>(self.group().handlers->exchange(kSigSegv, {}));
+        }
+        force(SignalInfo::from_kernel(kSigSegv));
+        return;
+    }
+    self.restore_saved_mask = false;
+    if (enter && (self.alternate_stack.flags & kAutoDisarm) != 0) {
+        self.alternate_stack = {0, kDisabled, 0, 0};
+    }
+    SignalSet blocked = self.blocked | action.mask;
+    if ((action.flags & SignalAction::kNoDefer) == 0) {
+        blocked.add(info.signal);
+    }
+    set_blocked(blocked);
+}
+
+/// The default action ends the process.
+[[noreturn]] void die_of(Task& self, i32 signal) {
+    const bool core = kCoreSignals.has(signal);
+    if (core) {
+        log_info("signal", "{}[{}] ended by signal {} at {:#x}, address {:#x}", self.name().view(), self.number(), signal,
+                 arch::instruction_pointer(arch::user_frame(self.thread().context())).value, self.fault_address);
+    }
+    ThreadGroup& group = self.group();
+    // The flag says that a core was dumped: only where the limit lets one be written.
+    const bool dumped = core && group.limits[task::Resource::Core].soft != 0;
+    task::exit_process(signal | (dumped ? 0x80 : 0));
+}
+
+enum class Taken : u8 { Nothing, Continue, Handled };
+
+/// One signal, or one other thing that is pending.
+Taken handle_one(Task& self, arch::TrapFrame& frame) {
+    ThreadGroup& group = self.group();
+    QueuedSignalList freed;
+    SignalInfo info;
+    SignalAction action;
+    {
+        SpinLockGuard guard(group.lock);
+        if (group.exiting || self.must_exit || group.parent_event != 0 || group.stopped) {
+            return Taken::Continue;  // not for this function
+        }
+        if (!take_locked(self, ~self.blocked, info, freed)) {
+            recompute_pending_locked(self);
+            return Taken::Nothing;
+        }
+        action = group.handlers->take_for_delivery(info.signal);
+        if (kStopSignals.has(info.signal)) {
+            self.stop_dequeued = true;
+        }
+    }
+    if (action.has_handler()) {
+        run_handler(self, frame, info, action);
+        return Taken::Handled;
+    }
+    if (action.ignores(info.signal)) {
+        return Taken::Continue;
+    }
+    if (group.is_init && info.signal != kSigKill && info.code <= 0) {
+        return Taken::Continue;  // only a fault of its own ends the first process
+    }
+    if (kStopSignals.has(info.signal)) {
+        begin_stop(self, info.signal);
+        return Taken::Continue;
+    }
+    die_of(self, info.signal);
+}
+
+}  // namespace
+
+void handle_pending(arch::TrapFrame& frame) {
+    Task& self = task::current_task();
+    ThreadGroup& group = self.group();
+    for (;;) {
+        bool ending = false;
+        bool stopped = false;
+        i32 event = 0;
+        {
+            SpinLockGuard guard(group.lock);
+            ending = group.exiting || self.must_exit;
+            stopped = group.stopped;
+            event = std::exchange(group.parent_event, 0);
+        }
+        if (ending) {
+            task::exit_thread_at_request();
+        }
+        if (event != 0) {
+            tell_parent(group, event);
+            continue;
+        }
+        if (stopped) {
+            stop_here(self);
+            continue;
+        }
+        switch (handle_one(self, frame)) {
+            case Taken::Continue:
+                continue;
+            case Taken::Handled:
+                return;  // further signals come when the loop of kernel_prepare_user_return looks again
+            case Taken::Nothing:
+                break;
+        }
+        restart_without_handler(self, frame);
+        if (self.restore_saved_mask) {
+            self.restore_saved_mask = false;
+            set_blocked(self.saved_mask);
+            continue;
+        }
+        return;
+    }
+}
+
+void set_temporary_mask(SignalSet mask) {
+    Task& self = task::current_task();
+    self.saved_mask = self.blocked;
+    self.restore_saved_mask = true;
+    set_blocked(mask & ~kUnblockable);
+}
+
+bool take_pending(SignalSet set, SignalInfo& info) {
+    Task& self = task::current_task();
+    QueuedSignalList freed;
+    SpinLockGuard guard(self.group().lock);
+    const bool taken = take_locked(self, set, info, freed);
+    recompute_pending_locked(self);
+    return taken;
+}
+
+Result<SignalInfo> wait_for_signal(SignalSet set, Nanoseconds deadline) {
+    Task& self = task::current_task();
+    ThreadGroup& group = self.group();
+    set = set & ~kUnblockable;
+    SignalInfo info;
+    if (take_pending(set, info)) {
+        return info;
+    }
+    if (deadline.value == 0) {
+        return fail(Errno::eagain);
+    }
+    // What is waited for is unblocked meanwhile, so that it is directed here and ends the sleep like any other.
+    {
+        SpinLockGuard guard(group.lock);
+        self.really_blocked = self.blocked;
+        self.blocked = self.blocked & ~set;
+        recompute_pending_locked(self);
+    }
+    sync::Parking parking;
+    const sync::WakeReason reason = parking.sleep(sync::SleepKind::Interruptible, deadline);
+    QueuedSignalList freed;
+    SpinLockGuard guard(group.lock);
+    self.blocked = self.really_blocked;
+    self.really_blocked = {};
+    const bool taken = take_locked(self, set, info, freed);
+    recompute_pending_locked(self);
+    if (taken) {
+        return info;
+    }
+    return fail(reason == sync::WakeReason::TimedOut ? Errno::eagain : Errno::eintr);
+}
+
+Result<void> return_from_handler(arch::TrapFrame& frame) {
+    Task& self = task::current_task();
+    Result<arch::SignalReturn> state = arch::pop_signal_frame(frame);
+    if (!state.ok()) {
+        log_info("signal", "{}[{}]: bad signal frame", self.name().view(), self.number());
+        force(SignalInfo::from_kernel(kSigSegv));
+        return state.failure();
+    }
+    self.restart = RestartKind::None;
+    set_blocked(SignalSet{state.value().mask});
+    // A program may have changed uc_stack; what sigaltstack would refuse is passed over (sigreturn(2)).
+    static_cast<void>(set_alternate_stack(state.value().alternate_stack, arch::stack_pointer(frame).value));
+    return {};
+}
+
+Result<void> set_alternate_stack(const arch::SignalStack& fresh, u64 stack_pointer) {
+    Task& self = task::current_task();
+    if (on_alternate_stack(self, stack_pointer)) {
+        return fail(Errno::eperm);
+    }
+    const i32 mode = fresh.flags & ~kAutoDisarm;
+    if (mode != 0 && mode != kOnStack && mode != kDisabled) {
+        return fail(Errno::einval);
+    }
+    if (mode == kDisabled) {
+        self.alternate_stack = {0, kDisabled, 0, 0};
+        return {};
+    }
+    constexpr u64 kLeast = 2048;  // MINSIGSTKSZ
+    if (fresh.size < kLeast || fresh.size < arch::minimum_signal_stack()) {
+        return fail(Errno::enomem);
+    }
+    self.alternate_stack = {fresh.base, fresh.flags & kAutoDisarm, 0, fresh.size};
+    return {};
+}
+
+arch::SignalStack alternate_stack_seen(u64 stack_pointer) {
+    Task& self = task::current_task();
+    arch::SignalStack seen = self.alternate_stack;
+    if (seen.size == 0) {
+        seen.flags = kDisabled;
+    } else {
+        seen.flags = (on_alternate_stack(self, stack_pointer) ? kOnStack : 0) | (seen.flags & kAutoDisarm);
+    }
+    return seen;
+}
+
+}  // namespace cairn::signal

@@ -1,0 +1,33 @@
+#include "kernel/signal/handlers.h"
+
+namespace cairn::signal {
+
+Result<Ref<SignalHandlers>> SignalHandlers::copy() {
+    Ref<SignalHandlers> other = TRY(create());
+    SpinLockPairGuard guard(lock_, other->lock_);
+    for (i32 i = 0; i < kSignals; ++i) {
+        other->actions_[i] = actions_[i];
+    }
+    return other;
+}
+
+SignalAction SignalHandlers::take_for_delivery(i32 signal) {
+    SpinLockGuard guard(lock_);
+    SignalAction& action = actions_[signal - 1];
+    SignalAction taken = action;
+    if (taken.has_handler() && (taken.flags & SignalAction::kResetHandler) != 0) {
+        action.handler = SignalAction::kDefault;
+    }
+    return taken;
+}
+
+void SignalHandlers::reset_handlers() {
+    SpinLockGuard guard(lock_);
+    for (SignalAction& action : actions_) {
+        const u64 handler = action.has_handler() ? SignalAction::kDefault : action.handler;
+        action = SignalAction{};
+        action.handler = handler;
+    }
+}
+
+}  // namespace cairn::signal

@@ -1,0 +1,41 @@
+#pragma once
+/// Sending signals: kill(2), tgkill(2), the kernel's own, and faults. Rules: process.md S01, S02.
+
+#include "kernel/signal/signal.h"
+#include "kernel/task/task.h"
+
+namespace cairn::signal {
+
+/// Whether a signal that finds no memory or room for its siginfo is an error (sigqueue: EAGAIN) or goes without it.
+enum class WithoutInfo : u8 { Allowed, Fails };
+
+/// To a process (any thread that does not block it) or to one thread. Takes the group's lock; the task table's may be
+/// held. A process or thread that ends swallows it. EAGAIN.
+Result<void> send_to_process(task::ThreadGroup& process, const SignalInfo& info,
+                             WithoutInfo without = WithoutInfo::Allowed);
+Result<void> send_to_thread(task::Task& task, const SignalInfo& info, WithoutInfo without = WithoutInfo::Allowed);
+/// A timer's entry, which is preallocated: queued unless it still is. The group's lock is not held.
+void send_timer_signal(task::ThreadGroup& process, task::Task* thread, QueuedSignal& entry);
+
+/// A fault of the calling thread (S05): a signal that it blocks or ignores kills it all the same.
+void force(const SignalInfo& info);
+/// SIGKILL for a process, from the kernel (out of memory, timers gone wrong).
+void kill_process(task::ThreadGroup& process);
+
+/// kill(2)'s permission: EPERM. Both processes' credentials are consistent sets.
+Result<void> check_may_signal(task::Task& sender, task::Task& target, i32 signal, bool same_session_continue);
+
+/// Under the group's lock: the group ends with `status` as wait(2) shows it; all threads are woken to end.
+void begin_group_exit_locked(task::ThreadGroup& group, i32 status);
+/// Under the group's lock: whether the thread has something to do at its next return to user mode; sets or clears its
+/// flag accordingly.
+void recompute_pending_locked(task::Task& task);
+/// The calling thread's new mask; takes the lock.
+void set_blocked(SignalSet mask);
+
+/// SIGCHLD and the like for a change of a child's state. The task table's lock is held, no group's.
+void notify_parent_locked(task::ThreadGroup& child, i32 code);
+enum class ParentWish : u8 { Keep, ReapAtOnce };
+ParentWish notify_parent_of_end_locked(task::ThreadGroup& child);
+
+}  // namespace cairn::signal

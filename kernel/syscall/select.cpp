@@ -1,0 +1,181 @@
+/// select(2) and pselect(2).
+
+#include <algorithm>
+#include <bit>
+
+#include "fs/event/poll_wait.h"
+#include "kernel/base/own_array.h"
+#include "kernel/syscall/polling.h"
+#include "kernel/syscall/signal_mask.h"
+#include "kernel/syscall/timeout.h"
+
+namespace cairn::syscall {
+
+namespace {
+
+/// What makes a descriptor readable, writable, exceptional (select(2), "Correspondence between select() and poll()").
+constexpr vfs::PollEvents kReadSet =
+    vfs::kPollReadNormal | vfs::kPollReadBand | vfs::kPollIn | vfs::kPollHup | vfs::kPollErr | vfs::kPollNval;
+constexpr vfs::PollEvents kWriteSet =
+    vfs::kPollWriteBand | vfs::kPollWriteNormal | vfs::kPollOut | vfs::kPollErr | vfs::kPollNval;
+constexpr vfs::PollEvents kExceptionalSet = vfs::kPollPri | vfs::kPollNval;
+constexpr vfs::PollEvents kSets[3] = {kReadSet, kWriteSet, kExceptionalSet};
+
+/// The three sets that go in and the three that come out: six rows of `words` words.
+class SelectSets {
+public:
+    static Result<SelectSets> fetch(const UserInOut<u64> (&user)[3], u32 count) {
+        const u32 words = (count + 63) / 64;
+        SelectSets sets(TRY(OwnArray<u64>::create(usize{6} * words)), words);
+        for (u32 set = 0; set < 3; ++set) {
+            if (!user[set].is_null()) {
+                TRY(mm::copy_in(sets.wanted(set), user[set].address(), words * sizeof(u64)));
+            }
+            if (count % 64 != 0) {
+                sets.wanted(set)[words - 1] &= (u64{1} << count % 64) - 1;
+            }
+        }
+        return sets;
+    }
+
+    Result<void> store(const UserInOut<u64> (&user)[3]) {
+        for (u32 set = 0; set < 3; ++set) {
+            if (!user[set].is_null()) {
+                TRY(mm::copy_out(user[set].address(), found(set), words_ * sizeof(u64)));
+            }
+        }
+        return {};
+    }
+
+    /// EBADF: a descriptor that is asked about is not open.
+    Result<void> check(vfs::FileDescriptorTable& table) {
+        for (u32 word = 0; word < words_; ++word) {
+            u64 bits = wanted(0)[word] | wanted(1)[word] | wanted(2)[word];
+            for (; bits != 0; bits &= bits - 1) {
+                static_cast<void>(
+                    TRY(table.find(Fd{static_cast<i32>(word * 64 + static_cast<u32>(std::countr_zero(bits)))})));
+            }
+        }
+        return {};
+    }
+
+    /// One look at all; how many bits are set in what comes out.
+    u64 look(vfs::FileDescriptorTable& table, event::PollWait& wait) {
+        u64 ready = 0;
+        for (u32 word = 0; word < words_; ++word) {
+            u64 bits = wanted(0)[word] | wanted(1)[word] | wanted(2)[word];
+            for (; bits != 0; bits &= bits - 1) {
+                ready += look_at(table, wait, word, static_cast<u32>(std::countr_zero(bits)));
+                if (ready != 0) {
+                    wait.stop_registering();
+                }
+            }
+        }
+        return ready;
+    }
+
+private:
+    SelectSets(OwnArray<u64> bits, u32 words) : bits_(std::move(bits)), words_(words) {}
+    u64* wanted(u32 set) { return bits_.data() + usize{set} * words_; }
+    u64* found(u32 set) { return bits_.data() + usize{3 + set} * words_; }
+
+    u32 look_at(vfs::FileDescriptorTable& table, event::PollWait& wait, u32 word, u32 bit) {
+        const u64 mask = u64{1} << bit;
+        vfs::PollEvents interest = 0;
+        for (u32 set = 0; set < 3; ++set) {
+            interest |= (wanted(set)[word] & mask) != 0 ? kSets[set] : 0;
+        }
+        Result<Ref<vfs::File>> file = table.find(Fd{static_cast<i32>(word * 64 + bit)});
+        const vfs::PollEvents events = file.ok() ? wait.look(*file.value(), interest) : vfs::kPollNval;
+        u32 ready = 0;
+        for (u32 set = 0; set < 3; ++set) {
+            if ((wanted(set)[word] & mask) != 0 && (events & kSets[set]) != 0) {
+                found(set)[word] |= mask;
+                ++ready;
+            }
+        }
+        return ready;
+    }
+
+    OwnArray<u64> bits_;
+    u32 words_;
+};
+
+/// What lies beyond the table cannot be open; Linux ignores it likewise, in steps of 64.
+u32 limit_count(Caller& self, i32 count) {
+    const u64 limit = std::max<u64>(self.descriptor_limit(), 64);
+    return static_cast<u32>(std::min<u64>(static_cast<u64>(count), (limit + 63) / 64 * 64));
+}
+
+Result<u64> select_until(Caller& self, i32 count, const UserInOut<u64> (&user)[3], Nanoseconds deadline) {
+    if (count < 0) {
+        return fail(Errno::einval);
+    }
+    SelectSets sets = TRY(SelectSets::fetch(user, limit_count(self, count)));
+    TRY(sets.check(self.descriptors()));
+    event::PollWait wait;
+    if (deadline.value == 0) {
+        wait.stop_registering();
+    }
+    u64 ready = 0;
+    sync::WakeReason reason = deadline.value == 0 ? sync::WakeReason::TimedOut : sync::WakeReason::Condition;
+    for (;;) {
+        wait.begin_round();
+        ready = sets.look(self.descriptors(), wait);
+        if (ready == 0 && wait.out_of_memory()) {
+            return fail(Errno::enomem);
+        }
+        if (ready != 0 || reason != sync::WakeReason::Condition) {
+            break;
+        }
+        wait.stop_registering();
+        reason = wait.sleep(deadline);
+    }
+    if (ready == 0 && reason == sync::WakeReason::Interrupted) {
+        return fail(Errno::eintr);
+    }
+    TRY(sets.store(user));
+    return ready;
+}
+
+}  // namespace
+
+/// select(2). Linux tells how much time is left.
+Result<u64> sys_select(Caller& self, i32 count, UserInOut<u64> readable, UserInOut<u64> writable,
+                       UserInOut<u64> exceptional, UserInOut<TimeValue> timeout) {
+    Nanoseconds deadline = Nanoseconds::never();
+    if (!timeout.is_null()) {
+        const TimeValue time = TRY(timeout.fetch());
+        if (time.seconds < 0 || time.microseconds < 0) {
+            return fail(Errno::einval);
+        }
+        // Microseconds may exceed a second here.
+        const Nanoseconds seconds = TRY(duration_of({time.seconds, 0}));
+        const Nanoseconds rest =
+            TRY(duration_of({time.microseconds / 1'000'000, time.microseconds % 1'000'000 * 1'000}));
+        const Nanoseconds duration = seconds + rest;
+        deadline = duration.value == 0 ? Nanoseconds{} : time::now() + duration;
+    }
+    Result<u64> ready = select_until(self, count, {readable, writable, exceptional}, deadline);
+    if (!timeout.is_null()) {
+        const u64 left = (deadline - time::now()).value / 1'000;
+        static_cast<void>(timeout.store({static_cast<i64>(left / 1'000'000), static_cast<i64>(left % 1'000'000)}));
+    }
+    return ready;
+}
+
+/// pselect(2): the sixth argument points to the mask and its size, since there are only six.
+Result<u64> sys_pselect6(Caller& self, i32 count, UserInOut<u64> readable, UserInOut<u64> writable,
+                         UserInOut<u64> exceptional, UserInOut<TimeSpecification> timeout, UserIn<MaskArgument> mask) {
+    MaskArgument argument{};
+    if (!mask.is_null()) {
+        argument = TRY(mask.fetch());
+    }
+    const Nanoseconds deadline = TRY(fetch_deadline(timeout));
+    TRY(set_temporary_mask(self, UserIn<u64>(argument.mask), argument.size));
+    Result<u64> ready = select_until(self, count, {readable, writable, exceptional}, deadline);
+    static_cast<void>(store_time_left(timeout, deadline));
+    return ready;
+}
+
+}  // namespace cairn::syscall

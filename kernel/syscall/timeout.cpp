@@ -1,0 +1,40 @@
+#include "kernel/syscall/timeout.h"
+
+namespace cairn::syscall {
+
+namespace {
+
+constexpr u64 kPerSecond = 1'000'000'000;
+
+}  // namespace
+
+Result<Nanoseconds> duration_of(const TimeSpecification& time) {
+    if (time.seconds < 0 || static_cast<u64>(time.nanoseconds) >= kPerSecond) {
+        return fail(Errno::einval);
+    }
+    const u64 seconds = static_cast<u64>(time.seconds);
+    if (seconds >= ~u64{0} / kPerSecond) {
+        return Nanoseconds::never();
+    }
+    return Nanoseconds::from_seconds(seconds) + Nanoseconds{static_cast<u64>(time.nanoseconds)};
+}
+
+Result<Nanoseconds> fetch_deadline(UserInOut<TimeSpecification> timeout) {
+    if (timeout.is_null()) {
+        return Nanoseconds::never();
+    }
+    const TimeSpecification time = TRY(timeout.fetch());
+    const Nanoseconds duration = TRY(duration_of(time));
+    // Zero is "do not wait", whatever the clock says.
+    return duration.value == 0 ? Nanoseconds{} : time::now() + duration;
+}
+
+Result<void> store_time_left(UserInOut<TimeSpecification> timeout, Nanoseconds deadline) {
+    if (timeout.is_null()) {
+        return {};
+    }
+    const Nanoseconds left = deadline - time::now();
+    return timeout.store({static_cast<i64>(left.value / kPerSecond), static_cast<i64>(left.value % kPerSecond)});
+}
+
+}  // namespace cairn::syscall

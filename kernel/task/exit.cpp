@@ -1,0 +1,293 @@
+#include "kernel/task/exit.h"
+
+#include "kernel/base/panic.h"
+#include "kernel/signal/process_timers.h"
+#include "kernel/signal/send.h"
+#include "kernel/signal/stop.h"
+#include "kernel/task/futex.h"
+#include "kernel/task/job_control.h"
+#include "kernel/task/terminal_hook.h"
+
+namespace cairn::task {
+
+namespace {
+
+/// Zombies whose parent does not care are reaped at once; their remains are collected here while the lock is held.
+class Remains {
+public:
+    static constexpr u32 kBatch = 8;
+    bool full() const { return count_ == kBatch; }
+    void add(ReapedProcess&& process) { processes_[count_++] = std::move(process); }
+
+private:
+    ReapedProcess processes_[kBatch];
+    u32 count_ = 0;
+};
+
+/// X04: who takes the children of a process that has ended: the nearest living ancestor that is a subreaper, else init.
+ThreadGroup& find_reaper(ThreadGroup& dying) {
+    if (dying.has_child_subreaper) {
+        for (ThreadGroup* ancestor = dying.parent; ancestor != nullptr; ancestor = ancestor->parent) {
+            if (ancestor->child_subreaper && !ancestor->zombie && ancestor->thread_count != 0) {
+                return *ancestor;
+            }
+        }
+    }
+    return *g_kernel.tasks->init;
+}
+
+/// A stopped group that becomes orphaned by this end is told, since nobody could continue it any more.
+void hang_up_if_orphaned(ThreadGroup& member, ThreadGroup& dying) {
+    if (!member.process_group) {
+        return;
+    }
+    ProcessGroup& group = **member.process_group;
+    if (is_orphaned_locked(group, &dying) && has_stopped_member_locked(group)) {
+        signal_group_locked(group, signal::kSigHup);
+        signal_group_locked(group, signal::kSigCont);
+    }
+}
+
+/// Gives one child to its new parent. The table's lock is held.
+void reparent(ThreadGroup& child, ThreadGroup& dying, ThreadGroup& reaper, Remains& remains) {
+    dying.children.remove(child);
+    reaper.children.push_back(child);
+    child.parent = &reaper;
+    child.parent_thread = reaper.number();
+    child.exit_signal = signal::kSigChld;
+    if (child.zombie) {
+        if (signal::notify_parent_of_end_locked(child) == signal::ParentWish::ReapAtOnce) {
+            remains.add(reap_locked(child));
+            return;
+        }
+    }
+    const bool same_session = child.session_number.load(Order::relaxed) == dying.session_number.load(Order::relaxed);
+    const bool other_group = child.group_number.load(Order::relaxed) != dying.group_number.load(Order::relaxed);
+    if (same_session && other_group) {
+        hang_up_if_orphaned(child, dying);
+    }
+}
+
+/// The process has no thread any more: its children go to others, and it waits for its parent, or goes at once. False: there
+/// is more to do, after `remains` has been emptied.
+bool become_zombie_locked(ThreadGroup& process, Remains& remains) {
+    ThreadGroup& reaper = find_reaper(process);
+    while (ThreadGroup* child = process.children.front()) {
+        if (remains.full()) {
+            return false;
+        }
+        reparent(*child, process, reaper, remains);
+    }
+    if (remains.full()) {
+        return false;
+    }
+    if (process.parent != nullptr && process.parent->session_number.load(Order::relaxed) ==
+                                         process.session_number.load(Order::relaxed)) {
+        hang_up_if_orphaned(process, process);
+    }
+    if (process.session_leader.load(Order::relaxed) && process.pid().session != nullptr) {
+        process.pid().session->leader = nullptr;
+    }
+    process.zombie = true;
+    process.pid().ended.wake_all();
+    if (signal::notify_parent_of_end_locked(process) == signal::ParentWish::ReapAtOnce) {
+        remains.add(reap_locked(process));
+    }
+    return true;
+}
+
+/// PR_SET_PDEATHSIG and __WNOTHREAD: the children that this very thread made. The table's lock is held.
+void leave_children_of_thread(Task& self) {
+    ThreadGroup& group = self.group();
+    for (ThreadGroup& child : group.children) {
+        if (child.parent_thread != self.number()) {
+            continue;
+        }
+        child.parent_thread = group.number();
+        i32 wanted = 0;
+        {
+            SpinLockGuard guard(child.lock);
+            for_each_thread(child, [&](Task& task) {
+                wanted = task.parent_death_signal != 0 ? task.parent_death_signal : wanted;
+            });
+        }
+        if (wanted != 0) {
+            static_cast<void>(signal::send_to_process(
+                child, signal::SignalInfo::from_process(wanted, signal::kCodeUser, group.number(), 0)));
+        }
+    }
+}
+
+/// What exit_status a process has whose threads all called exit(2): its leader's.
+void leave_group_locked(Task& self, i32 status, bool& last, bool& tell_stopped) {
+    ThreadGroup& group = self.group();
+    group.threads.remove(self);
+    --group.thread_count;
+    self.exited = true;
+    self.exit_status = status;
+    group.ended_threads.add(self.times());
+    last = group.thread_count == 0;
+    if (last && !group.exiting) {
+        group.exit_status = (*group.leader)->exit_status;
+    }
+    tell_stopped = signal::finish_stop_without_locked(self);
+    if (group.exec_task != nullptr) {
+        group.exec_progress.wake_all();
+    }
+}
+
+void release_files(Task& self) {
+    std::optional<Ref<vfs::FileDescriptorTable>> files;
+    {
+        vfs::OperationContext context = self.context();
+        vfs::FileDescriptorTable& table = self.descriptors();
+        if (table.users.fetch_sub(1, Order::acq_rel) == 1) {
+            table.close_all(context);
+        }
+    }
+    files = self.exchange_descriptors(std::nullopt);
+    std::optional<Ref<vfs::FilesystemContext>> directories = self.exchange_filesystem(std::nullopt);
+    if (directories) {
+        (*directories)->users.fetch_sub(1, Order::acq_rel);
+    }
+}
+
+[[noreturn]] void end_thread(i32 status) {
+    Task& self = current_task();
+    ThreadGroup& group = self.group();
+    self.exiting.store(true, Order::relaxed);
+    if (self.has_address_space()) {
+        leave_memory(self);
+        const u64 resident = self.address_space().statistics().peak_resident;
+        SpinLockGuard guard(group.lock);
+        if (resident > group.ended_threads.peak_resident_pages) {
+            group.ended_threads.peak_resident_pages = resident;
+        }
+    }
+    static_cast<void>(self.exchange_address_space(std::nullopt));
+    release_files(self);
+    release_vfork_parent(self);
+
+    bool last = false;
+    bool tell_stopped = false;
+    {
+        SpinLockGuard guard(g_kernel.tasks->lock);
+        leave_children_of_thread(self);
+        {
+            SpinLockGuard group_guard(group.lock);
+            leave_group_locked(self, status, last, tell_stopped);
+        }
+        if (&**group.leader != &self) {
+            self.pid().task = nullptr;
+            self.pid().ended.wake_all();
+        }
+        if (tell_stopped) {
+            signal::notify_parent_locked(group, signal::kCodeChildStopped);
+        }
+    }
+    if (last && group.is_init) {
+        panic("init has ended (wait status {:#x}): there is nobody left to look after the system", group.exit_status);
+    }
+    if (last) {
+        leave_terminal(group);
+        group.timers.reset();
+    }
+    while (last) {
+        Remains batch;
+        SpinLockGuard guard(g_kernel.tasks->lock);
+        if (become_zombie_locked(group, batch)) {
+            break;
+        }
+    }
+    sched::Thread& thread = self.thread();
+    thread.set_task(nullptr);
+    self.release_reference();  // the running thread's
+    sched::exit_current_thread();
+}
+
+}  // namespace
+
+ReapedProcess reap_locked(ThreadGroup& zombie) {
+    ReapedProcess reaped;
+    TaskTable& table = *g_kernel.tasks;
+    zombie.reaped = true;
+    reaped.process = Ref<ThreadGroup>(zombie);
+    if (zombie.parent != nullptr) {
+        zombie.parent->children.remove(zombie);
+        zombie.parent = nullptr;
+    }
+    table.processes.remove(zombie);
+    zombie.pid().process = nullptr;
+    if (zombie.leader) {
+        if (zombie.pid().task == &**zombie.leader) {
+            zombie.pid().task = nullptr;
+        }
+        reaped.leader = std::move(zombie.leader);
+        zombie.leader.reset();
+    }
+    reaped.process_group = move_to_group_locked(zombie, nullptr);
+    return reaped;
+}
+
+void release_vfork_parent(Task& self) {
+    sync::Completion* waiter = nullptr;
+    {
+        SpinLockGuard guard(self.group().lock);
+        waiter = std::exchange(self.vfork_wait, nullptr);
+    }
+    if (waiter != nullptr) {
+        waiter->complete();
+    }
+}
+
+void leave_memory(Task& self) {
+    release_robust_futexes(self);
+    const u64 word = std::exchange(self.clear_child_tid, 0);
+    // Nobody else is there to look at it if this is the memory's only user (and a fault now would be in vain).
+    if (word != 0 && self.address_space().reference_count() > 1) {
+        const u32 zero = 0;
+        if (arch::copy_to_user({word}, &zero, sizeof zero) == 0) {
+            wake_futex_word(self, word);
+        }
+    }
+    self.rseq_area = 0;
+    self.robust_list = 0;
+}
+
+void exit_thread(i32 status) {
+    Task& self = current_task();
+    ThreadGroup& group = self.group();
+    {
+        SpinLockGuard guard(group.lock);
+        if (group.exiting) {
+            status = group.exit_status;
+        }
+    }
+    end_thread(status);
+}
+
+void exit_process(i32 status) {
+    Task& self = current_task();
+    ThreadGroup& group = self.group();
+    {
+        SpinLockGuard guard(group.lock);
+        if (group.exiting) {
+            status = group.exit_status;
+        } else if (!self.must_exit) {
+            signal::begin_group_exit_locked(group, status);
+        }
+    }
+    end_thread(status);
+}
+
+void exit_thread_at_request() {
+    Task& self = current_task();
+    i32 status = 0;
+    {
+        SpinLockGuard guard(self.group().lock);
+        status = self.group().exiting ? self.group().exit_status : signal::kSigKill;
+    }
+    end_thread(status);
+}
+
+}  // namespace cairn::task

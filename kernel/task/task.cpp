@@ -1,0 +1,155 @@
+#include "kernel/task/task.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernel/base/own.h"
+#include "kernel/signal/process_timers.h"
+#include "kernel/time/clock.h"
+
+namespace cairn::task {
+
+ThreadGroup::ThreadGroup(Ref<Pid> pid, Ref<signal::SignalHandlers> handlers_, const ResourceLimits& limits_)
+    : handlers(std::move(handlers_)), limits(limits_), start_time(time::now()), pid_(std::move(pid)) {}
+
+ThreadGroup::~ThreadGroup() {
+    ASSERT(threads.empty() && children.empty());
+    signal::QueuedSignalList freed;
+    pending.discard(signal::SignalSet::all(), freed);
+}
+
+Task::Task(Ref<Pid> pid, Ref<ThreadGroup> group, Ref<vfs::Credentials> credentials,
+           Ref<vfs::FileDescriptorTable> descriptors, Ref<vfs::FilesystemContext> filesystem, Ref<UserAccount> account)
+    : start_time(time::now()),
+      pid_(std::move(pid)),
+      group_(std::move(group)),
+      credentials_(std::move(credentials)),
+      descriptors_(std::move(descriptors)),
+      filesystem_(std::move(filesystem)),
+      account_(std::move(account)) {
+    account_->threads.fetch_add(1, Order::relaxed);
+    g_kernel.tasks->thread_count.fetch_add(1, Order::relaxed);
+}
+
+Task::~Task() {
+    account_->threads.fetch_sub(1, Order::relaxed);
+    g_kernel.tasks->thread_count.fetch_sub(1, Order::relaxed);
+    signal::QueuedSignalList freed;
+    pending.discard(signal::SignalSet::all(), freed);
+}
+
+Ref<vfs::Credentials> Task::credentials_of_other() {
+    SpinLockGuard guard(group_->lock);
+    return credentials_;
+}
+
+std::optional<Ref<vfs::FileDescriptorTable>> Task::descriptors_of_other() {
+    SpinLockGuard guard(group_->lock);
+    return descriptors_;
+}
+
+std::optional<Ref<vfs::FilesystemContext>> Task::filesystem_of_other() {
+    SpinLockGuard guard(group_->lock);
+    return filesystem_;
+}
+
+std::optional<Ref<mm::AddressSpace>> Task::address_space_of_other() {
+    SpinLockGuard guard(group_->lock);
+    return address_space_;
+}
+
+Ref<vfs::Credentials> Task::exchange_credentials(Ref<vfs::Credentials> fresh) {
+    SpinLockGuard guard(group_->lock);
+    return std::exchange(credentials_, std::move(fresh));
+}
+
+std::optional<Ref<vfs::FileDescriptorTable>> Task::exchange_descriptors(
+    std::optional<Ref<vfs::FileDescriptorTable>> fresh) {
+    SpinLockGuard guard(group_->lock);
+    std::swap(descriptors_, fresh);
+    return fresh;
+}
+
+std::optional<Ref<vfs::FilesystemContext>> Task::exchange_filesystem(
+    std::optional<Ref<vfs::FilesystemContext>> fresh) {
+    SpinLockGuard guard(group_->lock);
+    std::swap(filesystem_, fresh);
+    return fresh;
+}
+
+std::optional<Ref<mm::AddressSpace>> Task::exchange_address_space(std::optional<Ref<mm::AddressSpace>> fresh) {
+    mm::AddressSpace* space = fresh ? &**fresh : nullptr;
+    // With interrupts off the scheduler sees the thread's pointer and the loaded space change together.
+    SpinLockGuard guard(group_->lock);
+    std::swap(address_space_, fresh);
+    sched::Thread& self = thread();
+    mm::AddressSpace* before = self.address_space();
+    self.set_address_space(space);
+    if (space != before) {
+        mm::switch_address_space(before, space);
+    }
+    return fresh;
+}
+
+void Task::set_address_space(Ref<mm::AddressSpace> space) {
+    thread().set_address_space(&*space);
+    address_space_ = std::move(space);
+}
+
+Ref<UserAccount> Task::exchange_account(Ref<UserAccount> fresh) {
+    fresh->threads.fetch_add(1, Order::relaxed);
+    account_->threads.fetch_sub(1, Order::relaxed);
+    SpinLockGuard guard(group_->lock);
+    return std::exchange(account_, std::move(fresh));
+}
+
+vfs::OperationContext Task::context() {
+    vfs::OperationContext context{*credentials_, **filesystem_};
+    context.lock_owner = &**descriptors_;
+    context.process = group_->number();
+    context.thread = number();
+    context.file_size_limit = group_->limits[Resource::FileSize].soft;
+    context.process_group = group_->group_number.load(Order::relaxed);
+    context.session = group_->session_number.load(Order::relaxed);
+    context.session_leader = group_->session_leader.load(Order::relaxed);
+    return context;
+}
+
+std::string_view Task::Name::view() const {
+    return {text, static_cast<usize>(std::find(text, text + kNameSize, '\0') - text)};
+}
+
+Task::Name Task::name() const {
+    u64 words[kNameSize / 8];
+    for (usize i = 0; i < kNameSize / 8; ++i) {
+        words[i] = name_[i].load(Order::relaxed);
+    }
+    Name name;
+    std::memcpy(name.text, words, sizeof words);
+    return name;
+}
+
+void Task::set_name(std::string_view name) {
+    // Two words, each written at once: a reader may see a mixture of two names, but never unterminated memory.
+    u64 words[kNameSize / 8] = {};
+    std::memcpy(words, name.data(), name.size() < kNameSize - 1 ? name.size() : kNameSize - 1);
+    for (usize i = 0; i < kNameSize / 8; ++i) {
+        name_[i].store(words[i], Order::relaxed);
+    }
+}
+
+ProcessTimes Task::times() const {
+    const sched::ThreadStatistics figures = thread().statistics();
+    ProcessTimes times;
+    const u64 total = figures.run_time.value;
+    const u64 system = system_time.load(Order::relaxed);
+    times.system = {system < total ? system : total};
+    times.user = {total - times.system.value};
+    times.minor_faults = minor_faults.load(Order::relaxed);
+    times.major_faults = major_faults.load(Order::relaxed);
+    times.voluntary_switches = figures.voluntary_switches;
+    times.involuntary_switches = figures.involuntary_switches;
+    return times;
+}
+
+}  // namespace cairn::task

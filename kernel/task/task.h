@@ -1,0 +1,160 @@
+#pragma once
+/// Task: a thread of a program: the user's half of a sched::Thread. Everything that clone(2) may share or copy
+/// hangs from here.
+///
+/// Who protects what: "own" fields are touched by the thread itself only (or before it starts); signal fields by the
+/// group's lock; the references to files, directories, credentials and memory are changed by the thread itself under the
+/// group's lock, so that it reads them without and others read them with it.
+
+#include <optional>
+
+#include "fs/vfs/credentials.h"
+#include "fs/vfs/descriptor_table.h"
+#include "fs/vfs/filesystem_context.h"
+#include "kernel/sched/thread.h"
+#include "kernel/task/task_table.h"
+#include "mm/address_space.h"
+
+namespace cairn::syscall {
+class Caller;
+}
+
+namespace cairn::task {
+
+/// What a system call that was interrupted wants to become of it (kernel/syscall/caller.h, Restart).
+enum class RestartKind : u8 { None, HandlerDecides, WithoutHandler, Continuation, Always };
+
+class Task : public RefCounted<Task>, public TaskLink {
+public:
+    static constexpr usize kNameSize = 16;  // comm, with its NUL
+
+    Task(Ref<Pid> pid, Ref<ThreadGroup> group, Ref<vfs::Credentials> credentials,
+         Ref<vfs::FileDescriptorTable> descriptors, Ref<vfs::FilesystemContext> filesystem, Ref<UserAccount> account);
+    ~Task();
+
+    i32 number() const { return pid_->number(); }
+    Pid& pid() const { return *pid_; }
+    ThreadGroup& group() const { return *group_; }
+    i32 process_number() const { return group_->number(); }
+    sched::Thread& thread() const { return **thread_; }
+    bool is_leader() const { return pid_->process == &*group_; }
+    void set_thread(Ref<sched::Thread> thread) { thread_ = std::move(thread); }
+
+    // --- Shared or copied by clone -----------------------------------------------------------------------------------
+    const vfs::Credentials& credentials() const { return *credentials_; }  // by the thread itself
+    vfs::FileDescriptorTable& descriptors() const { return **descriptors_; }
+    vfs::FilesystemContext& filesystem() const { return **filesystem_; }
+    mm::AddressSpace& address_space() const { return **address_space_; }
+    bool has_address_space() const { return address_space_.has_value(); }
+    UserAccount& account() const { return *account_; }
+    /// By anybody: a reference taken under the group's lock; null when the task has given it up.
+    Ref<vfs::Credentials> credentials_of_other();
+    std::optional<Ref<vfs::FileDescriptorTable>> descriptors_of_other();
+    std::optional<Ref<vfs::FilesystemContext>> filesystem_of_other();
+    std::optional<Ref<mm::AddressSpace>> address_space_of_other();
+
+    /// By the thread itself. What was there is returned, to be dropped outside all locks.
+    Ref<vfs::Credentials> exchange_credentials(Ref<vfs::Credentials> fresh);
+    std::optional<Ref<vfs::FileDescriptorTable>> exchange_descriptors(std::optional<Ref<vfs::FileDescriptorTable>> fresh);
+    std::optional<Ref<vfs::FilesystemContext>> exchange_filesystem(std::optional<Ref<vfs::FilesystemContext>> fresh);
+    /// Also loads it on this CPU (or the kernel's).
+    std::optional<Ref<mm::AddressSpace>> exchange_address_space(std::optional<Ref<mm::AddressSpace>> fresh);
+    /// Before the thread starts.
+    void set_address_space(Ref<mm::AddressSpace> space);
+    Ref<UserAccount> exchange_account(Ref<UserAccount> fresh);
+    /// E09: under the table's lock.
+    void swap_pid(Task& other) { std::swap(pid_, other.pid_); }
+    /// fork and exec read it with the group's lock: the context for calls into the filesystems.
+    vfs::OperationContext context();
+
+    /// comm; by anybody.
+    struct Name {
+        char text[kNameSize];
+        std::string_view view() const;
+    };
+    Name name() const;
+    void set_name(std::string_view name);
+
+    // --- Ending --------------------------------------------------------------------------------------------------------
+    /// Under the group's lock: this thread is to end, alone (exec of a sibling), at its next return to user mode.
+    bool must_exit = false;
+    bool exited = false;
+    i32 exit_status = 0;
+    Atomic<bool> exiting{false};  // has begun to end: no signal is for it any more
+
+    // --- vfork (F04) ------------------------------------------------------------------------------------------------
+    /// What the parent waits for, on its stack; null when nobody waits (any more). Under the group's lock.
+    sync::Completion* vfork_wait = nullptr;
+    /// What a new thread does first: see clone.cpp.
+    u64 set_child_tid = 0;
+    arch::TrapFrame first_frame{};
+
+    // --- Own -----------------------------------------------------------------------------------------------------------
+    u64 clear_child_tid = 0;  // set_tid_address(2)
+    u64 robust_list = 0;      // set_robust_list(2)
+    i32 parent_death_signal = 0;
+    bool no_new_privileges = false;
+    u64 timer_slack = 50'000;
+    u64 rseq_area = 0;
+    u32 rseq_size = 0;
+    u32 rseq_signature = 0;
+    /// How an interrupted call goes on: set with the result EINTR, used up at the return to user mode.
+    RestartKind restart = RestartKind::None;
+    u64 restart_number = 0;
+    struct Continuation {
+        Result<u64> (*resume)(syscall::Caller& self, const u64 (&data)[6]) = nullptr;
+        u64 data[6] = {};
+    } continuation;
+    /// Address, error code and number of the last fault, for signal frames.
+    u64 fault_address = 0, fault_error = 0, fault_number = 0;
+
+    // --- Signals: under the group's lock; the mask is read by the thread itself without ----------------------------------
+    signal::SignalSet blocked;
+    /// What was blocked before sigtimedwait unblocked what it waits for; empty otherwise.
+    signal::SignalSet really_blocked;
+    /// A stop signal was taken and its stop not yet begun; SIGCONT clears it.
+    bool stop_dequeued = false;
+    /// sigsuspend, ppoll …: the mask to go back to once a handler runs or the call ends.
+    signal::SignalSet saved_mask;
+    bool restore_saved_mask = false;
+    signal::PendingSignals pending;
+    arch::SignalStack alternate_stack{0, 2 /* SS_DISABLE */, 0, 0};  // own
+    bool stop_counted = false;       // among group.stopped_threads
+
+    // --- Accounting --------------------------------------------------------------------------------------------------------
+    Atomic<u64> system_time{0};  // nanoseconds in the kernel; user time is the rest of run_time
+    u64 entered_kernel_at = 0;
+    Atomic<u64> minor_faults{0}, major_faults{0};
+    Nanoseconds start_time{};
+    ProcessTimes times() const;
+
+private:
+    Ref<Pid> pid_;
+    const Ref<ThreadGroup> group_;
+    std::optional<Ref<sched::Thread>> thread_;
+    Ref<vfs::Credentials> credentials_;
+    std::optional<Ref<vfs::FileDescriptorTable>> descriptors_;
+    std::optional<Ref<vfs::FilesystemContext>> filesystem_;
+    std::optional<Ref<mm::AddressSpace>> address_space_;
+    Ref<UserAccount> account_;
+    Atomic<u64> name_[kNameSize / 8];
+};
+
+/// The calling user thread. Not in kernel threads.
+inline Task& current_task() {
+    return *arch::current_thread()->task();
+}
+/// Null in kernel threads.
+inline Task* find_current_task() {
+    return arch::current_thread() == nullptr ? nullptr : arch::current_thread()->task();
+}
+
+/// Visits each thread that has not ended; the group's lock is held.
+template <typename Visit>
+void for_each_thread(ThreadGroup& group, Visit visit) {
+    for (TaskLink& link : group.threads) {
+        visit(static_cast<Task&>(link));
+    }
+}
+
+}  // namespace cairn::task

@@ -1,0 +1,144 @@
+#pragma once
+/// ThreadGroup: a process: its threads, its place in the tree of processes, and what its threads share for as long as
+/// they live: pending signals, dispositions, limits, timers.
+///
+/// Locks: `lock` (rank ThreadGroup) protects the list of threads, everything about signals (also that of the
+/// single threads), the ways in which the group may end or stop, limits, and the pointers through which
+/// others look at a task's files and credentials. The tree (parent, children, process group) is under the task table's
+/// lock (rank PidTable), which is outer. Entry of a thread and the flags that forbid it are under `lock` (trap A).
+///
+/// A process lives from clone to reaping: running, zombie (all threads have ended, the parent has not waited), gone.
+/// Its memory lives as long as somebody refers to it.
+
+#include <optional>
+
+#include "kernel/base/list.h"
+#include "kernel/signal/handlers.h"
+#include "kernel/signal/pending.h"
+#include "kernel/sync/wait_queue.h"
+#include "kernel/task/limits.h"
+#include "kernel/task/pid.h"
+#include "kernel/task/process_times.h"
+#include "kernel/task/user_account.h"
+
+namespace cairn::signal {
+class ProcessTimers;
+}
+
+namespace cairn::task {
+
+class ProcessGroup;
+class Task;
+
+/// Task's place in its group's list; a base of Task, so that the list can stand in the group.
+struct TaskLink {
+    ListNode group_node;
+};
+
+class ThreadGroup : public RefCounted<ThreadGroup> {
+public:
+    ThreadGroup(Ref<Pid> pid, Ref<signal::SignalHandlers> handlers, const ResourceLimits& limits);
+    ~ThreadGroup();
+
+    Pid& pid() const { return *pid_; }
+    i32 number() const { return pid_->number(); }
+
+    SpinLock<LockRank::ThreadGroup> lock;
+
+    // --- Threads: under `lock` ------------------------------------------------------------------------------------
+    /// Those that have not ended; clone adds, exit removes. See for_each_thread (task.h).
+    List<TaskLink, &TaskLink::group_node> threads;
+    u32 thread_count = 0;
+    /// Whose pid is the process's; stays when it has ended before the others. Null once the process is reaped.
+    std::optional<Ref<Task>> leader;
+
+    // --- Ending: under `lock` -------------------------------------------------------------------------------------
+    /// exit_group or a fatal signal: all threads end with this status (as wait(2) shows it). No thread may enter.
+    bool exiting = false;
+    i32 exit_status = 0;
+    /// The thread whose execve ends all others; no other thread may enter.
+    Task* exec_task = nullptr;
+    /// Woken when the last other thread has gone.
+    sync::WaitQueue exec_progress;
+    /// execve one at a time (E07): who is between its beginning and its end, or null; and who waits for that.
+    Task* exec_owner = nullptr;
+    sync::WaitQueue exec_turn;
+    bool has_execed = false;  // setpgid(2): EACCES for a child that has
+
+    // --- Zombie and tree: under the task table's lock -----------------------------------------------------------
+    ThreadGroup* parent = nullptr;
+    /// Which of the parent's threads made it: __WNOTHREAD and PR_SET_PDEATHSIG.
+    i32 parent_thread = 0;
+    ListNode sibling_node;
+    List<ThreadGroup, &ThreadGroup::sibling_node> children;
+    bool zombie = false;
+    bool reaped = false;
+    /// The signal at its end: SIGCHLD, 0, or what clone said.
+    i32 exit_signal = signal::kSigChld;
+    bool child_subreaper = false;
+    bool has_child_subreaper = false;  // some ancestor is one
+    std::optional<Ref<ProcessGroup>> process_group;
+    /// Copies of what process_group says, for readers without the lock.
+    Atomic<i32> group_number{0};
+    Atomic<i32> session_number{0};
+    Atomic<bool> session_leader{false};
+    ListNode group_node;
+    ListNode table_node;  // all processes, for /proc and kill(-1)
+    /// wait(2) of this process's threads: woken when a child changes its state.
+    sync::WaitQueue child_events;
+
+    // --- Signals: under `lock` ------------------------------------------------------------------------------------
+    signal::PendingSignals pending;
+    /// Replaced only by unshare at exec, by the only thread.
+    Ref<signal::SignalHandlers> handlers;
+    /// Job control (S04).
+    bool stopped = false;         // a stop is in force: threads stop at their next return to user mode
+    u32 stopped_threads = 0;      // of them have stopped
+    i32 stop_signal = 0;          // what stopped it, for WSTOPSIG
+    bool stop_reported = false;   // a wait(WUNTRACED) has seen this stop
+    bool continue_pending = false;  // a wait(WCONTINUED) has not seen it yet
+    bool stop_complete = false;     // every thread has stopped
+    /// What the next thread that comes by is to tell the parent: kCodeChildStopped, kCodeChildContinued, or 0.
+    i32 parent_event = 0;
+    sync::WaitQueue continued;    // stopped threads sleep here
+    /// Threads in sigtimedwait and readers of signalfd.
+    sync::WaitQueue signal_arrived;
+    bool is_init = false;  // signals without a handler do not reach it
+
+    // --- Shared by all threads, under `lock` ------------------------------------------------------------------------
+    ResourceLimits limits;
+    Own<signal::ProcessTimers> timers;  // alarm, setitimer, timer_create; made at first use
+
+    // --- Times: of threads that have ended, and of children that were waited for; under `lock` -----------------------
+    ProcessTimes ended_threads;
+    ProcessTimes waited_children;
+    Nanoseconds start_time{};
+
+    // --- Odds and ends ----------------------------------------------------------------------------------------------
+    Atomic<i32> oom_score_adjust{0};
+    Atomic<u32> dumpable{1};  // PR_SET_DUMPABLE
+    Atomic<u32> personality{0};
+
+private:
+    const Ref<Pid> pid_;
+};
+
+/// A process group (setpgid(2)): what job control and kill(-pgid) mean. Counted by its members.
+class ProcessGroup : public RefCounted<ProcessGroup> {
+public:
+    ProcessGroup(Ref<Pid> id, Ref<Session> session) : id_(std::move(id)), session_(std::move(session)) {}
+    i32 number() const { return id_->number(); }
+    Session& session() const { return *session_; }
+    Pid& id() const { return *id_; }
+
+    /// Under the task table's lock.
+    List<ThreadGroup, &ThreadGroup::group_node> members;
+
+    void last_reference_dropped();
+
+private:
+    const Ref<Pid> id_;
+    const Ref<Session> session_;
+};
+
+}  // namespace cairn::task

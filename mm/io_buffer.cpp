@@ -1,0 +1,138 @@
+#include "mm/io_buffer.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "arch/arch.h"
+#include "kernel/base/assert.h"
+
+namespace cairn::mm {
+
+namespace {
+
+constexpr usize kZeros = 256;
+constinit const std::byte kZeroBytes[kZeros] = {};
+
+std::byte* kernel_pointer(u64 address) {
+    return reinterpret_cast<std::byte*>(address);
+}
+
+}  // namespace
+
+IoSegment IoCursor::current() const {
+    const IoSegment& segment = segments_.empty() ? single_ : segments_[segment_];
+    return {segment.address + offset_, segment.size - offset_};
+}
+
+void IoCursor::advance(usize bytes) {
+    ASSERT(bytes <= remaining_);
+    remaining_ -= bytes;
+    moved_ += bytes;
+    offset_ += bytes;
+    while (!segments_.empty() && segment_ < segments_.size() && offset_ >= segments_[segment_].size) {
+        if (segment_ + 1 == segments_.size() && offset_ == segments_[segment_].size) {
+            break;  // the end
+        }
+        offset_ -= segments_[segment_].size;
+        ++segment_;
+    }
+}
+
+usize IoCursor::truncate(usize limit) {
+    const usize cut = remaining_ > limit ? remaining_ - limit : 0;
+    remaining_ -= cut;
+    return cut;
+}
+
+void IoCursor::revert(usize bytes) {
+    ASSERT(bytes <= moved_);
+    moved_ -= bytes;
+    remaining_ += bytes;
+    while (bytes > offset_) {
+        ASSERT(segment_ > 0);
+        bytes -= offset_;
+        --segment_;
+        offset_ = segments_[segment_].size;
+    }
+    offset_ -= bytes;
+}
+
+void IoCursor::skip(usize bytes) {
+    advance(std::min(bytes, remaining_));
+}
+
+template <typename Move>
+Result<usize> IoCursor::transfer(usize size, Move move) {
+    usize done = 0;
+    size = std::min(size, remaining_);
+    while (done < size) {
+        IoSegment segment = current();
+        if (segment.size == 0) {
+            advance(0);
+            segment = current();
+            ASSERT(segment.size != 0);
+        }
+        const usize part = std::min<usize>(segment.size, size - done);
+        const usize failed = move(segment.address, done, part);
+        advance(part - failed);
+        done += part - failed;
+        if (failed != 0) {
+            if (done == 0) {
+                return fail(Errno::efault);
+            }
+            break;
+        }
+    }
+    return done;
+}
+
+IoSource IoSource::from_kernel(std::span<const std::byte> bytes) {
+    return {Side::Kernel, {reinterpret_cast<u64>(bytes.data()), bytes.size()}};
+}
+
+IoSink IoSink::to_kernel(std::span<std::byte> bytes) {
+    return {Side::Kernel, {reinterpret_cast<u64>(bytes.data()), bytes.size()}};
+}
+
+Result<usize> IoSource::take(void* to, usize size) {
+    return transfer(size, [&](u64 address, usize done, usize part) -> usize {
+        std::byte* target = static_cast<std::byte*>(to) + done;
+        if (is_user()) {
+            return arch::copy_from_user(target, {address}, part);
+        }
+        std::memcpy(target, kernel_pointer(address), part);
+        return 0;
+    });
+}
+
+Result<usize> IoSink::put(const void* from, usize size) {
+    return transfer(size, [&](u64 address, usize done, usize part) -> usize {
+        const std::byte* source = static_cast<const std::byte*>(from) + done;
+        if (is_user()) {
+            return arch::copy_to_user({address}, source, part);
+        }
+        std::memcpy(kernel_pointer(address), source, part);
+        return 0;
+    });
+}
+
+Result<usize> IoSink::put_zeros(usize size) {
+    return transfer(size, [&](u64 address, usize, usize part) -> usize {
+        if (!is_user()) {
+            std::memset(kernel_pointer(address), 0, part);
+            return 0;
+        }
+        usize done = 0;
+        while (done < part) {
+            const usize piece = std::min(part - done, kZeros);
+            const usize failed = arch::copy_to_user({address + done}, kZeroBytes, piece);
+            done += piece - failed;
+            if (failed != 0) {
+                break;
+            }
+        }
+        return part - done;
+    });
+}
+
+}  // namespace cairn::mm
