@@ -57,11 +57,10 @@ Victim choose_victim() {
 }  // namespace
 
 bool relieve_memory_shortage(task::Task& self) {
-    static constinit sync::Mutex<LockRank::OutOfMemory> one_at_a_time;
     if (self.thread().kill_pending()) {
         return false;  // it ends, which helps
     }
-    sync::MutexGuard guard(one_at_a_time);
+    sync::MutexGuard guard(g_kernel.tasks->out_of_memory_mutex);
     const Victim victim = choose_victim();
     if (!victim.somebody_ends) {
         if (!victim.process) {

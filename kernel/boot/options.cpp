@@ -123,6 +123,18 @@ bool apply_crash(Options& options, std::string_view value) {
     return false;
 }
 
+template <auto kField>
+bool apply_text(Options& options, std::string_view value) {
+    options.*kField = value;
+    return !value.empty();
+}
+
+/// What strace shows, in the log.
+bool apply_trace(Options& options, std::string_view value) {
+    options.trace_system_calls = value == "syscalls";
+    return options.trace_system_calls;
+}
+
 constexpr u64 kNoLimit = ~u64{0};
 constexpr u64 kLongest = 10ull * 365 * 24 * 3600;  // seconds; what Nanoseconds can hold, and more than enough
 
@@ -133,6 +145,9 @@ constexpr Row kRows[] = {
     {{"quiet", "", "as loglevel=4: only errors and worse"}, apply_quiet},
     {{"console", "ttySN[,RATE]", "the serial port that is the terminal of programs and of the log; ttyS0 if not given"},
      apply_console},
+    {{"init", "PATH", "the first program, if the root has no /init"}, apply_text<&Options::init>},
+    {{"rdinit", "PATH", "the first program instead of the root's /init"}, apply_text<&Options::ramdisk_init>},
+    {{"trace", "syscalls", "a line in the log for each system call"}, apply_trace},
     {{"panic", "SECONDS", "after a panic reboot when SECONDS have passed; 0 (as if not given) never, negative at once"},
      apply_panic},
     {{"maxcpus", "N", "use at most N CPUs"}, apply_number<&Options::max_cpus, 1, 0xffff'ffff>},

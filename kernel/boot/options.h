@@ -55,6 +55,10 @@ public:
     AfterBoot after_boot = AfterBoot::RunInit;
     Crash crash = Crash::None;
     ConsoleChoice console;
+    /// init= and rdinit=; empty: not given. The text is kept in this object.
+    std::string_view init;
+    std::string_view ramdisk_init;
+    bool trace_system_calls = false;
 
     /// Reads a whole command line into this object, which is as constructed. A value that is not
     /// what its option takes leaves the option alone and is logged. Nothing fails.
