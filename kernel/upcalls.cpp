@@ -3,7 +3,7 @@
 #include "arch/upcalls.h"
 
 #include "kernel/base/log.h"
-#include "drivers/interrupt_line.h"
+#include "drivers/interrupt_lines.h"
 #include "kernel/out_of_memory.h"
 #include "kernel/sched/cross_call.h"
 #include "kernel/sched/scheduler.h"
