@@ -2,7 +2,7 @@
 
 #include "arch/upcalls.h"
 
-#include "kernel/base/log.h"
+#include "drivers/interrupt_lines.h"
 #include "kernel/base/panic.h"
 #include "kernel/sched/cross_call.h"
 #include "kernel/sched/scheduler.h"
@@ -29,8 +29,7 @@ void kernel_interrupt(arch::InterruptKind kind, u32 line) {
             sched::run_cross_calls();
             break;
         case arch::InterruptKind::Device:
-            arch::mask_interrupt(line);
-            log_warning("irq", "line {} has no driver and is masked", line);
+            drivers::handle_interrupt_line(line);
             break;
     }
 }

@@ -164,9 +164,9 @@ Result<usize> Terminal::read_in_turn(mm::IoSink& sink, const TerminalFile& file)
             break;
         }
         Nanoseconds deadline = wait == Nanoseconds::never() ? wait : time::now() + wait;
-        sync::WakeReason reason = input_wait_.wait_until(
-            [&] { return readable_now() || other_side_closed() || dead(file); }, sync::SleepKind::Interruptible,
-            deadline);
+        sync::WakeReason reason =
+            input_wait_.wait_until([&] { return readable_now() || other_side_closed() || dead(file); },
+                                   sync::SleepKind::Interruptible, deadline);
         if (reason == sync::WakeReason::Interrupted) {
             error = Errno::eintr;
             break;
