@@ -2,7 +2,6 @@
 
 #include "arch/upcalls.h"
 
-#include "kernel/base/log.h"
 #include "drivers/interrupt_lines.h"
 #include "kernel/out_of_memory.h"
 #include "kernel/sched/cross_call.h"
@@ -97,10 +96,7 @@ void kernel_interrupt(arch::InterruptKind kind, u32 line) {
             sched::run_cross_calls();
             break;
         case arch::InterruptKind::Device:
-            if (!drivers::handle_interrupt_line(line)) {
-                arch::mask_interrupt(line);
-                log_warning("irq", "line {} has no driver and is masked", line);
-            }
+            static_cast<void>(drivers::handle_interrupt_line(line));
             break;
     }
 }

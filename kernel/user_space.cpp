@@ -27,7 +27,7 @@ namespace {
 struct FirstProgram {
     const boot::Options* options = nullptr;
     const boot::Information* information = nullptr;
-    std::optional<vfs::Path> root;
+    vfs::Path* root = nullptr;  // owned, for ever
 };
 constinit FirstProgram first_program;
 
@@ -139,7 +139,8 @@ void first_process() {
 
 void start_user_layers(const boot::Options& options, const arch::PlatformDescription& platform) {
     must(random::initialize(), "no memory for random numbers");
-    first_program.root.emplace(must(fs::initialize(), "no memory for the filesystems"));
+    vfs::Path root = must(fs::initialize(), "no memory for the filesystems");
+    first_program.root = must(try_new<vfs::Path>(std::move(root)), "no memory for the filesystems").release();
     must(anonymous::AnonymousFiles::initialize(), "no memory for the filesystems");
     must(event::EventFiles::initialize(), "no memory for the filesystems");
     must(net::UnixSockets::initialize(), "no memory for sockets");

@@ -45,7 +45,8 @@ public:
 
     /// Looks for port `index` (0: COM1) and sets it to `baud`. ENODEV: there is none; EINVAL (rate), ENOMEM.
     static Result<Own<SerialPort>> probe(u32 index, u32 baud);
-    /// From now on interrupts are taken; the port lives for ever. `listener` too. ENODEV, ENOSPC: no interrupts will come.
+    /// From now on interrupts are taken; the port lives for ever. `listener` too. ENODEV, ENOSPC: no interrupts will
+    /// come.
     Result<void> start(const arch::PlatformDescription& platform, SerialListener& listener);
 
     u32 index() const { return index_; }

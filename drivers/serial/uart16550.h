@@ -6,8 +6,8 @@
 /// Nothing that arrives is dropped while the other side can be held back: when the ring is full, the chip is no longer
 /// emptied and its receive interrupt is turned off, until resume_receive(). A virtual machine's line then waits.
 ///
-/// Locks: none of its own. The caller serialises calls on one Uart16550 with each other, interrupt handler included; the
-/// rings are used in the same way.
+/// Locks: none of its own. The caller serialises calls on one Uart16550 with each other, interrupt handler included;
+/// the rings are used in the same way.
 
 #include <span>
 #include <string_view>

@@ -173,8 +173,8 @@ Result<usize> Pty::master_write(mm::IoSource& source, bool non_blocking) {
                 error = Errno::eagain;
                 break;
             }
-            sync::WakeReason reason = master_output_wait_.wait_until([&] { return master_may_write(); },
-                                                                     sync::SleepKind::Interruptible);
+            sync::WakeReason reason =
+                master_output_wait_.wait_until([&] { return master_may_write(); }, sync::SleepKind::Interruptible);
             if (reason != sync::WakeReason::Condition) {
                 error = Errno::eintr;
                 break;

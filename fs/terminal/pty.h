@@ -1,7 +1,7 @@
 #pragma once
-/// Pseudo terminals (pty(7)): Pty is the slave, a terminal whose line is a program: what is written to the master's file
-/// is received, what the slave sends is read there. Both files hold a reference; the devpts instance knows the pty as
-/// long as the master is open.
+/// Pseudo terminals (pty(7)): Pty is the slave, a terminal whose line is a program: what is written to the master's
+/// file is received, what the slave sends is read there. Both files hold a reference; the devpts instance knows the pty
+/// as long as the master is open.
 ///
 /// Lock: `queue_lock_` (rank TerminalQueue) protects what is on its way to the master and the packet mode's status.
 /// What the master wrote and the line discipline has no room for waits in undelivered_, under input_mutex_.

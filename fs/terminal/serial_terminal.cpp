@@ -21,8 +21,7 @@ constexpr Nanoseconds kClosingWait = Nanoseconds::from_seconds(30);
 constexpr usize kWakeBelow = 256;
 constexpr u32 kUsualBaud = 9600;
 
-Result<Ref<vfs::File>> open_serial(vfs::OperationContext& context, vfs::Inode& inode,
-                                   const vfs::OpenRequest& request) {
+Result<Ref<vfs::File>> open_serial(vfs::OperationContext& context, vfs::Inode& inode, const vfs::OpenRequest& request) {
     u32 index = inode.attributes().device.minor - SerialTerminal::kFirstMinor;
     Terminal* terminal = g_kernel.terminals->serial(index);
     if (terminal == nullptr) {

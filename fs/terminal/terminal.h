@@ -1,7 +1,7 @@
 #pragma once
-/// Terminal: what every terminal is, whatever it is connected to: settings, line discipline, readers and writers, window
-/// size, foreground group, hang-up. The device derives from it: a serial port (serial_terminal.h), the slave side of a
-/// pseudo terminal (pty.h). Behaviour as in tty_ioctl(4), termios(3), setsid(2), credentials(7).
+/// Terminal: what every terminal is, whatever it is connected to: settings, line discipline, readers and writers,
+/// window size, foreground group, hang-up. The device derives from it: a serial port (serial_terminal.h), the slave
+/// side of a pseudo terminal (pty.h). Behaviour as in tty_ioctl(4), termios(3), setsid(2), credentials(7).
 ///
 /// Locks, outermost first: `settings_mutex_` (rank Terminal) serialises changes of settings, window size, session and
 /// users; `input_mutex_` (TerminalInput) protects what was received, `output_mutex_` (TerminalOutput) the way out.
@@ -79,7 +79,8 @@ public:
     Termios settings();
 
 protected:
-    Terminal(vfs::DeviceNumber number, const Termios& termios) : initial_termios_(termios), number_(number), termios_(termios) {}
+    Terminal(vfs::DeviceNumber number, const Termios& termios)
+        : initial_termios_(termios), number_(number), termios_(termios) {}
     ~Terminal() = default;
     virtual void destroy() = 0;
 
@@ -114,7 +115,8 @@ protected:
     virtual bool is_pty() const { return false; }
 
     /// receive() for a device that keeps what was not taken under input_mutex_ itself.
-    usize receive_locked(std::span<const u8> characters, std::span<const ReceiveMark> marks = {}) REQUIRES(input_mutex_);
+    usize receive_locked(std::span<const u8> characters, std::span<const ReceiveMark> marks = {})
+        REQUIRES(input_mutex_);
     /// Characters that wait in the device, each told once: ^S and ^Q among them work at once.
     void look_ahead_locked(std::span<const u8> characters) REQUIRES(input_mutex_);
 
@@ -153,9 +155,9 @@ protected:
 private:
     /// VMIN and VTIME as they are when a read begins.
     struct ReadRule {
-        usize minimum = 0;                                  // end when so much was read; canonical: after the first part
-        Nanoseconds first = Nanoseconds::never();           // wait so long for the first character
-        Nanoseconds between = {};                           // and then so long for each further one; 0: for ever
+        usize minimum = 0;                         // end when so much was read; canonical: after the first part
+        Nanoseconds first = Nanoseconds::never();  // wait so long for the first character
+        Nanoseconds between = {};                  // and then so long for each further one; 0: for ever
     };
     /// What one look at the buffer gave.
     struct Taken {

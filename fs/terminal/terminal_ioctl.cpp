@@ -411,7 +411,7 @@ Result<u64> Terminal::flow_ioctl(vfs::OperationContext& context, u64 argument) {
         case 1:  // TCOON
             stop_by_call(argument == 0);
             return u64{0};
-        case 2:  // TCIOFF
+        case 2:    // TCIOFF
         case 3: {  // TCION
             sync::MutexGuard guard(output_mutex_);
             u8 character = termios_.character(argument == 2 ? kStop : kStart);

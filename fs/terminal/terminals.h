@@ -1,6 +1,6 @@
 #pragma once
-/// Terminals: what the terminal layer keeps while the kernel runs (g_kernel.terminals): which terminal is the console, and
-/// the devpts instances that are mounted. Made once during start-up; the terminals of serial ports live for ever.
+/// Terminals: what the terminal layer keeps while the kernel runs (g_kernel.terminals): which terminal is the console,
+/// and the devpts instances that are mounted. Made once during start-up; the terminals of serial ports live for ever.
 
 #include "fs/terminal/devpts.h"
 #include "fs/terminal/terminal.h"
