@@ -35,11 +35,17 @@ namespace vfs {
 class Vfs;
 class JobControl;
 }  // namespace vfs
+namespace fs::terminal {
+class Terminals;
+}
 namespace anonymous {
 class AnonymousFiles;
 }
 namespace event {
 class EventFiles;
+}
+namespace net {
+class UnixSockets;
 }
 
 struct Kernel {
@@ -56,8 +62,10 @@ struct Kernel {
     vfs::Vfs* vfs = nullptr;
     task::TaskTable* tasks = nullptr;
     vfs::JobControl* job_control = nullptr;
+    fs::terminal::Terminals* terminals = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;
     event::EventFiles* event_files = nullptr;
+    net::UnixSockets* unix_sockets = nullptr;
 
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex

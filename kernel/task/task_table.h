@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "kernel/base/kernel.h"
+#include "kernel/sync/mutex.h"
 #include "kernel/task/thread_group.h"
 
 namespace cairn::task {
@@ -49,6 +50,8 @@ public:
     Atomic<u64> forks{0};  // /proc/stat
 
     UserAccountTable accounts;
+    /// One thread at a time chooses a process to end when memory is short.
+    sync::Mutex<LockRank::OutOfMemory> out_of_memory_mutex;
 
 private:
     friend class Pid;
