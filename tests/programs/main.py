@@ -5,6 +5,7 @@ emulated machine, and compares exit status, standard output and standard error b
   tests/programs/run --filter 'coreutils\\.'   the cases whose name matches a regular expression
   tests/programs/run --group coreutils        the cases of one file
   tests/programs/run --kernel linux           Linux twice, instead of Cairn: finds cases that are not steady
+  tests/programs/run --oracle host            compare with this machine's Linux: faster, as root only
   tests/programs/run --show NAME              what a case gave on both
   tests/programs/run --list                   the cases' names
 
@@ -17,14 +18,16 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import os
 import pathlib
+import platform
 import re
 
 from cairn_tools import debian, guest, qemu
 from cairn_tools.build import KernelFile, kernel_image
 from cairn_tools.project import BUILD, ToolError, install, main_guard, say
 from cairn_tools.root_image import root_image
-from programs.batch import Outcome, run_cases
+from programs.batch import Outcome, run_cases, run_on_host
 from programs.cases import FILES, Case, all_cases
 
 _FOLDER = BUILD / "programs"
@@ -34,9 +37,10 @@ _IMAGE = "full"
 class _Memory:
     """Outcomes on Linux, one small file each, named by all that decides about them."""
 
-    def __init__(self, root: pathlib.Path, kernel: KernelFile, machine: qemu.Machine):
+    def __init__(self, root: pathlib.Path, kernel: KernelFile, machine: qemu.Machine, oracle: str):
         files = b"".join(file.name.encode() + file.read_bytes() for file in sorted(FILES.iterdir()))
-        self._common = hashlib.sha256(f"{root.name} {kernel.bootable.name} {machine}".encode() + files).hexdigest()
+        linux = f"{kernel.bootable.name} {machine}" if oracle == "qemu" else platform.release()
+        self._common = hashlib.sha256(f"{root.name} {linux}".encode() + files).hexdigest()
         self._folder = _FOLDER / "linux"
         self._folder.mkdir(parents=True, exist_ok=True)
 
@@ -77,7 +81,7 @@ def _console(kernel: str, cases: list[Case]) -> pathlib.Path:
 
 
 def _expected(cases: list[Case], memory: _Memory, kernel: KernelFile, machine: qemu.Machine,
-              root: pathlib.Path, build_first: bool) -> dict[str, Outcome]:
+              root: pathlib.Path, oracle: str, build_first: bool) -> dict[str, Outcome]:
     known = {case.name: outcome for case in cases if (outcome := memory.find(case))}
     missing = [case for case in cases if case.name not in known]
     if missing:
@@ -89,6 +93,9 @@ def _expected(cases: list[Case], memory: _Memory, kernel: KernelFile, machine: q
             if outcome.status.isdigit():
                 memory.keep(case, outcome)
 
+        if oracle == "host":
+            run_on_host(missing, root, on_end)
+            return known
         run_cases(missing, kernel, machine, root, on_end, _console("oracle", missing), build_first=build_first)
     return known
 
@@ -106,6 +113,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--group", metavar="NAME", help="only the cases of the file cases/NAME.*")
     parser.add_argument("--groups", action="store_true", help="print the groups' names and run none")
     parser.add_argument("--kernel", choices=("cairn", "linux"), default="cairn", help="what is compared with Linux")
+    parser.add_argument("--oracle", choices=("qemu", "host"), default="host" if os.geteuid() == 0 else "qemu",
+                        help="which Linux: Debian's in QEMU, or this machine's own (the default for root)")
     parser.add_argument("--show", metavar="NAME", help="run one case and print both outcomes")
     parser.add_argument("--list", action="store_true", help="print the cases' names and run none")
     parser.add_argument("--cpus", type=int, default=2, metavar="N", help="of both machines (2)")
@@ -139,7 +148,8 @@ def main(arguments: list[str]) -> int:
     linux = KernelFile(debian.linux_kernel())
     machine = qemu.Machine(firmware="none", cpus=options.cpus, memory_mib=options.memory,
                            kernel_arguments=guest.kernel_arguments())
-    expected = _expected(cases, _Memory(root, linux, machine), linux, machine, root, not options.no_build)
+    expected = _expected(cases, _Memory(root, linux, machine, options.oracle), linux, machine, root, options.oracle,
+                         not options.no_build)
     if options.kernel == "linux":
         kernel = linux
     else:

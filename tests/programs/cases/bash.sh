@@ -93,16 +93,10 @@ fg %1
 ^C
 echo $?
 sleep 50 & sleep 60 &
-kill %1
-~0.5
-wait %1; echo $?
-kill -STOP %2
-~0.5
+kill %1; sleep 0.4
+kill -STOP %2; sleep 0.4
 jobs
-kill -KILL %2
-~0.5
-:
-:
+kill -CONT %2; sleep 0.3; kill %2; wait %2; echo $?
 set -o notify; tty >/dev/null; echo $?
 cat
 ~0.5
@@ -118,7 +112,7 @@ sleep 30
 ~0.8
 ^C
 trap - INT
-(trap 'echo sub quit; exit 3' QUIT; echo rea""dy; sleep 30 & wait)
+(trap 'echo sub quit; exit 3' QUIT; echo rea""dy; sleep 4 & wait)
 =ready
 ~0.3
 ^\
@@ -137,7 +131,7 @@ stty echo; stty -a | grep -o -- '-echo ' ; stty size
 cat &
 ~0.5
 jobs
-kill -9 %1; wait 2>/dev/null
+kill %1; kill -CONT %1; wait %1; echo $?
 exit
 E
 #: history shell=/bin/bash

@@ -8,9 +8,7 @@ sleep 30
 ~0.8
 ^Z
 jobs
-kill %1
-~0.5
-:
+kill %1; kill -CONT %1; sleep 0.4
 cat
 ~0.5
 typed

@@ -33,9 +33,7 @@ fg
 ~0.8
 ^C
 sleep 50 &
-kill %1
-~0.5
-:
+kill %1; sleep 0.4
 echo done
 cat
 ~0.5

@@ -51,6 +51,7 @@ waits = True
 for line in lines:
     if line.startswith("~"):
         read_until(b"", float(line[1:]))
+        seen = len(transcript)
         waits = False
         continue
     if line.startswith("="):

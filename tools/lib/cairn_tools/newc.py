@@ -212,6 +212,30 @@ def read(archive: bytes) -> Iterator[tuple[str, Node, int]]:
         yield path, node, begin
 
 
+def unpack(tree: Tree, folder: pathlib.Path) -> None:
+    """Makes a tree's files below a folder of the host; devices and owners need root there."""
+    first_paths: dict[int, pathlib.Path] = {}
+    for path, node in sorted(tree.nodes.items()):
+        target = folder / path
+        kind = stat.S_IFMT(node.mode)
+        if id(node) in first_paths:
+            os.link(first_paths[id(node)], target, follow_symlinks=False)
+            continue
+        first_paths[id(node)] = target
+        if kind == stat.S_IFDIR:
+            target.mkdir(exist_ok=True)
+        elif kind == stat.S_IFLNK:
+            target.symlink_to(os.fsdecode(node.contents()))
+        elif kind == stat.S_IFREG:
+            target.write_bytes(node.contents())
+        else:
+            os.mknod(target, node.mode, os.makedev(*node.device))
+        os.chown(target, node.uid, node.gid, follow_symlinks=False)
+        if kind != stat.S_IFLNK:
+            target.chmod(stat.S_IMODE(node.mode))
+        os.utime(target, (node.mtime, node.mtime), follow_symlinks=False)
+
+
 def load(archive: pathlib.Path) -> Tree:
     """The tree that concatenated archives make."""
     tree = Tree()
