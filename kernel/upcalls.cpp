@@ -10,6 +10,7 @@
 #include "kernel/signal/send.h"
 #include "kernel/sync/read_side.h"
 #include "kernel/syscall/dispatch.h"
+#include "kernel/task/rseq.h"
 #include "kernel/time/timer.h"
 #include "mm/page_fault.h"
 
@@ -112,9 +113,18 @@ void kernel_syscall(arch::TrapFrame& frame) {
 void kernel_prepare_user_return(arch::TrapFrame& frame) {
     // With interrupts off nothing can become pending unseen: who makes it so on another CPU sends an interrupt, which
     // arrives as soon as user mode has turned them on.
-    while (signal::has_pending_work(task::current_task())) {
+    task::Task& task = task::current_task();
+    for (;;) {
+        const bool pending = signal::has_pending_work(task);
+        if (!pending && !task::rseq_is_stale(task)) {
+            return;
+        }
         arch::enable_interrupts();
-        signal::handle_pending(frame);
+        if (pending) {
+            signal::handle_pending(frame);
+        } else {
+            task::update_rseq(task, frame);
+        }
         static_cast<void>(arch::disable_interrupts());
     }
 }
