@@ -56,8 +56,10 @@ bool writes(u32 flags) {
 
 }  // namespace
 
-PipeFile::PipeFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pipe> pipe)
-    : File(std::move(inode), flags, path), pipe_(std::move(pipe)), partners_(pipe().add_ends(readable(), writable())) {}
+PipeFile::PipeFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pipe> buffer)
+    : File(std::move(inode), flags, path),
+      pipe_(std::move(buffer)),
+      partners_(pipe().add_ends(readable(), writable())) {}
 
 void PipeFile::closed() {
     pipe().remove_ends(readable(), writable());
