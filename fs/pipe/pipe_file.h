@@ -8,7 +8,7 @@ namespace cairn::pipe {
 class PipeFile final : public vfs::File {
 public:
     /// Counts as an end from now on, until it is closed.
-    PipeFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pipe> pipe);
+    PipeFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pipe> buffer);
 
     Pipe& pipe() const { return **pipe_; }
     const Pipe::Partners& partners_found() const { return partners_; }
