@@ -76,7 +76,7 @@ Result<NewCredentials> compute_credentials(Task& self, vfs::File& program) {
     fresh->sgid = fresh->fsgid = fresh->egid;
     transform_capabilities(*fresh, fresh->euid != old.euid || fresh->egid != old.egid);
     const bool secure = fresh->uid != fresh->euid || fresh->gid != fresh->egid;
-    return NewCredentials{std::move(fresh), secure, gained, {}};
+    return NewCredentials{std::move(fresh), secure, gained};
 }
 
 void commit_credentials(Task& self, NewCredentials& fresh) {

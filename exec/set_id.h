@@ -11,7 +11,6 @@ struct NewCredentials {
     Ref<vfs::Credentials> credentials;
     bool secure = false;   // AT_SECURE
     bool gained = false;   // other ids than the caller's: not dumpable, no death signal
-    std::optional<Ref<task::UserAccount>> account;
 };
 
 /// ENOMEM.

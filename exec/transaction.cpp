@@ -6,6 +6,7 @@
 #include "exec/format.h"
 #include "exec/new_image.h"
 #include "exec/program_support.h"
+#include "exec/program_support.h"
 #include "exec/set_id.h"
 #include "exec/siblings.h"
 #include "kernel/base/log.h"

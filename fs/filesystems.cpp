@@ -5,6 +5,8 @@
 #include "fs/devtmpfs/devtmpfs.h"
 #include "fs/devtmpfs/memory_devices.h"
 #include "fs/pipe/pipe_file.h"
+#include "fs/terminal/devpts.h"
+#include "fs/terminal/terminals.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "fs/vfs/vfs.h"
 
@@ -16,6 +18,7 @@ constexpr vfs::FilesystemType kTypes[] = {
     {"tmpfs", false, &tmpfs::mount},
     {"ramfs", false, &tmpfs::mount},
     {"devtmpfs", false, &devtmpfs::mount},
+    {"devpts", false, &terminal::DevptsInstance::mount},
 };
 
 }  // namespace
@@ -31,6 +34,7 @@ Result<vfs::Path> initialize() {
     TRY(tmpfs::initialize());
     TRY(devtmpfs::initialize());
     TRY(devtmpfs::register_memory_devices());
+    TRY(terminal::Terminals::initialize());
     tmpfs::Options options = tmpfs::Options::defaults();
     options.mode = 0755;
     Ref<tmpfs::TmpfsSuperblock> root = TRY(tmpfs::TmpfsSuperblock::create(options, "rootfs"));

@@ -15,6 +15,7 @@
 #include "kernel/sched/scheduler.h"
 #include "kernel/stress/stress.h"
 #include "kernel/time/clock.h"
+#include "kernel/user_space.h"
 #include "mm/address_space.h"
 #include "mm/frame_allocator.h"
 #include "mm/initialize.h"
@@ -119,6 +120,9 @@ void arm_failure_injection() {
             arch::stop_other_cpus();
             arch::park();
         case boot::AfterBoot::RunInit:
+            if (start_first_program(options, start_up.information)) {
+                sched::exit_current_thread();
+            }
             log_notice("boot", "there is no first program to run: powering off");
             arch::power_off();
         case boot::AfterBoot::PowerOff:
@@ -144,9 +148,12 @@ void kernel_boot(const arch::BootHandover& handover) {
     must(sched::initialize_boot_cpu(), "no memory for the scheduler");
     g_kernel.scheduler->address_space_switch = &mm::switch_address_space;
     start_other_processors(start_up.platform, start_up.options.max_cpus);
-    must(exec::ProgramSupport::initialize(), "no memory for what programs share");
-    mm::reclaim_boot_memory();
-    mm::log_memory();
+    must(mm::create_system_memory(), "no memory for the counters of memory");
+    start_user_layers(start_up.options, start_up.platform);
+    if (start_up.information.modules().empty() || start_up.options.after_boot != boot::AfterBoot::RunInit) {
+        mm::reclaim_boot_memory();  // else process 1 does, when it has unpacked them
+        mm::log_memory();
+    }
 
     log_notice("boot", "complete in {} ms", time::now().value / 1'000'000);
     arm_failure_injection();

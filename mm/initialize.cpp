@@ -7,6 +7,7 @@
 #include "kernel/base/own.h"
 #include "mm/kernel_space.h"
 #include "mm/slab_allocator.h"
+#include "mm/system_memory.h"
 
 namespace cairn::mm {
 
@@ -101,6 +102,10 @@ void release_cpu(PerCpu& cpu) {
     TlbDirectory::release_cpu(cpu);
     g_kernel.slab->release_cpu(cpu);
     g_kernel.frames->release_cpu(cpu);
+}
+
+Result<void> create_system_memory() {
+    return SystemMemory::initialize();
 }
 
 void drain_cpu_caches() {

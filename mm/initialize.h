@@ -8,6 +8,7 @@
 ///     must(create_tlb_directory(&sched::call_on_cpus), "...");
 ///     must(prepare_cpu(boot_cpu), "...");          and for each further CPU before it starts
 ///     scheduler.set_address_space_switch(&switch_address_space);
+///     must(create_system_memory(), "...");          when all CPUs are known
 ///     ... each further CPU, once it is in g_kernel.online: arch::flush_all()
 ///     reclaim_boot_memory();                       when nobody needs modules and ACPI tables
 ///
@@ -40,6 +41,9 @@ Result<void> create_tlb_directory(TlbDirectory::CallOnCpus call_on_cpus);
 Result<void> prepare_cpu(PerCpu& cpu);
 /// The counterpart, for a CPU that never started.
 void release_cpu(PerCpu& cpu);
+
+/// g_kernel.memory: what address spaces have in common. When all CPUs have their blocks. ENOMEM.
+Result<void> create_system_memory();
 
 /// Gives back what this CPU's caches hold: for accounting of leaks. Any context.
 void drain_cpu_caches();

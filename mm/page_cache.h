@@ -33,7 +33,7 @@ protected:
     ~PageStore() = default;
 };
 
-class PageCache : public MemoryObject, private Reclaimable {
+class PageCache final : public MemoryObject, private Reclaimable {
 public:
     /// `store` null: pages begin as zeros and are never written back (tmpfs). The store outlives the cache.
     static Result<Ref<PageCache>> create(PageStore* store, u64 size = 0);

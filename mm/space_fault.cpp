@@ -23,29 +23,21 @@ FaultResult failure_of(Errno error) {
     return error == Errno::enomem ? FaultResult::OutOfMemory : FaultResult::BusAdrerr;
 }
 
-/// SDM vol. 3A, 4.7.
-constexpr u64 kErrorPresent = 1u << 0;
-constexpr u64 kErrorWrite = 1u << 1;
-constexpr u64 kErrorReserved = 1u << 3;
-constexpr u64 kErrorFetch = 1u << 4;
-
 }  // namespace
 
 FaultResult resolve_user_fault(AddressSpace* space, const arch::TrapDetails& details) {
-    if (space == nullptr || details.fault_address >= arch::user_space_end() || !sleep_allowed() ||
-        (details.error_code & kErrorReserved) != 0) {
+    if (space == nullptr || details.fault_address >= arch::user_space_end() || !sleep_allowed()) {
         return FaultResult::SegvMaperr;
     }
     FaultAccess access = FaultAccess::Read;
-    if ((details.error_code & kErrorFetch) != 0) {
+    if (arch::fault_is_execute(details)) {
         if (!details.from_user) {
             return FaultResult::SegvAccerr;  // the kernel never runs a program's code
         }
         access = FaultAccess::Execute;
-    } else if ((details.error_code & kErrorWrite) != 0) {
+    } else if (arch::fault_is_write(details)) {
         access = FaultAccess::Write;
     }
-    static_cast<void>(kErrorPresent);
     return space->handle_fault(details.fault_address, access);
 }
 

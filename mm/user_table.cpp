@@ -58,12 +58,12 @@ Result<PhysicalAddress> UserTable::ensure_leaf(VirtualAddress address, Lock& loc
 }
 
 void UserTable::retire_tables(VirtualAddress start, VirtualAddress end, VirtualAddress floor, VirtualAddress ceiling,
-                              TlbFlush& flush) {
+                              TlbFlush& flush OPEN_OBLIGATION) {
     retire_in(root_, kTopLevel, start, end, {floor.value, ceiling.value}, flush);
 }
 
 void UserTable::retire_in(PhysicalAddress table, u32 level, VirtualAddress start, VirtualAddress end,
-                          const Bounds& bounds, TlbFlush& flush) {
+                          const Bounds& bounds, TlbFlush& flush OPEN_OBLIGATION) {
     const u64 span = span_of(level);
     while (start < end) {
         const u64 first = align_down(start.value, span);

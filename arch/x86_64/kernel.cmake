@@ -72,7 +72,7 @@ set(check_size ${CMAKE_SOURCE_DIR}/arch/x86_64/check_size.cmake)
 add_custom_command(
   OUTPUT ${stripped}
   COMMAND ${CMAKE_STRIP} --strip-all -o ${stripped} $<TARGET_FILE:cairn>
-  COMMAND ${CMAKE_COMMAND} -D FILE=${stripped} -D LIMIT=1048576 -P ${check_size}
+  COMMAND ${CMAKE_COMMAND} -D FILE=${stripped} -D LIMIT=2097152 -P ${check_size}
   DEPENDS cairn ${check_size}
   VERBATIM)
 add_custom_target(cairn_stripped ALL DEPENDS ${stripped})

@@ -1,10 +1,10 @@
 #pragma once
-/// Random numbers for programs (getrandom(2), AT_RANDOM) and for the kernel (address space layout). A ChaCha20 generator
-/// whose key is replaced with each request, so that what was given out cannot be computed from a state seen later
-/// (Bernstein: "Fast-key-erasure random-number generators", 2017).
+/// Random numbers for programs (getrandom(2), AT_RANDOM) and for the kernel (address space layout). A ChaCha20
+/// generator whose key is replaced with each request, so that what was given out cannot be computed from a state seen
+/// later (Bernstein: "Fast-key-erasure random-number generators", 2017).
 ///
-/// Seeded at start-up from the processor's generator, if there is one, and the jitter of the clock; programs add more by
-/// writing to /dev/urandom. Lock: the key, rank Random. Any context that holds no lock of rank Random or inner.
+/// Seeded at start-up from the processor's generator, if there is one, and the jitter of the clock; programs add more
+/// by writing to /dev/urandom. Lock: the key, rank Random. Any context that holds no lock of rank Random or inner.
 
 #include <span>
 
@@ -20,7 +20,6 @@ void destroy();
 
 /// Fills `to`. Never fails and never waits.
 void random_bytes(std::span<std::byte> to);
-u64 random_number();
 
 /// Mixes in what may be unpredictable; it can only help.
 void add_entropy(std::span<const std::byte> bytes);

@@ -1,6 +1,6 @@
 #pragma once
-/// Fills the root filesystem from newc archives, as Linux does with its initramfs: later entries replace earlier ones of
-/// the same name, a directory that exists gets the new owner and mode.
+/// Fills the root filesystem from newc archives, as Linux does with its initramfs: later entries replace earlier ones
+/// of the same name, a directory that exists gets the new owner and mode.
 
 #include <span>
 
@@ -16,8 +16,8 @@ struct UnpackStatistics {
     u64 bytes = 0;    // of file contents
 };
 
-/// Unpacks all archives in `input` below the context's root. An entry that cannot be made is logged and skipped; ENOMEM and
-/// ENOSPC end it, and so does a damaged archive (EINVAL). Thread context; may sleep.
+/// Unpacks all archives in `input` below the context's root. An entry that cannot be made is logged and skipped; ENOMEM
+/// and ENOSPC end it, and so does a damaged archive (EINVAL). Thread context; may sleep.
 Result<UnpackStatistics> unpack(vfs::OperationContext& context, std::span<const std::byte> input);
 
 /// The same for a boot module, and a line in the log.

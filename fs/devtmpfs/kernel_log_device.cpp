@@ -12,7 +12,6 @@ namespace {
 
 using vfs::OperationContext;
 
-
 class KernelLogFile final : public vfs::File {
 public:
     using File::File;

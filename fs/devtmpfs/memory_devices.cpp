@@ -14,8 +14,8 @@ namespace cairn::fs::devtmpfs {
 
 namespace {
 
-using vfs::OperationContext;
 using vfs::OpenRequest;
+using vfs::OperationContext;
 
 /// What the simple devices share: an offset that nobody looks at, so that seeking works and stays at 0 (null_lseek).
 class MemoryDevice : public vfs::File {

@@ -247,7 +247,7 @@ Result<Ref<Pty>> DevptsInstance::create_pty(vfs::OperationContext& context) {
         attributes.gid = options_.gid.value_or(context.credentials.fsgid);
         attributes.device = {Pty::kMajor, index};
         Ref<SlaveInode> slave = TRY(try_new_ref<SlaveInode>(*this, index, attributes));
-        Ref<Pty> pty = TRY(try_new_ref<Pty>(Ref<DevptsInstance>(*this), index, Ref<vfs::Inode>(*slave)));
+        Ref<Pty> pty = TRY(try_new_ref<Pty>(Ref<vfs::Superblock>(*this), index, Ref<vfs::Inode>(*slave)));
         if (insert(*pty)) {
             return pty;
         }

@@ -29,7 +29,8 @@ usize LineDiscipline::receive(std::span<const u8> characters, std::span<const Re
         --room;
         bool overflow = false;
         if (room <= 0) {
-            // A line longer than the buffer goes on, so that it can be edited and ended: its last character is replaced.
+            // A line longer than the buffer goes on, so that it can be edited and ended: its last character is
+            // replaced.
             overflow = canonical_ && line_end_ == tail_;
             if (overflow && room < 0) {
                 --head_;
@@ -430,9 +431,8 @@ void LineDiscipline::settings_changed(const Termios* old) {
 
 void LineDiscipline::collect_special_characters() {
     std::memset(special_, 0, sizeof special_);
-    constexpr u32 kInputProcessing =
-        kStrip | kLowerCase | kIgnoreReturn | input_flags::kReturnToNewline | kNewlineToReturn | kFlowControlOutput |
-        kMarkParity;
+    constexpr u32 kInputProcessing = kStrip | kLowerCase | kIgnoreReturn | input_flags::kReturnToNewline |
+                                     kNewlineToReturn | kFlowControlOutput | kMarkParity;
     raw_ = !termios_.has_input(kInputProcessing) && !termios_.has_local(kCanonical | kSignals | kEcho);
     if (raw_) {
         return;

@@ -1,6 +1,6 @@
 #pragma once
-/// LineDiscipline: what happens to the characters that a terminal receives: editing of lines, signals, echo, and how they
-/// are read. It behaves as Linux's N_TTY does (drivers/tty/n_tty.c; termios(3) for the meaning of the settings);
+/// LineDiscipline: what happens to the characters that a terminal receives: editing of lines, signals, echo, and how
+/// they are read. It behaves as Linux's N_TTY does (drivers/tty/n_tty.c; termios(3) for the meaning of the settings);
 /// tests compare it with a pseudo terminal of Linux.
 ///
 /// The buffer holds 4096 characters. In canonical mode, lines end at line_end_; what follows is being edited. A line
@@ -34,7 +34,8 @@ public:
 
     void forget_look_ahead() { looked_ahead_ = 0; }
 
-    /// Whether read() would give something; with `for_poll`, whether a reader that insists on VMIN characters is served.
+    /// Whether read() would give something; with `for_poll`, whether a reader that insists on VMIN characters is
+    /// served.
     bool readable(bool for_poll) const;
     /// Takes characters: in canonical mode of one line at most. `line_done`: the line's end was reached, so that
     /// read(2) ends, with zero characters at an end of file.
@@ -108,12 +109,12 @@ private:
     usize tail_ = 0;       // what is read next
 
     bool canonical_ = true;
-    bool raw_ = false;            // nothing is looked at: all input processing is off
-    bool literal_next_ = false;   // ^V came
-    bool erasing_ = false;        // ECHOPRT: between backslash and slash
+    bool raw_ = false;           // nothing is looked at: all input processing is off
+    bool literal_next_ = false;  // ^V came
+    bool erasing_ = false;       // ECHOPRT: between backslash and slash
     bool no_room_ = false;
-    usize looked_ahead_ = 0;      // characters not received yet whose flow control was acted on
-    u64 special_[4] = {};         // characters that are more than themselves
+    usize looked_ahead_ = 0;  // characters not received yet whose flow control was acted on
+    u64 special_[4] = {};     // characters that are more than themselves
     u64 line_ends_[kBufferSize / 64] = {};
     u8 buffer_[kBufferSize];
 };

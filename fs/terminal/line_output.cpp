@@ -162,8 +162,8 @@ void LineOutput::echo_raw(u8 character) {
 }
 
 void LineOutput::echo(u8 character) {
-    bool tagged = character == kEscape || (termios_.has_local(local_flags::kEchoControl) && is_control(character) &&
-                                           character != '\t');
+    bool tagged = character == kEscape ||
+                  (termios_.has_local(local_flags::kEchoControl) && is_control(character) && character != '\t');
     if (tagged) {
         add(kEscape);
     }

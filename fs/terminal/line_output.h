@@ -1,6 +1,6 @@
 #pragma once
-/// LineOutput: the way of characters to the device: output processing (OPOST), the column that tabs and erasing need, and
-/// the queue of echoes. Behaves as Linux's N_TTY does (drivers/tty/n_tty.c), down to when echoes are sent.
+/// LineOutput: the way of characters to the device: output processing (OPOST), the column that tabs and erasing need,
+/// and the queue of echoes. Behaves as Linux's N_TTY does (drivers/tty/n_tty.c), down to when echoes are sent.
 ///
 /// Echoes are queued first, because the device may have no room: characters as they are, and with kEscape in
 /// front what must be worked out when the echo is sent (an erased tab depends on the column at that moment).

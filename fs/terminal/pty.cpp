@@ -21,11 +21,15 @@ bool uses_usual_flow_control(const Termios& termios) {
 
 }  // namespace
 
-Pty::Pty(Ref<DevptsInstance> instance, u32 index, Ref<vfs::Inode> slave)
+Pty::Pty(Ref<vfs::Superblock> instance, u32 index, Ref<vfs::Inode> slave)
     : Terminal({kMajor, index}, pty_settings()),
       instance_(std::move(instance)),
       index_(index),
       slave_(std::move(slave)) {}
+
+DevptsInstance& Pty::instance() const {
+    return static_cast<DevptsInstance&>(*instance_);
+}
 
 // --- The slave's side -----------------------------------------------------------------------------------------
 
@@ -169,8 +173,8 @@ Result<usize> Pty::master_write(mm::IoSource& source, bool non_blocking) {
                 error = Errno::eagain;
                 break;
             }
-            sync::WakeReason reason = master_output_wait_.wait_until([&] { return master_may_write(); },
-                                                                     sync::SleepKind::Interruptible);
+            sync::WakeReason reason =
+                master_output_wait_.wait_until([&] { return master_may_write(); }, sync::SleepKind::Interruptible);
             if (reason != sync::WakeReason::Condition) {
                 error = Errno::eintr;
                 break;
@@ -272,7 +276,7 @@ vfs::PollEvents Pty::master_poll(vfs::PollRegistrar* registrar) {
 // --- The master's file -------------------------------------------------------------------------------------------
 
 void Pty::master_closed() {
-    instance_->remove(*this);
+    instance().remove(*this);
     master_closed_.store(true, Order::release);
     hang_up();
 }

@@ -1,13 +1,14 @@
 #pragma once
-/// Pseudo terminals (pty(7)): Pty is the slave, a terminal whose line is a program: what is written to the master's file
-/// is received, what the slave sends is read there. Both files hold a reference; the devpts instance knows the pty as
-/// long as the master is open.
+/// Pseudo terminals (pty(7)): Pty is the slave, a terminal whose line is a program: what is written to the master's
+/// file is received, what the slave sends is read there. Both files hold a reference; the devpts instance knows the pty
+/// as long as the master is open.
 ///
 /// Lock: `queue_lock_` (rank TerminalQueue) protects what is on its way to the master and the packet mode's status.
 /// What the master wrote and the line discipline has no room for waits in undelivered_, under input_mutex_.
 
 #include "fs/terminal/byte_queue.h"
 #include "fs/terminal/terminal.h"
+#include "fs/vfs/mount.h"
 
 namespace cairn::fs::terminal {
 
@@ -17,11 +18,10 @@ class Pty final : public Terminal {
 public:
     static constexpr u32 kMajor = 136;
 
-    Pty(Ref<DevptsInstance> instance, u32 index, Ref<vfs::Inode> slave);
+    Pty(Ref<vfs::Superblock> instance, u32 index, Ref<vfs::Inode> slave);
 
     u32 index() const { return index_; }
     vfs::Inode& slave_inode() const { return *slave_; }
-    DevptsInstance& instance() const { return *instance_; }
     ListNode list_node;  // of the instance
 
     // --- The master's side: called by MasterFile -------------------------------------------------------------------
@@ -65,7 +65,9 @@ private:
     bool master_may_write();
     usize take_output(std::span<u8> to, bool first, bool& status);
 
-    const Ref<DevptsInstance> instance_;
+    DevptsInstance& instance() const;
+
+    const Ref<vfs::Superblock> instance_;  // kept as long as the slave has an inode in it
     const u32 index_;
     const Ref<vfs::Inode> slave_;
     Atomic<bool> locked_{true};  // TIOCSPTLCK

@@ -164,9 +164,9 @@ Result<usize> Terminal::read_in_turn(mm::IoSink& sink, const TerminalFile& file)
             break;
         }
         Nanoseconds deadline = wait == Nanoseconds::never() ? wait : time::now() + wait;
-        sync::WakeReason reason = input_wait_.wait_until(
-            [&] { return readable_now() || other_side_closed() || dead(file); }, sync::SleepKind::Interruptible,
-            deadline);
+        sync::WakeReason reason =
+            input_wait_.wait_until([&] { return readable_now() || other_side_closed() || dead(file); },
+                                   sync::SleepKind::Interruptible, deadline);
         if (reason == sync::WakeReason::Interrupted) {
             error = Errno::eintr;
             break;
@@ -338,7 +338,7 @@ void Terminal::send_urgently(u8 character) {
     bool was_stopped = stopped_.load(Order::relaxed);
     stopped_.store(false, Order::relaxed);
     flow_changed();
-    LineDevice::write({&character, 1});
+    static_cast<LineDevice&>(*this).write({&character, 1});
     stopped_.store(was_stopped, Order::relaxed);
     flow_changed();
 }

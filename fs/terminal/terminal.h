@@ -1,7 +1,7 @@
 #pragma once
-/// Terminal: what every terminal is, whatever it is connected to: settings, line discipline, readers and writers, window
-/// size, foreground group, hang-up. The device derives from it: a serial port (serial_terminal.h), the slave side of a
-/// pseudo terminal (pty.h). Behaviour as in tty_ioctl(4), termios(3), setsid(2), credentials(7).
+/// Terminal: what every terminal is, whatever it is connected to: settings, line discipline, readers and writers,
+/// window size, foreground group, hang-up. The device derives from it: a serial port (serial_terminal.h), the slave
+/// side of a pseudo terminal (pty.h). Behaviour as in tty_ioctl(4), termios(3), setsid(2), credentials(7).
 ///
 /// Locks, outermost first: `settings_mutex_` (rank Terminal) serialises changes of settings, window size, session and
 /// users; `input_mutex_` (TerminalInput) protects what was received, `output_mutex_` (TerminalOutput) the way out.
@@ -70,13 +70,17 @@ public:
     /// Writers may go on when so much fits: any one character fits, whatever it is turned into.
     static constexpr usize kWriteRoom = 8;
 
+    /// Waits for output to leave, not longer than until `deadline`, whatever signals there are.
+    void drain(Nanoseconds deadline);
+
     void last_reference_dropped();
 
     /// For TIOCGPTPEER and the master's side.
     Termios settings();
 
 protected:
-    Terminal(vfs::DeviceNumber number, const Termios& termios) : initial_termios_(termios), number_(number), termios_(termios) {}
+    Terminal(vfs::DeviceNumber number, const Termios& termios)
+        : initial_termios_(termios), number_(number), termios_(termios) {}
     ~Terminal() = default;
     virtual void destroy() = 0;
 
@@ -111,10 +115,15 @@ protected:
     virtual bool is_pty() const { return false; }
 
     /// receive() for a device that keeps what was not taken under input_mutex_ itself.
-    usize receive_locked(std::span<const u8> characters, std::span<const ReceiveMark> marks = {}) REQUIRES(input_mutex_);
+    usize receive_locked(std::span<const u8> characters, std::span<const ReceiveMark> marks = {})
+        REQUIRES(input_mutex_);
     /// Characters that wait in the device, each told once: ^S and ^Q among them work at once.
     void look_ahead_locked(std::span<const u8> characters) REQUIRES(input_mutex_);
 
+    /// For a device that is closed: waits, until then or until interrupted, for the output to leave.
+    Result<void> output_wait_until_sent(Nanoseconds deadline);
+    /// TCIFLUSH, from within.
+    void discard_all_input() { flush(true, false); }
     /// What waited in the device is gone.
     void forget_look_ahead() REQUIRES(input_mutex_) { discipline_.forget_look_ahead(); }
 
@@ -146,9 +155,9 @@ protected:
 private:
     /// VMIN and VTIME as they are when a read begins.
     struct ReadRule {
-        usize minimum = 0;                                  // end when so much was read; canonical: after the first part
-        Nanoseconds first = Nanoseconds::never();           // wait so long for the first character
-        Nanoseconds between = {};                           // and then so long for each further one; 0: for ever
+        usize minimum = 0;                         // end when so much was read; canonical: after the first part
+        Nanoseconds first = Nanoseconds::never();  // wait so long for the first character
+        Nanoseconds between = {};                  // and then so long for each further one; 0: for ever
     };
     /// What one look at the buffer gave.
     struct Taken {
@@ -180,7 +189,8 @@ private:
     enum class When : u8 { Now, AfterOutput, AfterOutputFlushingInput };
     Result<void> change_settings(vfs::OperationContext& context, const Termios& wanted, When when);
     void change_settings_now(Termios wanted);
-    Result<void> wait_until_sent();
+    Result<void> wait_until_sent() { return output_wait_until_sent(Nanoseconds::never()); }
+    bool all_sent();
     void flush(bool input, bool output);
     Result<u64> job_ioctl(vfs::OperationContext& context, u32 command, u64 argument, const vfs::File& file,
                           bool from_master);

@@ -411,7 +411,7 @@ Result<u64> Terminal::flow_ioctl(vfs::OperationContext& context, u64 argument) {
         case 1:  // TCOON
             stop_by_call(argument == 0);
             return u64{0};
-        case 2:  // TCIOFF
+        case 2:    // TCIOFF
         case 3: {  // TCION
             sync::MutexGuard guard(output_mutex_);
             u8 character = termios_.character(argument == 2 ? kStop : kStart);
@@ -456,15 +456,21 @@ void Terminal::flush(bool input, bool output) {
     }
 }
 
-Result<void> Terminal::wait_until_sent() {
-    auto sent = [this] {
-        sync::MutexGuard guard(output_mutex_);
-        return pending_output() == 0;
-    };
-    if (output_wait_.wait_until(sent, sync::SleepKind::Interruptible) != sync::WakeReason::Condition) {
+Result<void> Terminal::output_wait_until_sent(Nanoseconds deadline) {
+    if (output_wait_.wait_until([this] { return all_sent(); }, sync::SleepKind::Interruptible, deadline) ==
+        sync::WakeReason::Interrupted) {
         return fail(Errno::eintr);
     }
     return {};
+}
+
+void Terminal::drain(Nanoseconds deadline) {
+    output_wait_.wait_until([this] { return all_sent(); }, sync::SleepKind::Uninterruptible, deadline);
+}
+
+bool Terminal::all_sent() {
+    sync::MutexGuard guard(output_mutex_);
+    return pending_output() == 0;
 }
 
 }  // namespace cairn::fs::terminal

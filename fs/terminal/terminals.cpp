@@ -2,6 +2,7 @@
 
 #include "fs/vfs/devices.h"
 #include "kernel/base/own.h"
+#include "kernel/time/clock.h"
 
 namespace cairn::fs::terminal {
 
@@ -27,6 +28,9 @@ Result<Ref<vfs::File>> open_console(vfs::OperationContext& context, vfs::Inode& 
     return TerminalFile::open(context, inode, request, Ref<Terminal>(*terminal), TerminalFile::Role::Console, false);
 }
 
+/// A full buffer takes 0.4 s at 115200 baud.
+constexpr Nanoseconds kDrainTime = Nanoseconds::from_seconds(2);
+
 constexpr u32 kAlternateTerminals = 5;  // the major number
 constexpr vfs::CharacterDevice kDevices[] = {
     {.major = kAlternateTerminals, .first_minor = 0, .name = "tty", .permissions = 0666, .open = &open_controlling},
@@ -43,6 +47,15 @@ Result<void> Terminals::initialize() {
     }
     g_kernel.terminals = terminals.release();
     return {};
+}
+
+void Terminals::drain() {
+    Nanoseconds deadline = time::now() + kDrainTime;
+    for (Atomic<Terminal*>& serial : serial_) {
+        if (Terminal* terminal = serial.load(Order::acquire)) {
+            terminal->drain(deadline);
+        }
+    }
 }
 
 void Terminals::add_instance(DevptsInstance& instance) {

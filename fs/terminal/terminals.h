@@ -1,6 +1,6 @@
 #pragma once
-/// Terminals: what the terminal layer keeps while the kernel runs (g_kernel.terminals): which terminal is the console, and
-/// the devpts instances that are mounted. Made once during start-up; the terminals of serial ports live for ever.
+/// Terminals: what the terminal layer keeps while the kernel runs (g_kernel.terminals): which terminal is the console,
+/// and the devpts instances that are mounted. Made once during start-up; the terminals of serial ports live for ever.
 
 #include "fs/terminal/devpts.h"
 #include "fs/terminal/terminal.h"
@@ -18,6 +18,15 @@ public:
     /// Null: there is none.
     Terminal* console() const { return console_.load(Order::acquire); }
 
+    static constexpr u32 kSerialTerminals = 4;
+    void set_serial(u32 index, Terminal& terminal) { serial_[index].store(&terminal, Order::release); }
+    /// Null: there is no such port.
+    Terminal* serial(u32 index) const {
+        return index < kSerialTerminals ? serial_[index].load(Order::acquire) : nullptr;
+    }
+    /// Before the machine is switched off: waits a bounded time for what was written to leave. Thread context.
+    void drain();
+
     void add_instance(DevptsInstance& instance);
     void remove_instance(DevptsInstance& instance);
     /// The instance that was mounted last: whose ptys /dev/ptmx makes. None: nullopt.
@@ -25,6 +34,7 @@ public:
 
 private:
     Atomic<Terminal*> console_{nullptr};
+    Atomic<Terminal*> serial_[kSerialTerminals];
     SpinLock<LockRank::InodeTable> lock_;
     List<DevptsInstance, &DevptsInstance::instance_node> instances_ GUARDED_BY(lock_);
 };

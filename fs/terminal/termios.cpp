@@ -10,7 +10,7 @@ namespace {
 
 /// By code: CBAUD without CBAUDEX, then with it.
 constexpr u32 kLowRates[] = {0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400};
-constexpr u32 kHighRates[] = {0,      57600,   115200,  230400,  460800,  500000,  576000,  921600,
+constexpr u32 kHighRates[] = {0,       57600,   115200,  230400,  460800,  500000,  576000,  921600,
                               1000000, 1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000};
 
 u32 rate_of_code(u32 code, u32 other) {

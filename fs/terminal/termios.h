@@ -10,21 +10,21 @@ namespace cairn::fs::terminal {
 
 /// Indices of control_characters.
 enum ControlCharacter : u8 {
-    kInterrupt = 0,   // VINTR
-    kQuit = 1,        // VQUIT
-    kErase = 2,       // VERASE
-    kKill = 3,        // VKILL
-    kEndOfFile = 4,   // VEOF
-    kTime = 5,        // VTIME
-    kMinimum = 6,     // VMIN
-    kSwitch = 7,      // VSWTC, unused
-    kStart = 8,       // VSTART
-    kStop = 9,        // VSTOP
-    kSuspend = 10,    // VSUSP
-    kEndOfLine = 11,  // VEOL
-    kReprint = 12,    // VREPRINT
-    kDiscard = 13,    // VDISCARD, unused by Linux too
-    kWordErase = 14,  // VWERASE
+    kInterrupt = 0,     // VINTR
+    kQuit = 1,          // VQUIT
+    kErase = 2,         // VERASE
+    kKill = 3,          // VKILL
+    kEndOfFile = 4,     // VEOF
+    kTime = 5,          // VTIME
+    kMinimum = 6,       // VMIN
+    kSwitch = 7,        // VSWTC, unused
+    kStart = 8,         // VSTART
+    kStop = 9,          // VSTOP
+    kSuspend = 10,      // VSUSP
+    kEndOfLine = 11,    // VEOL
+    kReprint = 12,      // VREPRINT
+    kDiscard = 13,      // VDISCARD, unused by Linux too
+    kWordErase = 14,    // VWERASE
     kLiteralNext = 15,  // VLNEXT
     kEndOfLine2 = 16,   // VEOL2
 };

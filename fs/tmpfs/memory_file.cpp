@@ -1,8 +1,8 @@
 /// memfd_create(2): unnamed files on a tmpfs that no walk reaches. See tmpfs.h.
 
+#include "fs/tmpfs/tmpfs.h"
 #include "fs/vfs/regular_file.h"
 #include "fs/vfs/vfs.h"
-#include "fs/tmpfs/tmpfs.h"
 
 namespace cairn::fs::tmpfs {
 
@@ -12,8 +12,8 @@ Result<void> initialize() {
     options.inodes = 0;
     Ref<TmpfsSuperblock> superblock = TRY(TmpfsSuperblock::create(options));
     Ref<vfs::Dentry> root = TRY(superblock->root_dentry());
-    Ref<vfs::Mount> mount =
-        TRY(vfs::Mount::create(Ref<vfs::Superblock>(static_cast<vfs::Superblock&>(*superblock)), std::move(root), "tmpfs", 0));
+    Ref<vfs::Mount> mount = TRY(vfs::Mount::create(Ref<vfs::Superblock>(static_cast<vfs::Superblock&>(*superblock)),
+                                                   std::move(root), "tmpfs", 0));
     mount->make_internal();
     vfs::the_vfs().memory_files = std::move(mount);
     return {};

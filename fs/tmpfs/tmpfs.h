@@ -49,8 +49,7 @@ public:
     void release_page() override { pages_.fetch_sub(1, Order::relaxed); }
     bool is_persistent() const override { return false; }
 
-    TmpfsSuperblock(const Options& options, std::string_view type_name)
-        : options_(options), type_name_(type_name) {}
+    TmpfsSuperblock(const Options& options, std::string_view type_name) : options_(options), type_name_(type_name) {}
 
 private:
     void destroy() override { destroy_counted(this); }

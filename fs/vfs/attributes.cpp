@@ -46,15 +46,19 @@ bool is_owner_or_capable(const Credentials& credentials, Inode& inode) {
 
 namespace {
 
-Result<void> check_writable_mount(const Path& path) {
-    return path.mount().is_read_only() ? fail(Errno::erofs) : Result<void>();
+Result<void> check_writable_mount(const AttributeTarget& target) {
+    return target.read_only ? fail(Errno::erofs) : Result<void>();
 }
 
 }  // namespace
 
-Result<void> change_mode(OperationContext& context, const Path& path, u16 permissions) {
-    TRY(check_writable_mount(path));
-    Inode& inode = path.inode();
+AttributeTarget::AttributeTarget(const Path& path) : inode(path.inode()), read_only(path.mount().is_read_only()) {}
+AttributeTarget::AttributeTarget(File& file)
+    : inode(file.inode()), read_only(file.path() != nullptr && file.path()->mount().is_read_only()) {}
+
+Result<void> change_mode(OperationContext& context, const AttributeTarget& target, u16 permissions) {
+    TRY(check_writable_mount(target));
+    Inode& inode = target.inode;
     const Credentials& credentials = context.credentials;
     sync::MutexGuard guard(inode.data_lock);
     if (!is_owner_or_capable(credentials, inode)) {
@@ -71,9 +75,9 @@ Result<void> change_mode(OperationContext& context, const Path& path, u16 permis
     return inode.change_attributes(context, change);
 }
 
-Result<void> change_owner(OperationContext& context, const Path& path, u32 uid, u32 gid) {
-    TRY(check_writable_mount(path));
-    Inode& inode = path.inode();
+Result<void> change_owner(OperationContext& context, const AttributeTarget& target, u32 uid, u32 gid) {
+    TRY(check_writable_mount(target));
+    Inode& inode = target.inode;
     const Credentials& credentials = context.credentials;
     sync::MutexGuard guard(inode.data_lock);
     Ownership present = inode.ownership();
@@ -101,13 +105,13 @@ Result<void> change_owner(OperationContext& context, const Path& path, u32 uid, 
     return inode.change_attributes(context, change);
 }
 
-Result<void> change_times(OperationContext& context, const Path& path, const TimesRequest& request) {
+Result<void> change_times(OperationContext& context, const AttributeTarget& target, const TimesRequest& request) {
     using Kind = TimesRequest::Kind;
     if (request.access == Kind::Omit && request.modification == Kind::Omit) {
         return {};
     }
-    TRY(check_writable_mount(path));
-    Inode& inode = path.inode();
+    TRY(check_writable_mount(target));
+    Inode& inode = target.inode;
     if (!is_owner_or_capable(context.credentials, inode)) {
         bool now = request.access == Kind::Now && request.modification == Kind::Now;
         if (!now) {

@@ -49,7 +49,7 @@ public:
         DEBUG_ASSERT(inode_ != nullptr);
         return *inode_;
     }
-    
+
     bool is_directory() const { return type_ == FileType::Directory; }
     FileType type() const { return type_; }  // Anonymous: negative
     bool is_link() const { return type_ == FileType::SymbolicLink; }
@@ -80,9 +80,9 @@ private:
 
     sync::ReadSideHead head_;
     Atomic<DentryName*> name_;
-    Atomic<Dentry*> parent_;  // counted
-    Superblock* const superblock_;  // counted
-    Inode* inode_;            // counted; cleared when the last reference goes, unless it is a directory
+    Atomic<Dentry*> parent_;         // counted
+    Superblock* const superblock_;   // counted
+    Inode* inode_;                   // counted; cleared when the last reference goes, unless it is a directory
     Atomic<Dentry*> next_{nullptr};  // in its chain
     Atomic<Mount*> mounts_{nullptr};
     const FileType type_;  // Anonymous: negative

@@ -10,13 +10,13 @@
 
 namespace cairn::vfs {
 
-/// The slots of a table, replaced by larger ones as needed. Bits of `used` are set for what is installed or reserved. All
-/// under the table's lock, but for reading `files` under a ReadGuard.
+/// The slots of a table, replaced by larger ones as needed. Bits of `used` are set for what is installed or reserved.
+/// All under the table's lock, but for reading `files` under a ReadGuard.
 struct FileDescriptorTable::Slots {
     static constexpr u32 kFirst = 64;
 
     sync::ReadSideHead head;
-    u32 capacity = 0;  // a multiple of 64
+    u32 capacity = 0;                // a multiple of 64
     Atomic<File*>* files = nullptr;  // counted
     u64* used = nullptr;
     u64* close_on_exec = nullptr;

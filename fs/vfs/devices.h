@@ -14,7 +14,8 @@ struct CharacterDevice {
     u32 major = 0;
     u32 first_minor = 0;
     u32 count = 1;
-    /// Under /dev; with a count above one the numbers first_name_number, +1 … are appended. Empty: no node. Lives for ever.
+    /// Under /dev; with a count above one the numbers first_name_number, +1 … are appended. Empty: no node. Lives for
+    /// ever.
     std::string_view name;
     u16 permissions = 0600;
     u32 first_name_number = 0;

@@ -34,13 +34,13 @@ File::~File() = default;
 
 void File::set_flags(u32 changeable) {
     u32 seen = flags();
-    while (!flags_.compare_exchange(
-        seen, (seen & ~open_flags::kChangeable) | (changeable & open_flags::kChangeable), Order::relaxed,
-        Order::relaxed)) {
+    while (!flags_.compare_exchange(seen, (seen & ~open_flags::kChangeable) | (changeable & open_flags::kChangeable),
+                                    Order::relaxed, Order::relaxed)) {
     }
 }
 
 void File::last_reference_dropped() {
+    watches.let_go(*this);
     release_file_locks(*this);
     closed();
     if (owes_write_access_) {

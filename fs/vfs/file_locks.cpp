@@ -171,8 +171,8 @@ public:
         SpinLockGuard waiting(waiters().lock);
         SpinLockGuard guard(list_.lock);
         leave();
-        HeldRecord* conflict = lock_.type == RecordLock::Type::Unlock ? nullptr
-                                                                      : find_conflict(list_.records, lock_, waiter_.owner);
+        HeldRecord* conflict =
+            lock_.type == RecordLock::Type::Unlock ? nullptr : find_conflict(list_.records, lock_, waiter_.owner);
         if (conflict == nullptr) {
             apply(list_.records, lock_, waiter_.owner, scope_, spares_, dying_);
             return Attempt::Done;

@@ -216,7 +216,8 @@ void Inode::touch_access_time() {
     FileTime now = FileTime::now();
     SpinLockGuard guard(attribute_lock);
     const FileTime& last = attributes_.access_time;
-    if (last <= attributes_.modification_time || last <= attributes_.change_time || now.seconds - last.seconds >= kDay) {
+    if (last <= attributes_.modification_time || last <= attributes_.change_time ||
+        now.seconds - last.seconds >= kDay) {
         attributes_.access_time = now;
     }
 }

@@ -13,8 +13,8 @@
 #include "fs/vfs/credentials.h"
 #include "fs/vfs/operation_context.h"
 #include "kernel/base/ref.h"
-#include "kernel/sync/rw_lock.h"
 #include "kernel/sync/mutex.h"
+#include "kernel/sync/rw_lock.h"
 #include "mm/memory_object.h"
 
 namespace cairn::mm {
@@ -136,7 +136,8 @@ public:
     /// Nothing: attributes() must be asked.
     virtual std::optional<Ownership> quick_ownership() const { return std::nullopt; }
     Ownership ownership();
-    /// Applies a change that was permitted. Size: truncation of a regular file, with data_lock held. EIO, ENOSPC, EFBIG.
+    /// Applies a change that was permitted. Size: truncation of a regular file, with data_lock held. EIO, ENOSPC,
+    /// EFBIG.
     virtual Result<void> change_attributes(OperationContext& context, const AttributeChange& change);
 
     // --- Directories. All with directory_lock held (shared for find and read_directory). ------------------------
@@ -219,7 +220,8 @@ public:
     /// memfd_create(2)'s seals (F_ADD_SEALS); kNoSeals: the file has none and never will.
     static constexpr u32 kNoSeals = ~u32{0};
     Atomic<u32> seals{kNoSeals};
-    /// What a FIFO's or a bound socket's inode stands for while it is in use; of fs/pipe and fs/socket, which synchronise it.
+    /// What a FIFO's or a bound socket's inode stands for while it is in use; of fs/pipe and fs/socket, which
+    /// synchronise it.
     Atomic<void*> attached_object{nullptr};
 
 protected:

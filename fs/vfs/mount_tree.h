@@ -52,7 +52,7 @@ private:
     Atomic<Dentry*> point_{nullptr};  // counted
     Atomic<Mount*> next_on_point_{nullptr};
     bool internal_ = false;  // set before it is shared
-    u32 children_ = 0;  // under MountTree's mutex
+    u32 children_ = 0;       // under MountTree's mutex
     sync::ReadSideHead head_;
 };
 

@@ -1,5 +1,5 @@
-/// The calls that create and remove names: mkdir(2), mknod(2), symlink(2), link(2), unlink(2), rmdir(2). rename(2) is in
-/// rename.cpp.
+/// The calls that create and remove names: mkdir(2), mknod(2), symlink(2), link(2), unlink(2), rmdir(2). rename(2) is
+/// in rename.cpp.
 
 #include "fs/vfs/names.h"
 
@@ -85,8 +85,7 @@ Result<void> create_at(OperationContext& context, std::string_view name, CreateR
 
 Result<void> make_directory(OperationContext& context, std::string_view name, u16 permissions,
                             const WalkOptions& options) {
-    CreateRequest request{.type = FileType::Directory,
-                          .permissions = static_cast<u16>(permissions & (0777 | kSticky))};
+    CreateRequest request{.type = FileType::Directory, .permissions = static_cast<u16>(permissions & (0777 | kSticky))};
     return create_at(context, name, request, options);
 }
 
@@ -94,9 +93,8 @@ Result<void> make_node(OperationContext& context, std::string_view name, u32 mod
                        const WalkOptions& options) {
     constexpr u32 kTypeMask = 0170000;
     FileType type = (mode & kTypeMask) == 0 ? FileType::Regular : static_cast<FileType>(mode & kTypeMask);
-    CreateRequest request{.type = type,
-                          .permissions = static_cast<u16>(mode & kPermissionBits),
-                          .device = DeviceNumber::decode(device)};
+    CreateRequest request{
+        .type = type, .permissions = static_cast<u16>(mode & kPermissionBits), .device = DeviceNumber::decode(device)};
     switch (type) {
         case FileType::Regular:
         case FileType::Fifo:

@@ -95,8 +95,15 @@ Result<void> rename(OperationContext&, std::string_view old_name, const WalkOpti
 enum class Access : u8 { Execute = 1, Write = 2, Read = 4 };  // bits, as access(2) has them
 /// EACCES. Uses fsuid/fsgid and the capabilities DAC_OVERRIDE, DAC_READ_SEARCH.
 Result<void> check_permission(const Credentials& credentials, Inode& inode, u32 access);
-Result<void> change_mode(OperationContext&, const Path&, u16 permissions);
-Result<void> change_owner(OperationContext&, const Path&, u32 uid, u32 gid);  // ~0: unchanged
+/// A file whose attributes are to change: one found by a path, or an open one, which may have no path.
+struct AttributeTarget {
+    AttributeTarget(const Path& path);
+    AttributeTarget(File& file);
+    Inode& inode;
+    bool read_only;  // by its mount
+};
+Result<void> change_mode(OperationContext&, const AttributeTarget&, u16 permissions);
+Result<void> change_owner(OperationContext&, const AttributeTarget&, u32 uid, u32 gid);  // ~0: unchanged
 /// utimensat(2): what becomes of each of the two times.
 struct TimesRequest {
     enum class Kind : u8 { Set, Now, Omit };
@@ -104,7 +111,7 @@ struct TimesRequest {
     Kind modification = Kind::Now;
     FileTime access_time, modification_time;
 };
-Result<void> change_times(OperationContext&, const Path&, const TimesRequest&);
+Result<void> change_times(OperationContext&, const AttributeTarget&, const TimesRequest&);
 Result<void> truncate(OperationContext&, const Path&, u64 size);
 /// The same for a file that is open for writing (ftruncate(2)). EINVAL.
 Result<void> truncate(OperationContext&, File&, u64 size);

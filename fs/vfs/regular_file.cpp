@@ -29,7 +29,8 @@ Result<void> check_size_seals(Inode& inode, u64 from, u64 to) {
     if (seals == Inode::kNoSeals) {
         return {};
     }
-    bool forbidden = (to < from && (seals & seal_flags::kShrink) != 0) || (to > from && (seals & seal_flags::kGrow) != 0);
+    bool forbidden =
+        (to < from && (seals & seal_flags::kShrink) != 0) || (to > from && (seals & seal_flags::kGrow) != 0);
     return forbidden ? fail(Errno::eperm) : Result<void>();
 }
 
@@ -83,7 +84,8 @@ Result<u64> RegularFile::seek(OperationContext& context, i64 offset, u32 whence)
     if (offset < 0) {
         return fail(Errno::enxio);
     }
-    return whence == kSeekData ? cache().seek_data(static_cast<u64>(offset)) : cache().seek_hole(static_cast<u64>(offset));
+    return whence == kSeekData ? cache().seek_data(static_cast<u64>(offset))
+                               : cache().seek_hole(static_cast<u64>(offset));
 }
 
 Result<void> RegularFile::synchronize(OperationContext&, bool) {

@@ -132,8 +132,8 @@ Result<void> commit(OperationContext& context, Places& places, bool exchange) {
         names.present = TRY(DentryName::create(places.from.name));
     }
     Inode* replaced = present.is_negative() ? nullptr : &present.inode();
-    Inode::Rename rename{places.from.name, moved.inode(), places.to.parent.inode(), places.to.name,
-                         replaced,         exchange,      false};
+    Inode::Rename rename{places.from.name, moved.inode(), places.to.parent.inode(), places.to.name, replaced,
+                         exchange,         false};
     TRY(places.from.parent.inode().rename_child(context, rename));
     if (exchange) {
         cache.exchange(moved, std::exchange(names.moved, nullptr), present, std::exchange(names.present, nullptr));

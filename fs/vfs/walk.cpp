@@ -238,7 +238,8 @@ Result<void> Walker::follow_link(Dentry& link) {
     if (size >= kPathLimit) {
         return fail(Errno::enametoolong);
     }
-    // A link at the end of an outer text needs no return to it: at most one text is kept for each level with more to come.
+    // A link at the end of an outer text needs no return to it: at most one text is kept for each level with more to
+    // come.
     while (link_text_ != nullptr && without_slashes(rest_).empty()) {
         end_link_text();
     }

@@ -6,7 +6,8 @@
 ///     TRY(walker.begin(name, options));
 ///     do { TRY(walker.to_last()); } while (!TRY(walker.step_last(follow)));
 ///
-/// A local value of one thread; may sleep (filesystems, directory locks), so no lock of rank Directory or inner is held.
+/// A local value of one thread; may sleep (filesystems, directory locks), so no lock of rank Directory or inner is
+/// held.
 
 #include "fs/vfs/vfs.h"
 
@@ -28,7 +29,7 @@ public:
     Result<void> begin(std::string_view name, const WalkOptions& options);
 
     enum class Last : u8 {
-        None,    // "/", or what a magic link led to: at() is the end
+        None,  // "/", or what a magic link led to: at() is the end
         Name,
         Dot,
         DotDot,

@@ -28,6 +28,9 @@ struct ProgramSupport;
 namespace task {
 class TaskTable;
 }
+namespace procfs {
+class ProcessInformation;
+}
 namespace random {
 class Generator;
 }
@@ -35,11 +38,17 @@ namespace vfs {
 class Vfs;
 class JobControl;
 }  // namespace vfs
+namespace fs::terminal {
+class Terminals;
+}
 namespace anonymous {
 class AnonymousFiles;
 }
 namespace event {
 class EventFiles;
+}
+namespace net {
+class UnixSockets;
 }
 
 struct Kernel {
@@ -55,9 +64,12 @@ struct Kernel {
     random::Generator* random = nullptr;
     vfs::Vfs* vfs = nullptr;
     task::TaskTable* tasks = nullptr;
+    procfs::ProcessInformation* processes = nullptr;
     vfs::JobControl* job_control = nullptr;
+    fs::terminal::Terminals* terminals = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;
     event::EventFiles* event_files = nullptr;
+    net::UnixSockets* unix_sockets = nullptr;
 
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex

@@ -7,6 +7,7 @@
 #include "kernel/signal/send.h"
 #include "kernel/signal/stop.h"
 #include "kernel/task/exit.h"
+#include "kernel/task/rseq.h"
 
 namespace cairn::signal {
 
@@ -65,6 +66,7 @@ void restart_without_handler(Task& self, arch::TrapFrame& frame) {
 
 void run_handler(Task& self, arch::TrapFrame& frame, const SignalInfo& info, const SignalAction& action) {
     restart_before_handler(self, frame, action);
+    task::update_rseq(self, frame);
     std::byte siginfo[128] = {};
     std::memcpy(siginfo, &info, sizeof info);
     const u64 stack_pointer = arch::stack_pointer(frame).value;

@@ -83,7 +83,7 @@ bool is_fatal(ThreadGroup& group, const Task& target, i32 signal) {
 /// kill ends are ended too.
 void direct(ThreadGroup& group, Task* only, i32 signal) {
     Task* target = only != nullptr ? (wants(*only, signal) ? only : nullptr) : choose_thread(group, signal);
-    group.signal_arrived.wake_all();
+    group.signal_queue->waiters.wake_all();
     if (target == nullptr) {
         return;
     }

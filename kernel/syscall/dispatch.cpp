@@ -55,7 +55,7 @@ void set_tracing(bool on) {
 void dispatch(arch::TrapFrame& frame) {
     task::Task& task = task::current_task();
     const u64 entered = time::now().value;
-    const u64 number = arch::syscall_number(frame);
+    const u32 number = static_cast<u32>(arch::syscall_number(frame));  // as Linux: the upper half is not looked at
     const Call* call = find_call(number);
     task.restart = task::RestartKind::None;
     const bool traced = tracing.load(Order::relaxed);

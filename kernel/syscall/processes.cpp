@@ -428,4 +428,27 @@ Result<Fd> sys_pidfd_open(Caller& self, i32 pid, u32 flags) {
     return fd;
 }
 
+/// pidfd_getfd(2): as ptrace(2) allows it.
+Result<Fd> sys_pidfd_getfd(Caller& self, Fd pidfd, Fd fd, u32 flags) {
+    if (flags != 0) {
+        return fail(Errno::einval);
+    }
+    Ref<vfs::File> file = TRY(self.file(pidfd));
+    Ref<task::Pid> pid = TRY(task::pid_of_file(*file));
+    Ref<Task> target = TRY(g_kernel.tasks->find_task(pid->number()));
+    const vfs::Credentials& own = self.credentials();
+    if (&target->group() != &self.task.group() && !own.has(vfs::Capability::SysPtrace)) {
+        Ref<vfs::Credentials> other = target->credentials_of_other();
+        if (own.uid != other->euid || own.uid != other->suid || own.uid != other->uid) {
+            return fail(Errno::eperm);
+        }
+    }
+    std::optional<Ref<vfs::FileDescriptorTable>> table = target->descriptors_of_other();
+    if (!table) {
+        return fail(Errno::esrch);
+    }
+    Ref<vfs::File> wanted = TRY((*table)->find(fd));
+    return self.install(std::move(wanted), true);
+}
+
 }  // namespace cairn::syscall

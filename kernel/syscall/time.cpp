@@ -1,5 +1,6 @@
 #include "kernel/syscall/time.h"
 
+#include "fs/event/timer_file.h"
 #include "kernel/base/kernel.h"
 #include "kernel/syscall/timeout.h"
 #include "kernel/task/task.h"
@@ -139,7 +140,9 @@ Result<void> set_wall_clock(Caller& self, Nanoseconds wall) {
     if (!self.credentials().has(vfs::Capability::SysTime)) {
         return fail(Errno::eperm);
     }
-    return g_kernel.clock->set_wall(wall);
+    TRY(g_kernel.clock->set_wall(wall));
+    event::realtime_clock_was_set();
+    return {};
 }
 
 }  // namespace

@@ -102,7 +102,9 @@ Result<Ref<ThreadGroup>> child_group(Task& parent, Pid& pid, const CloneRequest&
         SpinLockGuard guard(group.lock);
         limits = group.limits;
     }
-    Ref<ThreadGroup> fresh = TRY(try_new_ref<ThreadGroup>(Ref<Pid>(pid), std::move(handlers), limits));
+    Ref<event::SignalQueue> queue = TRY(try_new_ref<event::SignalQueue>());
+    Ref<ThreadGroup> fresh =
+        TRY(try_new_ref<ThreadGroup>(Ref<Pid>(pid), std::move(handlers), std::move(queue), limits));
     fresh->exit_signal = request.exit_signal;
     fresh->oom_score_adjust.store(group.oom_score_adjust.load(Order::relaxed), Order::relaxed);
     fresh->dumpable.store(group.dumpable.load(Order::relaxed), Order::relaxed);
@@ -302,7 +304,9 @@ Result<Ref<Task>> create_first_task(vfs::Path root, void (*body)()) {
     Ref<Pid> pid = TRY(table.allocate_pid());
     Ref<signal::SignalHandlers> handlers = TRY(signal::SignalHandlers::create());
     const u64 threads = table.threads_max.load(Order::relaxed) / 2;
-    Ref<ThreadGroup> process = TRY(try_new_ref<ThreadGroup>(pid, std::move(handlers), ResourceLimits::initial(threads)));
+    Ref<event::SignalQueue> queue = TRY(try_new_ref<event::SignalQueue>());
+    Ref<ThreadGroup> process = TRY(try_new_ref<ThreadGroup>(pid, std::move(handlers), std::move(queue),
+                                                            ResourceLimits::initial(threads)));
     Ref<vfs::Credentials> credentials = TRY(vfs::Credentials::create_for_init());
     Ref<vfs::FileDescriptorTable> files = TRY(vfs::FileDescriptorTable::create());
     Ref<vfs::FilesystemContext> directories = TRY(try_new_ref<vfs::FilesystemContext>(root, root, u16{022}));

@@ -5,14 +5,6 @@
 
 namespace cairn::task {
 
-namespace {
-
-bool ended(const ThreadGroup& process) {
-    return process.zombie || process.thread_count == 0;
-}
-
-}  // namespace
-
 bool is_orphaned_locked(ProcessGroup& group, const ThreadGroup* ignored) {
     for (ThreadGroup& member : group.members) {
         if (&member == ignored || member.zombie || member.parent == nullptr || member.parent->is_init) {

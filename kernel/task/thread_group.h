@@ -12,10 +12,12 @@
 
 #include <optional>
 
+#include "fs/event/signal_source.h"
 #include "kernel/base/list.h"
 #include "kernel/signal/handlers.h"
 #include "kernel/signal/pending.h"
 #include "kernel/sync/wait_queue.h"
+#include "kernel/sync/completion.h"
 #include "kernel/task/limits.h"
 #include "kernel/task/pid.h"
 #include "kernel/task/process_times.h"
@@ -37,7 +39,8 @@ struct TaskLink {
 
 class ThreadGroup : public RefCounted<ThreadGroup> {
 public:
-    ThreadGroup(Ref<Pid> pid, Ref<signal::SignalHandlers> handlers, const ResourceLimits& limits);
+    ThreadGroup(Ref<Pid> pid, Ref<signal::SignalHandlers> handlers, Ref<event::SignalQueue> queue,
+                const ResourceLimits& limits);
     ~ThreadGroup();
 
     Pid& pid() const { return *pid_; }
@@ -101,8 +104,8 @@ public:
     /// What the next thread that comes by is to tell the parent: kCodeChildStopped, kCodeChildContinued, or 0.
     i32 parent_event = 0;
     sync::WaitQueue continued;    // stopped threads sleep here
-    /// Threads in sigtimedwait and readers of signalfd.
-    sync::WaitQueue signal_arrived;
+    /// Readers of signalfd; may outlive the process.
+    const Ref<event::SignalQueue> signal_queue;
     bool is_init = false;  // signals without a handler do not reach it
 
     // --- Shared by all threads, under `lock` ------------------------------------------------------------------------

@@ -2,12 +2,15 @@
 gets the blame, and the rest goes on with the next boot."""
 
 import dataclasses
+import os
 import pathlib
+import subprocess
 import time
 from typing import Callable
 
 from cairn_tools import guest, newc, qemu
 from cairn_tools.build import KernelFile, user_program
+from cairn_tools.project import ToolError, end_process
 from programs.cases import FILES, Case
 
 # How long beyond a case's own limit, which the guest watches, until the guest counts as stuck.
@@ -64,9 +67,9 @@ class _Frames:
         return True
 
 
-def _layer(cases: list[Case], folder: pathlib.Path) -> pathlib.Path:
+def _layer(cases: list[Case], folder: pathlib.Path, build_first: bool) -> pathlib.Path:
     tree = newc.Tree()
-    tree.file("cases/driver", user_program("cairn_cases"), 0o755)
+    tree.file("cases/driver", user_program("cairn_cases", build_first=build_first), 0o755)
     for case in cases:
         tree.file(f"cases/{case.name}", case.script)
     tree.file("cases/list", "".join(f"{case.name} {case.seconds} {case.shell}\n" for case in cases))
@@ -82,8 +85,62 @@ _ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
                 "TZ=UTC", "TERM=vt100", "FILES=/cases/files")
 
 
+# The same mounts and names as init makes, in namespaces of their own.
+_HOST_SCRIPT = """\
+set -e
+mount --make-rprivate /
+cd "$1"
+mount -t proc proc proc
+mount -t sysfs -o ro sysfs sys
+mount -t tmpfs -o mode=755 dev dev
+mkdir dev/pts dev/shm
+mount -t devpts -o newinstance,gid=5,mode=620,ptmxmode=666 devpts dev/pts
+for node in null:3 zero:5 full:7 random:8 urandom:9 kmsg:11; do mknod -m 666 "dev/${node%:*}" c 1 "${node#*:}"; done
+mknod -m 666 dev/tty c 5 0
+mknod -m 600 dev/console c 5 1
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+ln -s fd/0 dev/stdin
+ln -s fd/1 dev/stdout
+ln -s fd/2 dev/stderr
+mount -t tmpfs -o mode=1777 tmpfs dev/shm
+mount -t tmpfs -o mode=755 tmpfs run
+mount -t tmpfs -o mode=1777 tmpfs tmp
+hostname cairn
+shift
+exec chroot . env -i "$@" /cases/driver /cases/list
+"""
+
+
+def run_on_host(cases: list[Case], root: pathlib.Path, on_end: Callable[[Case, Outcome], None]) -> None:
+    """Runs each case on this machine's own Linux, in the unpacked root. As root, since the root's files have
+    owners, and cases mount and make devices; in namespaces, so that nothing of it is seen outside."""
+    if os.geteuid() != 0:
+        raise ToolError("--oracle host needs root: cases mount, and make devices", status=2)
+    by_name = {case.name: case for case in cases}
+    frames = _Frames(lambda name, outcome: on_end(by_name[name], outcome))
+    with guest.temporary_folder() as folder:
+        tree = newc.load(root)
+        tree.nodes.update(newc.load(_layer(cases, folder, True)).nodes)
+        place = folder / "root"
+        place.mkdir()
+        newc.unpack(tree, place)
+        command = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "sh", "-c", _HOST_SCRIPT,
+                   "sh", str(place), *_ENVIRONMENT]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+        try:
+            while data := os.read(process.stdout.fileno(), 65536):
+                frames.feed(data)
+            process.wait()
+        finally:
+            end_process(process)
+            process.stdout.close()
+    if not frames.done:
+        raise ToolError(f"the cases on this machine ended early, in {frames.running or 'none'}")
+
+
 def run_cases(cases: list[Case], kernel: KernelFile, machine: qemu.Machine, root: pathlib.Path,
-              on_end: Callable[[Case, Outcome], None], log: pathlib.Path) -> None:
+              on_end: Callable[[Case, Outcome], None], log: pathlib.Path, *, build_first: bool = True) -> None:
     """Runs each case and hands its outcome to `on_end`. `log` gets the consoles' text."""
     by_name = {case.name: case for case in cases}
     left = list(cases)
@@ -97,7 +154,7 @@ def run_cases(cases: list[Case], kernel: KernelFile, machine: qemu.Machine, root
                 on_end(by_name[name], outcome)
 
             frames = _Frames(take)
-            failure = _boot(left, kernel, machine, root, frames, by_name, console)
+            failure = _boot(left, kernel, machine, root, frames, by_name, console, build_first)
             left = [case for case in left if case.name not in ended]
             if not left:
                 return
@@ -108,7 +165,7 @@ def run_cases(cases: list[Case], kernel: KernelFile, machine: qemu.Machine, root
             left = [case for case in left if case not in blamed]
 
 
-def _boot(cases, kernel, machine, root, frames, by_name, console) -> str:
+def _boot(cases, kernel, machine, root, frames, by_name, console, build_first) -> str:
     """One guest. Returns how it failed, if it did not run all cases."""
 
     def is_stuck() -> bool:
@@ -123,8 +180,9 @@ def _boot(cases, kernel, machine, root, frames, by_name, console) -> str:
     with guest.temporary_folder() as folder:
         result = guest.run_session(
             guest.Program(("/cases/driver", "/cases/list"), _ENVIRONMENT, cwd="/"), machine, kernel,
-            [root, _layer(cases, folder)], sinks={"stdout": frames.feed, "stderr": errors.extend, "console": on_console},
-            is_stuck=is_stuck)
+            [root, _layer(cases, folder, build_first)],
+            sinks={"stdout": frames.feed, "stderr": errors.extend, "console": on_console},
+            is_stuck=is_stuck, build_first=build_first)
     if result.status == guest.STATUS_TIMEOUT:
         return "the guest hangs"
     if result.failure:

@@ -31,6 +31,11 @@ class Case:
     shell: str = _SHELL
 
     @property
+    def group(self) -> str:
+        """The name of the case's file."""
+        return self.name.split(".")[0]
+
+    @property
     def digest(self) -> str:
         """Changes with everything in the case that decides about its output."""
         return hashlib.sha256(f"{self.name}\0{self.shell}\0{self.script}".encode()).hexdigest()

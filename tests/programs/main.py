@@ -3,7 +3,9 @@ emulated machine, and compares exit status, standard output and standard error b
 
   tests/programs/run                          all cases
   tests/programs/run --filter 'coreutils\\.'   the cases whose name matches a regular expression
+  tests/programs/run --group coreutils        the cases of one file
   tests/programs/run --kernel linux           Linux twice, instead of Cairn: finds cases that are not steady
+  tests/programs/run --oracle host            compare with this machine's Linux: faster, as root only
   tests/programs/run --show NAME              what a case gave on both
   tests/programs/run --list                   the cases' names
 
@@ -16,15 +18,16 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import os
 import pathlib
+import platform
 import re
-import sys
 
 from cairn_tools import debian, guest, qemu
 from cairn_tools.build import KernelFile, kernel_image
 from cairn_tools.project import BUILD, ToolError, install, main_guard, say
 from cairn_tools.root_image import root_image
-from programs.batch import Outcome, run_cases
+from programs.batch import Outcome, run_cases, run_on_host
 from programs.cases import FILES, Case, all_cases
 
 _FOLDER = BUILD / "programs"
@@ -34,9 +37,10 @@ _IMAGE = "full"
 class _Memory:
     """Outcomes on Linux, one small file each, named by all that decides about them."""
 
-    def __init__(self, root: pathlib.Path, kernel: KernelFile, machine: qemu.Machine):
+    def __init__(self, root: pathlib.Path, kernel: KernelFile, machine: qemu.Machine, oracle: str):
         files = b"".join(file.name.encode() + file.read_bytes() for file in sorted(FILES.iterdir()))
-        self._common = hashlib.sha256(f"{root.name} {kernel.bootable.name} {machine}".encode() + files).hexdigest()
+        linux = f"{kernel.bootable.name} {machine}" if oracle == "qemu" else platform.release()
+        self._common = hashlib.sha256(f"{root.name} {linux}".encode() + files).hexdigest()
         self._folder = _FOLDER / "linux"
         self._folder.mkdir(parents=True, exist_ok=True)
 
@@ -70,8 +74,14 @@ def _compare(expected: Outcome, got: Outcome) -> list[str]:
         _difference("standard error", expected.stderr, got.stderr)
 
 
+def _console(kernel: str, cases: list[Case]) -> pathlib.Path:
+    """Where the consoles' text goes; several groups may run at a time."""
+    groups = sorted({case.group for case in cases})
+    return _FOLDER / f"{kernel}-{groups[0] if len(groups) == 1 else 'all'}.log"
+
+
 def _expected(cases: list[Case], memory: _Memory, kernel: KernelFile, machine: qemu.Machine,
-              root: pathlib.Path) -> dict[str, Outcome]:
+              root: pathlib.Path, oracle: str, build_first: bool) -> dict[str, Outcome]:
     known = {case.name: outcome for case in cases if (outcome := memory.find(case))}
     missing = [case for case in cases if case.name not in known]
     if missing:
@@ -83,7 +93,10 @@ def _expected(cases: list[Case], memory: _Memory, kernel: KernelFile, machine: q
             if outcome.status.isdigit():
                 memory.keep(case, outcome)
 
-        run_cases(missing, kernel, machine, root, on_end, _FOLDER / "linux-console.log")
+        if oracle == "host":
+            run_on_host(missing, root, on_end)
+            return known
+        run_cases(missing, kernel, machine, root, on_end, _console("oracle", missing), build_first=build_first)
     return known
 
 
@@ -97,7 +110,11 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/programs/run", description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--filter", type=re.compile, metavar="RE", help="only cases whose name matches")
+    parser.add_argument("--group", metavar="NAME", help="only the cases of the file cases/NAME.*")
+    parser.add_argument("--groups", action="store_true", help="print the groups' names and run none")
     parser.add_argument("--kernel", choices=("cairn", "linux"), default="cairn", help="what is compared with Linux")
+    parser.add_argument("--oracle", choices=("qemu", "host"), default="host" if os.geteuid() == 0 else "qemu",
+                        help="which Linux: Debian's in QEMU, or this machine's own (the default for root)")
     parser.add_argument("--show", metavar="NAME", help="run one case and print both outcomes")
     parser.add_argument("--list", action="store_true", help="print the cases' names and run none")
     parser.add_argument("--cpus", type=int, default=2, metavar="N", help="of both machines (2)")
@@ -111,9 +128,14 @@ def _options(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
     cases = all_cases()
+    if options.groups:
+        print("\n".join(sorted({case.group for case in cases})))
+        return 0
     if options.show:
         cases = [case for case in cases if case.name == options.show]
-    elif options.filter:
+    if options.group:
+        cases = [case for case in cases if case.group == options.group]
+    if options.filter:
         cases = [case for case in cases if options.filter.search(case.name)]
     if not cases:
         raise ToolError("no case has such a name", status=2)
@@ -126,7 +148,8 @@ def main(arguments: list[str]) -> int:
     linux = KernelFile(debian.linux_kernel())
     machine = qemu.Machine(firmware="none", cpus=options.cpus, memory_mib=options.memory,
                            kernel_arguments=guest.kernel_arguments())
-    expected = _expected(cases, _Memory(root, linux, machine), linux, machine, root)
+    expected = _expected(cases, _Memory(root, linux, machine, options.oracle), linux, machine, root, options.oracle,
+                         not options.no_build)
     if options.kernel == "linux":
         kernel = linux
     else:
@@ -148,7 +171,8 @@ def main(arguments: list[str]) -> int:
             _print_outcome("Linux", expected[case.name])
             _print_outcome(options.kernel, outcome)
 
-    run_cases(cases, kernel, machine, root, on_end, _FOLDER / f"{options.kernel}-console.log")
+    run_cases(cases, kernel, machine, root, on_end, _console(options.kernel, cases),
+              build_first=not options.no_build)
     print(f"{len(cases) - len(failed)} of {len(cases)} cases agree with Linux"
           + (f"; these do not: {' '.join(failed)}" if failed else ""))
     return 1 if failed else 0

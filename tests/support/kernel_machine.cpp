@@ -97,6 +97,7 @@ void boot_kernel(u32 cpus, usize memory) {
     must(sched::initialize_boot_cpu(), "scheduler");
     g_kernel.scheduler->address_space_switch = &mm::switch_address_space;
     start_other_cpus(cpus);
+    must(mm::create_system_memory(), "counters of memory");
 }
 
 void reset_kernel() {

@@ -8,7 +8,8 @@ read -r -a w <<<"a b c"; echo "${w[2]}"; printf '%s\n' "${a[@]/o/0}"; echo "${a[
 v=path/to/file.tar.gz; echo "${v##*/} ${v%%.*} ${v%.*} ${v#*/} ${v/to/from} ${v//\//:} ${#v} ${v:5:2} ${v: -2}"
 echo {1..5} {a..e..2} x{y,z}w; echo "${unset-default} ${unset:=assigned} $unset ${v:+set}"; echo $((2**10 + 0x1f % 7)) $((16#ff)) $((1 ? 2 : 3))
 i=5; ((i++)); let 'i*=2'; echo $i; printf -v t '%05.1f' 3.14159; echo "$t"; echo $'tab\tnl\x41\u00e9'; echo "${v@Q}" "${v@U}"
-shopt -s extglob nullglob; touch a.c b.c c.h; echo *.c !(*.c) *.none; echo ${BASH_VERSION%%.*}; x=1 y=2; echo "${!x*}"; ref=v; echo "${!ref}"
+shopt -s extglob nullglob
+touch a.c b.c c.h; echo *.c !(*.c) *.none; echo ${BASH_VERSION%%.*}; x=1 y=2; echo "${!x*}"; ref=v; echo "${!ref}"
 #: functions shell=/bin/bash
 f() { local x=$1; ((x > 0)) && { f $((x - 1)); echo "$x"; }; return 3; }; f 4; echo $?
 g() { printf '[%s]' "$@"; echo; }; set -- 'a b' c; g "$@"; g "$*"; g $*; shift; g "$@"; declare -f f | head -2; unset -f f; f; echo $?
@@ -75,35 +76,32 @@ printf '#!/bin/cat\ntext\n' >c; chmod +x c; ./c; printf '#!/nosuch\n' >n; chmod 
 printf '#!%s/s2 arg\n' "$PWD" >s1; printf '#!/bin/echo\n' >s2; chmod +x s1 s2; ./s1 q | sed "s,$PWD,.,g"
 #: limits shell=/bin/bash
 ulimit -n 20; exec 10</dev/null; (for i in $(seq 30); do eval "exec $((i + 10))</dev/null" || break; done) 2>&1 | tail -1 | sed 's/.*: //'
-ulimit -f 1; head -c 5000 /dev/zero >f; echo $?; stat -c %s f; ulimit -c; (ulimit -t 1; while :; do :; done); echo $?; ulimit -u >/dev/null; ulimit -s
+ulimit -f 1; { head -c 5000 /dev/zero >f; echo $?; } 2>/dev/null; stat -c %s f; ulimit -c; { (ulimit -t 1; while :; do :; done); echo $?; } 2>/dev/null; ulimit -u >/dev/null; ulimit -s
 #: recursion shell=/bin/bash seconds=120
 f() { [ "$1" -eq 0 ] || f $(($1 - 1)); }; f 1000; echo deep; x=$(for i in $(seq 2000); do echo $i; done | sort -rn | head -1); echo $x
-for i in $(seq 100); do /bin/true; done; echo forked; y=$(echo $(echo $(echo $(echo nested)))); echo $y; (((((echo paren)))))
+for i in $(seq 100); do /bin/true; done; echo forked; y=$(echo $(echo $(echo $(echo nested)))); echo $y; ( ( ( (echo paren) ) ) )
 #: job-control shell=/bin/bash seconds=120
 python3 $FILES/talk.py bash --norc --noprofile -i <<'E'
 sleep 100
-~0.7
+~0.8
 ^Z
 jobs
 bg %1
 jobs
 fg %1
-~0.5
+~0.8
 ^C
 echo $?
 sleep 50 & sleep 60 &
-kill %1
-~0.4
-wait %1; echo $?
-kill -STOP %2
-~0.4
+kill %1; sleep 0.4
+kill -STOP %2; sleep 0.4
 jobs
-kill -KILL %2
-~0.4
-:
+kill -CONT %2; sleep 0.3; kill %2; wait %2; echo $?
 set -o notify; tty >/dev/null; echo $?
 cat
+~0.5
 hello
+~0.5
 ^D
 exit 5
 E
@@ -111,17 +109,21 @@ E
 python3 $FILES/talk.py bash --norc --noprofile -i <<'E'
 trap 'echo got int' INT
 sleep 30
-~0.6
+~0.8
 ^C
 trap - INT
-(trap 'echo sub quit; exit 3' QUIT; echo ready; sleep 30 & wait)
+(trap 'echo sub quit; exit 3' QUIT; echo rea""dy; sleep 4 & wait)
 =ready
+~0.3
 ^\
 echo $?
 cat >/dev/null
+~0.5
 abc
+~0.3
 ^C
 read -r line; echo "[$line]"
+~0.3
 typed
 stty -echo
 echo hidden
@@ -129,7 +131,7 @@ stty echo; stty -a | grep -o -- '-echo ' ; stty size
 cat &
 ~0.5
 jobs
-kill -9 %1; wait 2>/dev/null
+kill %1; kill -CONT %1; wait %1; echo $?
 exit
 E
 #: history shell=/bin/bash
@@ -138,11 +140,14 @@ echo one
 !!
 history | tail -n 3
 echo "unfinished
+~0.3
 string"
 alias ll='echo aliased'
 ll x
-PS1='% '; for i in 1 2
+for i in 1 2
+~0.3
 do echo $i
+~0.3
 done
 logout
 exit 3

@@ -25,7 +25,7 @@ M=/usr/lib/x86_64-linux-musl/bin/mksh; $M -c 'echo hello from $0 $((6*7))' name;
 here $((1+1))
 E'; echo 'read x; echo "[$x]"' >s; echo line | $M s; $M -c 'exit 9'; echo $?; $M -c 'print -r -- ${KSH_VERSION:+version}; whence -v ls; ulimit -n >/dev/null; time true' 2>/dev/null
 #: static-diet-klibc
-for M in /usr/lib/diet/bin/mksh /usr/lib/klibc/bin/mksh; do $M -c 'echo $((2**3)); (exit 4); echo $?; echo x | cat; x=$(echo sub); echo $x; sleep 0 & wait; echo $?'; done
+for M in /usr/lib/diet/bin/mksh /usr/lib/klibc/bin/mksh; do $M -c 'echo $((2*3)); (exit 4); echo $?; echo x | cat; x=$(echo sub); echo $x; sleep 0 & wait; echo $?'; done
 #: dynamic-musl
 /lib/ld-musl-x86_64.so.1 2>&1 | head -1; /lib/ld-musl-x86_64.so.1 --list /lib/ld-musl-x86_64.so.1 2>&1 | sed 's/0x[0-9a-f]*/ADDR/'; echo 'int main() { return 0; }' >e.c; tcc -o e e.c; /lib/ld-musl-x86_64.so.1 ./e; echo $?
 #: static-pie

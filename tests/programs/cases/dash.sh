@@ -13,7 +13,7 @@ cat <<-E
 	tab
 	E
 #: traps
-trap 'echo bye $?' EXIT; trap 'echo usr' USR1; kill -USR1 $$; (trap - EXIT; exit 3); echo $?; trap '' INT; kill -INT $$; echo alive; sh -c 'kill -TERM $$'; echo $?; sh -c 'kill -SEGV $$'; echo $?; set -e; false; echo no
+trap 'echo bye $?' EXIT; trap 'echo usr' USR1; kill -USR1 $$; (trap - EXIT; exit 3); echo $?; trap '' INT; kill -INT $$; echo alive; sh -c 'kill -TERM $$'; echo $?; sh -c 'ulimit -c 0; kill -SEGV $$'; echo $?; set -e; false; echo no
 #: background
 for i in 1 2 3; do (sleep 0.$i; echo $i) & done; wait; sleep 5 & kill $!; wait $!; echo $?; (exit 7) & wait $!; echo $?; { echo a; echo b; } | while read -r l; do echo "<$l>"; done; sh -c 'echo $PPID' | grep -c .
 #: redirection
@@ -26,16 +26,19 @@ echo "$b"; eval 'a=5; echo $a'; readonly r=1; (r=2); echo $?; unset a; echo ${a-
 #: job-control seconds=120
 python3 $FILES/talk.py dash -i <<'E'
 sleep 100
-~0.7
+~0.8
 ^Z
 jobs
 fg
-~0.5
+~0.8
 ^C
 sleep 50 &
-kill %1
-~0.4
-:
+kill %1; sleep 0.4
 echo done
+cat
+~0.5
+line
+~0.3
+^D
 exit 2
 E

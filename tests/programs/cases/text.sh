@@ -30,9 +30,10 @@ seq 10000 >n; gzip -k n; gzip -l n.gz | awk 'NR==2 {print $2}'; zcat n.gz | cmp 
 #: diff
 printf '1\n2\n3\n4\n5\n' >a; printf '1\n2x\n3\n5\n6\n' >b; diff a b; diff -u --label a --label b a b; diff -y -W 20 a b; diff -q a b; echo $?; diff a a; echo $?; cmp a b; cmp -l a b | head -2; diff3 a b a; sdiff -s -w 20 a b; mkdir d e; cp a d; cp b e/a; touch d/only; diff -r d e; diff -i -w -B a b >/dev/null; echo $?; diff a nosuch; echo $?; diff -e a b; diff - a <b | head -1
 #: less-vim
-f=$FILES/words; less $f | head -1; printf 'abc\ndef\n' >t; vim.tiny -es -c '%s/b/X/' -c 'wq' t; cat t; python3 $FILES/talk.py env LESS= less -X $f <<'E'
+f=$FILES/words; less $f | head -1; printf 'abc\ndef\n' >t; vim.tiny -es -c '%s/b/X/' -c 'wq' t; cat t; python3 $FILES/talk.py env TERM=vt100 LESS= less -X $f <<'E'
 =vow
-G
 ~0.3
+G
+~0.5
 q
 E

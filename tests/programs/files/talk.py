@@ -4,8 +4,8 @@
 usage: talk.py PROGRAM ARGUMENT... <LINES
 
 Each line of standard input is typed when the program has shown its prompt ("% ") again. "^C" and the like
-are typed as that key without a line end; "~N" waits N seconds instead of for the prompt; "=TEXT" waits until
-TEXT has appeared. Process numbers are replaced.
+are typed as that key without a line end. "~N" waits N seconds, and "=TEXT" until TEXT has appeared; the line
+after them is typed at once. Process numbers are replaced.
 """
 
 import os
@@ -51,6 +51,8 @@ waits = True
 for line in lines:
     if line.startswith("~"):
         read_until(b"", float(line[1:]))
+        seen = len(transcript)
+        waits = False
         continue
     if line.startswith("="):
         if not read_until(line[1:].encode()):
@@ -58,6 +60,7 @@ for line in lines:
         waits = False
         continue
     if waits and not read_until(PROMPT):
+        # Something went wrong; the rest would say nothing.
         transcript += b"\n(no prompt)\n"
         break
     if re.fullmatch(r"\^[A-Z\\]", line):

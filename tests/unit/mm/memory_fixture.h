@@ -11,6 +11,7 @@
 #include "kernel/base/kernel.h"
 #include "mm/frame_allocator.h"
 #include "mm/slab_allocator.h"
+#include "mm/system_memory.h"
 #include "tests/support/arena.h"
 
 namespace cairn::mm {
@@ -29,6 +30,10 @@ public:
         previous_cpu_ = arch::host::g_current.cpu;
     }
     ~MemoryMachine() {
+        if (g_kernel.memory != nullptr) {
+            Own<SystemMemory>::adopt(g_kernel.memory).reset();
+            g_kernel.memory = nullptr;
+        }
         if (slab_) {
             for (auto& cpu : cpus_) {
                 use(*cpu);
@@ -83,6 +88,13 @@ public:
             use(cpu);
         }
         return cpu;
+    }
+    /// g_kernel.memory, for what programs' memory needs. After the CPUs.
+    SystemMemory& system_memory() {
+        if (g_kernel.memory == nullptr) {
+            EXPECT_TRUE(SystemMemory::initialize().ok());
+        }
+        return *g_kernel.memory;
     }
     void use(PerCpu& cpu) { arch::host::g_current.cpu = &cpu; }
 

@@ -49,8 +49,8 @@ def _system_sources() -> list[str]:
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"],
         capture_output=True, text=True, check=False, timeout=60).stdout
     fitting = (line.split() for line in targets.splitlines())
-    return sorted({" ".join(words) for words in fitting
-                   if len(words) == 3 and words[1].split("-")[0] == SUITE and words[2] == "main" and "debian" in words[0]})
+    return sorted({" ".join(words) for words in fitting if len(words) == 3 and words[1].split("-")[0] == SUITE
+                   and words[2] == "main" and "debian" in words[0]})
 
 
 def _system_lists_usable() -> bool:
@@ -84,7 +84,7 @@ def download(packages: tuple[str, ...], *, fresh: bool = False) -> list[pathlib.
             missing = [file for file, size in files.items() if not file.exists() or file.stat().st_size != size]
             if missing:
                 megabytes = sum(files[file] for file in missing) / 1e6
-                say(f"Downloading {len(missing)} Debian packages, {megabytes:.0f} MB, into {_FOLDER.relative_to(BUILD.parent)}")
+                say(f"Downloading {len(missing)} Debian packages, {megabytes:.0f} MB")
                 _apt(lists, "--download-only", "install", *packages)
             return _chosen(lists, packages)
         except ToolError:

@@ -49,6 +49,11 @@ class Program:
     on_terminal: bool = False
     errors_apart: bool = True  # on the terminal: standard error goes elsewhere
 
+    @staticmethod
+    def plan_on_console(arguments: tuple[str, ...]) -> bytes:
+        """A plan for a machine of its own, where nobody listens on the other serial ports."""
+        return b"".join(os.fsencode(f"argument={word}") + b"\0" for word in arguments) + b"environment=TERM=vt100\0"
+
     def plan(self, window: tuple[int, int] | None) -> bytes:
         """The file /.cairn/run; user/init/plan.h reads it."""
         place = "terminal" if self.on_terminal else "port"
@@ -139,7 +144,8 @@ class _Session:
         self._ready = False
         self._input_allowed = 0
         self._selector = selectors.PollSelector()  # unlike epoll, it takes regular files
-        for port, handler in ((self._console, self._read_console), (self._data, lambda: self._read("stdout", self._data)),
+        for port, handler in ((self._console, self._read_console),
+                              (self._data, lambda: self._read("stdout", self._data)),
                               (self._errors, lambda: self._read("stderr", self._errors)),
                               (self._messages, self._read_messages), (control, control.read)):
             self._selector.register(port, selectors.EVENT_READ, handler)

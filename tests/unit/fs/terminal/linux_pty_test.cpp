@@ -1,5 +1,5 @@
-/// The line discipline against the one of the Linux that the tests run on: random settings and random input, the same to
-/// both, and all that comes out at either end must agree. Skipped where there are no pseudo terminals.
+/// The line discipline against the one of the Linux that the tests run on: random settings and random input, the same
+/// to both, and all that comes out at either end must agree. Skipped where there are no pseudo terminals.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -75,11 +75,12 @@ struct Scenario {
 
     Termios random_termios(Termios termios) {
         using namespace input_flags;
-        constexpr u32 kInputs[] = {kStrip,   kNewlineToReturn, kIgnoreReturn, input_flags::kReturnToNewline,
-                                   kLowerCase, kFlowControlOutput, kAnyRestarts, kUtf8, kMarkParity};
-        constexpr u32 kOutputs[] = {output_flags::kUpperCase, output_flags::kNewlineToReturnNewline,
+        constexpr u32 kInputs[] = {kStrip,     kNewlineToReturn,   kIgnoreReturn, input_flags::kReturnToNewline,
+                                   kLowerCase, kFlowControlOutput, kAnyRestarts,  kUtf8,
+                                   kMarkParity};
+        constexpr u32 kOutputs[] = {output_flags::kUpperCase,       output_flags::kNewlineToReturnNewline,
                                     output_flags::kReturnToNewline, output_flags::kNoReturnAtColumn0,
-                                    output_flags::kNewlineReturns, output_flags::kExpandTabs};
+                                    output_flags::kNewlineReturns,  output_flags::kExpandTabs};
         constexpr u32 kLocals[] = {local_flags::kEcho,        local_flags::kEchoErase,     local_flags::kEchoKill,
                                    local_flags::kEchoNewline, local_flags::kNoFlush,       local_flags::kEchoControl,
                                    local_flags::kEchoPrint,   local_flags::kEchoKillErase, local_flags::kExtended,
