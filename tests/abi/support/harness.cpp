@@ -108,6 +108,7 @@ void print_line(const std::string& kind, const std::string& name, std::string te
 // The surroundings that every test finds, whatever the caller's were.
 void settle() {
     umask(022);
+    setpriority(PRIO_PROCESS, 0, 0);
     setenv("PATH", "/usr/local/bin:/bin:/usr/bin", 1);
     unsetenv("LD_PRELOAD");
     struct Limit {
