@@ -1,4 +1,5 @@
-/// open(2), close(2), dup(2) and their kin; see descriptors.h. fcntl(2), flock(2) and ioctl(2) are in descriptor_control.cpp.
+/// open(2), close(2), dup(2) and their kin; see descriptors.h. fcntl(2), flock(2) and ioctl(2) are in
+/// descriptor_control.cpp.
 
 #include "kernel/syscall/descriptors.h"
 
