@@ -12,7 +12,7 @@ namespace {
 /// A random number of pages below 2^bits, in bytes.
 u64 random_pages(u32 bits) {
     u64 value = 0;
-    random_bytes(std::as_writable_bytes(std::span(&value, 1)));
+    random::random_bytes(std::as_writable_bytes(std::span(&value, 1)));
     return (value & ((u64{1} << bits) - 1)) << kPageShift;
 }
 
