@@ -18,6 +18,7 @@ namespace cairn {
     X(TestInner,      "tests and the in-kernel stress only")                    \
     X(ExecGuard,      "one exec or attach at a time in a thread group")         \
     X(FilePosition,   "the offset of one open file")                            \
+    X(ProcText,       "the text of one open file of procfs")                  \
     X(OutOfMemory,    "who chooses a process to end")                             \
     X(Mounts,         "the tree of mounts")                                     \
     X(Rename,         "the shape of one filesystem's tree of directories")      \

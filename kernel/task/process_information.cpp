@@ -201,11 +201,18 @@ public:
         return best;
     }
 
-    bool exists(ProcessId id) override {
+    i32 process_of(i32 thread) override {
+        Result<Ref<Task>> task = g_kernel.tasks->find_task(thread);
+        return task.ok() ? task.value()->process_number() : 0;
+    }
+
+    u64 identity(ProcessId id) override {
         if (!id.is_thread()) {
-            return g_kernel.tasks->find_process(id.process).ok();
+            Result<Ref<ThreadGroup>> process = g_kernel.tasks->find_process(id.process);
+            return process.ok() ? process.value()->start_time.value + 1 : 0;
         }
-        return task_of(id).ok();
+        Result<Ref<Task>> task = task_of(id);
+        return task.ok() ? task.value()->start_time.value + 1 : 0;
     }
 
     ProcessId caller() override { return {current_task().process_number(), current_task().number()}; }
@@ -253,12 +260,12 @@ public:
         return check_look(current_task(), *task, mode);
     }
 
-    Result<void> owner(ProcessId id, u32& uid, u32& gid) override {
+    Result<void> owner(ProcessId id, procfs::OwnerOf what, u32& uid, u32& gid) override {
         Ref<Task> task = TRY(task_of(id));
         const Ref<vfs::Credentials> who = task->credentials_of_other();
-        const bool dumpable = task->group().dumpable.load(Order::acquire) == 1;
-        uid = dumpable ? who->euid : 0;
-        gid = dumpable ? who->egid : 0;
+        const bool own = what == procfs::OwnerOf::Process || task->group().dumpable.load(Order::acquire) == 1;
+        uid = own ? who->euid : 0;
+        gid = own ? who->egid : 0;
         return {};
     }
 
@@ -341,6 +348,7 @@ public:
         SpinLockGuard guard(table.lock);
         for (ThreadGroup& group : table.processes) {
             SpinLockGuard group_guard(group.lock);
+            ++figures.processes;
             for_each_thread(group, [&](Task& task) {
                 figures.runnable += task.thread().state() == sched::ThreadState::Running ? 1 : 0;
             });
