@@ -158,7 +158,7 @@ Result<Fd> sys_dup(Caller& self, Fd fd) {
 /// dup2(2).
 Result<Fd> sys_dup2(Caller& self, Fd fd, Fd target) {
     if (fd.value == target.value) {
-        TRY(self.file_or_path(fd));
+        static_cast<void>(TRY(self.file_or_path(fd)));
         return fd;
     }
     return sys_dup3(self, fd, target, 0);

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "drivers/random/random.h"
 #include "fs/terminal/terminals.h"
 #include "fs/vfs/mount.h"
 #include "kernel/base/kernel.h"
 #include "kernel/base/log.h"
 #include "kernel/base/own.h"
+#include "kernel/base/random.h"
 
 #include "kernel/task/rseq.h"
 #include "kernel/task/system_names.h"
@@ -172,7 +172,7 @@ Result<u64> sys_getrandom(Caller& self, UserOut<std::byte> to, u64 size, u32 fla
     u64 done = 0;
     while (done < size) {
         const usize part = std::min<u64>(size - done, sizeof chunk);
-        random::random_bytes(std::span(chunk, part));
+        cairn::random_bytes(std::span(chunk, part));
         if (!mm::copy_out(to.address() + done, chunk, part).ok()) {
             return done != 0 ? Result<u64>(done) : Result<u64>(fail(Errno::efault));
         }

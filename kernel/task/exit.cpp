@@ -209,6 +209,7 @@ void release_files(Task& self) {
 ReapedProcess reap_locked(ThreadGroup& zombie) {
     ReapedProcess reaped;
     TaskTable& table = *g_kernel.tasks;
+    table.lock.assert_held();
     zombie.reaped = true;
     reaped.process = Ref<ThreadGroup>(zombie);
     if (zombie.parent != nullptr) {
