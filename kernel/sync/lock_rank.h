@@ -32,6 +32,7 @@ namespace cairn {
     X(Socket,         "one socket")                                             \
     X(Pipe,           "one pipe")                                               \
     X(EventFile,      "one eventfd, timerfd, signalfd and the like")            \
+    X(AsyncFiles,     "the open files that want SIGIO from one pipe or socket")     \
     X(Terminal,       "settings and owner of one terminal")                     \
     X(TerminalInput,  "the line being edited")                                  \
     X(TerminalOutput, "the characters on their way out")                        \
