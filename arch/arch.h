@@ -21,6 +21,7 @@
 ///                                      be dereferenced (false on the simulated machine, which
 ///                                      translates user addresses only)
 
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -65,6 +66,9 @@ void stop_other_cpus();
 /// With interrupts off: atomically enables them and sleeps until one arrives; returns, after its
 /// handler ran, with interrupts enabled.
 void wait_for_interrupt();
+
+/// A number from the processor's own generator; nothing when it has none. Any context.
+std::optional<u64> hardware_random();
 
 // --- Time -------------------------------------------------------------------------------------
 
@@ -170,6 +174,19 @@ struct VirtualRange {
 VirtualRange kernel_mapping_area();
 /// First address beyond user space.
 VirtualAddress user_space_end();
+
+// --- The code that the kernel gives to programs (vdso(7)) --------------------------------------
+
+/// An ELF shared object for programs, without relocations, whose functions tell the time without a
+/// system call. Every program gets it mapped readable and executable from a page boundary on
+/// (AT_SYSINFO_EHDR), and directly below it, readable only, the page of start_vdso_data. Empty on a
+/// machine that has none.
+std::span<const std::byte> vdso_image();
+/// Gives the machine a zeroed page that it keeps up to date from now on, for ever. Once, before the
+/// first program.
+void start_vdso_data(PhysicalAddress page);
+/// How far wall time is ahead of monotonic_now(). Spinlocks of rank ClockPage and inner.
+void set_vdso_wall_offset(Nanoseconds offset);
 
 // --- Console, debugging, power ----------------------------------------------------------------
 

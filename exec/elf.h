@@ -138,7 +138,7 @@ private:
 };
 
 /// The path out of the bytes of interpreter_range(); refers to them. ENOEXEC when the last one is
-/// not zero. May be empty, which no file's name is.
+/// not zero. May be empty: Linux then opens the working directory and gives EACCES.
 Result<std::string_view> interpreter_path(std::span<const std::byte> bytes);
 
 }  // namespace cairn::exec

@@ -19,7 +19,7 @@ constexpr usize kFormatBytes = 256;
 constexpr u32 kMaxInterpreterDepth = 5;
 
 struct ScriptLine {
-    std::string_view interpreter;  // may be empty, which no file's name is
+    std::string_view interpreter;  // empty: to be opened as the working directory, EACCES
     std::optional<std::string_view> argument;
 };
 

@@ -56,7 +56,7 @@ Result<void> SegmentMap::add(const ElfProgramHeader& segment, ElfRole role) {
         page_start(segment.offset + segment.file_size) >= file_size_) {
         return fail(Errno::eio);
     }
-    if (std::has_single_bit(segment.alignment)) {
+    if (role == ElfRole::Program && std::has_single_bit(segment.alignment)) {
         alignment_ = std::max(alignment_, segment.alignment);
     }
     if (segment.memory_size == 0) {
@@ -146,7 +146,8 @@ Result<LoadedImage> SegmentMap::describe(u64 bias) const {
         data_end = std::max(data_end, file_end);
     }
     VirtualAddress entry{header.entry + bias};
-    if (entry >= limits_.end) {
+    // A program with an interpreter is entered there; what it does with the program's entry is its affair.
+    if (entry >= limits_.end && !image_->has_interpreter()) {
         return fail(Errno::einval);
     }
     return LoadedImage{.bias = bias,

@@ -51,7 +51,7 @@ struct AddressLimits {
 /// How to go on once the image is mapped; all addresses are final, i.e. include the load bias.
 struct LoadedImage {
     u64 bias = 0;                    // AT_BASE, if this is an interpreter
-    VirtualAddress entry;            // inside the limits; not necessarily mapped
+    VirtualAddress entry;            // inside the limits unless there is an interpreter; perhaps not mapped
     VirtualAddress program_headers;  // AT_PHDR: the bias alone when no segment has the table
     u64 program_header_count = 0;    // AT_PHNUM
     VirtualAddress code_start;       // of the executable segments (/proc/PID/stat)
@@ -73,7 +73,7 @@ public:
     /// segments, which a Fixed image may have.
     VirtualAddress start() const { return {start_}; }
     u64 size() const { return end_ - start_; }
-    /// The largest p_align that is a power of two, at least a page.
+    /// The largest p_align that is a power of two, at least a page; a page for interpreters.
     u64 alignment() const { return alignment_; }
 
     /// Relocatable: the bias for an image at `base` or below it, and at `base` or above. They keep

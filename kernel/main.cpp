@@ -3,6 +3,7 @@
 
 #include "arch/upcalls.h"
 #include "drivers/acpi/platform.h"
+#include "exec/program_support.h"
 #include "kernel/base/kernel.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
@@ -14,6 +15,7 @@
 #include "kernel/sched/scheduler.h"
 #include "kernel/stress/stress.h"
 #include "kernel/time/clock.h"
+#include "kernel/user_space.h"
 #include "mm/address_space.h"
 #include "mm/frame_allocator.h"
 #include "mm/initialize.h"
@@ -24,14 +26,20 @@ namespace cairn {
 namespace {
 
 /// What start-up builds and the kernel keeps, in static storage because it is there before the heap.
+/// One by one, so that those that begin as zeros take no room in the image.
 struct StartUp {
-    PerCpu boot_cpu;
-    boot::Information information;
-    boot::Options options;
-    mm::EarlyMemory early_memory;
-    arch::PlatformDescription platform;
+    PerCpu& boot_cpu;
+    boot::Information& information;
+    boot::Options& options;
+    mm::EarlyMemory& early_memory;
+    arch::PlatformDescription& platform;
 };
-constinit StartUp start_up;
+constinit PerCpu the_boot_cpu;
+constinit boot::Information the_information;
+constinit boot::Options the_options;
+constinit mm::EarlyMemory the_early_memory;
+constinit arch::PlatformDescription the_platform;
+constexpr StartUp start_up{the_boot_cpu, the_information, the_options, the_early_memory, the_platform};
 
 /// Physical memory as the boot page tables show it.
 class BootMappedMemory final : public PhysicalReader {
@@ -118,6 +126,9 @@ void arm_failure_injection() {
             arch::stop_other_cpus();
             arch::park();
         case boot::AfterBoot::RunInit:
+            if (start_first_program(options, start_up.information)) {
+                sched::exit_current_thread();
+            }
             log_notice("boot", "there is no first program to run: powering off");
             arch::power_off();
         case boot::AfterBoot::PowerOff:
@@ -144,8 +155,11 @@ void kernel_boot(const arch::BootHandover& handover) {
     g_kernel.scheduler->address_space_switch = &mm::switch_address_space;
     start_other_processors(start_up.platform, start_up.options.max_cpus);
     must(mm::create_system_memory(), "no memory for the counters of memory");
-    mm::reclaim_boot_memory();
-    mm::log_memory();
+    start_user_layers(start_up.options, start_up.platform);
+    if (start_up.information.modules().empty() || start_up.options.after_boot != boot::AfterBoot::RunInit) {
+        mm::reclaim_boot_memory();  // else process 1 does, when it has unpacked them
+        mm::log_memory();
+    }
 
     log_notice("boot", "complete in {} ms", time::now().value / 1'000'000);
     arm_failure_injection();

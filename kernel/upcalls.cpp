@@ -2,23 +2,85 @@
 
 #include "arch/upcalls.h"
 
-#include "kernel/base/log.h"
-#include "kernel/base/panic.h"
+#include "drivers/interrupt_lines.h"
+#include "kernel/out_of_memory.h"
 #include "kernel/sched/cross_call.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/signal/deliver.h"
+#include "kernel/signal/send.h"
 #include "kernel/sync/read_side.h"
+#include "kernel/syscall/dispatch.h"
+#include "kernel/task/rseq.h"
 #include "kernel/time/timer.h"
 #include "mm/page_fault.h"
 
 namespace cairn {
 
-TrapOutcome kernel_trap(arch::TrapFrame&, const arch::TrapDetails& details) {
-    sched::Thread* thread = arch::current_thread();
-    if (arch::is_page_fault(details) && thread != nullptr &&
-        mm::resolve_user_fault(thread->address_space(), details) == mm::FaultResult::Resolved) {
+namespace {
+
+/// A fault that the program has caused and nobody can resolve becomes a signal (S05).
+void signal_fault(task::Task& task, const arch::TrapDetails& details, const signal::SignalInfo& info) {
+    task.fault_number = details.number;
+    task.fault_error = details.error_code;
+    task.fault_address = arch::is_page_fault(details) ? details.fault_address.value : 0;
+    signal::force(info);
+}
+
+signal::SignalInfo page_fault_signal(mm::FaultResult result, VirtualAddress address) {
+    switch (result) {
+        case mm::FaultResult::SegvAccerr:
+            return signal::SignalInfo::fault(signal::kSigSegv, signal::kCodeSegvAccessError, address.value);
+        case mm::FaultResult::BusAdrerr:
+            return signal::SignalInfo::fault(signal::kSigBus, signal::kCodeBusAddress, address.value);
+        default:
+            return signal::SignalInfo::fault(signal::kSigSegv, signal::kCodeSegvMapError, address.value);
+    }
+}
+
+TrapOutcome handle_page_fault(task::Task* task, const arch::TrapDetails& details) {
+    const bool user_address = details.fault_address < arch::user_space_end();
+    if (!user_address && !details.from_user) {
+        return TrapOutcome::Unhandled;  // the kernel's own
+    }
+    mm::AddressSpace* space = sched::current_thread().address_space();
+    const mm::FaultResult result = user_address ? mm::resolve_user_fault(space, details) : mm::FaultResult::SegvMaperr;
+    if (result == mm::FaultResult::Resolved) {
+        if (task != nullptr) {
+            task->minor_faults.fetch_add(1, Order::relaxed);
+        }
         return TrapOutcome::Resume;
     }
-    return TrapOutcome::Unhandled;
+    if (result == mm::FaultResult::OutOfMemory && task != nullptr && sleep_allowed()) {
+        // Somebody ends to make room, perhaps this process; then the access is tried again, or the signal taken first.
+        if (relieve_memory_shortage(*task)) {
+            return TrapOutcome::Resume;
+        }
+    }
+    if (!details.from_user) {
+        return TrapOutcome::Unhandled;  // a copy of the kernel's, which fails with EFAULT
+    }
+    signal_fault(*task, details, page_fault_signal(result, details.fault_address));
+    return TrapOutcome::Resume;
+}
+
+}  // namespace
+
+TrapOutcome kernel_trap(arch::TrapFrame& frame, const arch::TrapDetails& details) {
+    task::Task* task = arch::current_thread() == nullptr ? nullptr : arch::current_thread()->task();
+    if (arch::is_page_fault(details)) {
+        if (arch::current_thread() == nullptr) {
+            return TrapOutcome::Unhandled;
+        }
+        return handle_page_fault(task, details);
+    }
+    if (!details.from_user || task == nullptr) {
+        return TrapOutcome::Unhandled;
+    }
+    const arch::FaultSignal fault = arch::classify_fault(details, frame);
+    if (fault.signal != 0) {
+        signal_fault(*task, details, signal::SignalInfo::fault(fault.signal, fault.code, fault.address));
+    }
+    return TrapOutcome::Resume;
 }
 
 void kernel_interrupt(arch::InterruptKind kind, u32 line) {
@@ -34,8 +96,7 @@ void kernel_interrupt(arch::InterruptKind kind, u32 line) {
             sched::run_cross_calls();
             break;
         case arch::InterruptKind::Device:
-            arch::mask_interrupt(line);
-            log_warning("irq", "line {} has no driver and is masked", line);
+            static_cast<void>(drivers::handle_interrupt_line(line));
             break;
     }
 }
@@ -44,12 +105,27 @@ void kernel_preempt() {
     sched::preempt();
 }
 
-void kernel_syscall(arch::TrapFrame&) {
-    panic("a system call, but there is no user mode");
+void kernel_syscall(arch::TrapFrame& frame) {
+    syscall::dispatch(frame);
 }
 
-void kernel_prepare_user_return(arch::TrapFrame&) {
-    panic("a way to user mode, but there is no user mode");
+void kernel_prepare_user_return(arch::TrapFrame& frame) {
+    // With interrupts off nothing can become pending unseen: who makes it so on another CPU sends an interrupt, which
+    // arrives as soon as user mode has turned them on.
+    task::Task& task = task::current_task();
+    for (;;) {
+        const bool pending = signal::has_pending_work(task);
+        if (!pending && !task::rseq_is_stale(task)) {
+            return;
+        }
+        arch::enable_interrupts();
+        if (pending) {
+            signal::handle_pending(frame);
+        } else {
+            task::update_rseq(task, frame);
+        }
+        static_cast<void>(arch::disable_interrupts());
+    }
 }
 
 }  // namespace cairn

@@ -1,7 +1,7 @@
 # The tests that are commands: lint, the boot matrix, the kernel's size and start-up cost, the second
 # compiler's programs, exploring and fuzzing. With them one run of ctest is everything that proves.
 #
-# Labels: unit, sim, lint, boot, cost, fuzz, tools. Names begin with the label: boot.q35-uefi-2cpu-256m.
+# Labels: unit, sim, lint, boot, cost, fuzz, tools, programs. Names begin with the label: boot.q35-uefi-2cpu-256m.
 
 set(CAIRN_TOOL ${CMAKE_SOURCE_DIR}/tools/lib/start)
 
@@ -74,3 +74,15 @@ endforeach()
 cairn_command_test(parsers fuzz 1200 ${CMAKE_SOURCE_DIR}/tools/fuzz)
 cairn_command_test(explore sim 1200 ${CMAKE_SOURCE_DIR}/tools/explore --schedules 2000)
 set_tests_properties(fuzz.parsers sim.explore PROPERTIES PROCESSORS 2)
+
+# --- Debian's programs, compared with Linux: one test for each file of cases -------------------------------
+execute_process(COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/programs/run --groups
+                OUTPUT_VARIABLE groups OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+file(GLOB program_cases CONFIGURE_DEPENDS programs/cases/*)
+string(REPLACE "\n" ";" groups "${groups}")
+foreach(group IN LISTS groups)
+  cairn_command_test(${group} programs 7200 ${CMAKE_CURRENT_SOURCE_DIR}/programs/run --no-build --group ${group})
+  set_tests_properties(programs.${group} PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
+endforeach()
+cairn_command_test(runner programs 1800 ${CAIRN_TOOL} programs.test_runner)
+set_tests_properties(programs.runner PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)

@@ -1,5 +1,11 @@
 # Programs for the guest. They are hosted programs, unlike everything else in the kernel's build folder.
-file(GLOB CAIRN_INIT_SOURCES CONFIGURE_DEPENDS user/init/*.cpp)
-add_executable(cairn_init ${CAIRN_INIT_SOURCES})
-target_include_directories(cairn_init PRIVATE ${CMAKE_SOURCE_DIR})
-target_link_options(cairn_init PRIVATE -static -s)
+function(cairn_user_program name folder)
+  file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
+  add_executable(${name} ${sources})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_options(${name} PRIVATE -static -s)
+endfunction()
+
+cairn_user_program(cairn_init user/init)
+# tests/programs runs its cases with it.
+cairn_user_program(cairn_cases user/cases)

@@ -1,6 +1,6 @@
 /// Simulated devices behind I/O ports.
 
-#include <cstdlib>
+#include <vector>
 
 #include "arch/host/simulator.h"
 
@@ -14,13 +14,14 @@ struct Connection {
     u16 count = 0;
     PortDevice* device = nullptr;
 };
-constexpr u32 kMaxConnections = 16;
-constinit Connection connections[kMaxConnections];
-constinit u32 connection_count = 0;
+std::vector<Connection>& connections() {
+    static std::vector<Connection> all;
+    return all;
+}
 
 PortDevice* find_device(u16 port) {
-    for (u32 i = connection_count; i > 0; --i) {
-        const Connection& connection = connections[i - 1];
+    for (usize i = connections().size(); i > 0; --i) {
+        const Connection& connection = connections()[i - 1];
         if (port >= connection.first && port - connection.first < connection.count) {
             return connection.device;
         }
@@ -31,24 +32,15 @@ PortDevice* find_device(u16 port) {
 }  // namespace
 
 void connect_ports(u16 first, u16 count, PortDevice& device) {
-    if (connection_count == kMaxConnections) {
-        std::abort();  // a test that forgets to disconnect
-    }
-    connections[connection_count++] = {first, count, &device};
+    connections().push_back({first, count, &device});
 }
 
 void disconnect_ports(PortDevice& device) {
-    u32 kept = 0;
-    for (u32 i = 0; i < connection_count; ++i) {
-        if (connections[i].device != &device) {
-            connections[kept++] = connections[i];
-        }
-    }
-    connection_count = kept;
+    std::erase_if(connections(), [&](const Connection& connection) { return connection.device == &device; });
 }
 
 void disconnect_all_ports() {
-    connection_count = 0;
+    connections().clear();
 }
 
 }  // namespace host

@@ -11,7 +11,7 @@
 
 #include "arch/host/user_program.h"
 
-#include <cstdlib>
+#include <vector>
 
 #include "arch/host/simulator.h"
 #include "arch/long_mode/user_state.h"
@@ -31,29 +31,29 @@ constexpr u64 kFunctionSize = 0x40;
 constexpr u64 kSyscallLength = 2;
 
 constexpr u64 kCodeStart = 0x40'1000;
-constexpr u32 kMaxFunctions = 4096;
-
 struct Program {
     UserFunction function;
     const char* name;
 };
 /// Filled by tests, also before main() and between runs.
-constinit Program programs[kMaxFunctions] = {};
-constinit u32 program_count = 0;
+std::vector<Program>& programs() {
+    static std::vector<Program> all;
+    return all;
+}
 
 const Program* find_program(u64 address) {
     u64 distance = address - kCodeStart;
-    if (address >= kCodeStart && distance < program_count * kFunctionSize) {
-        return distance % kFunctionSize == 0 ? &programs[distance / kFunctionSize] : nullptr;
+    if (address >= kCodeStart && distance < programs().size() * kFunctionSize) {
+        return distance % kFunctionSize == 0 ? &programs()[distance / kFunctionSize] : nullptr;
     }
     // An image that was moved by whole pages.
     const Program* found = nullptr;
-    for (u32 i = 0; i < program_count; ++i) {
+    for (usize i = 0; i < programs().size(); ++i) {
         if (i * kFunctionSize % kPageSize == address % kPageSize) {
             if (found != nullptr) {
                 fail_run("more than one user function may be meant by an address");
             }
-            found = &programs[i];
+            found = &programs()[i];
         }
     }
     return found;
@@ -120,6 +120,9 @@ void run_handler(ThreadContext& context) {
 /// Begins, or begins again, what the instruction pointer says, with an empty stack.
 [[noreturn]] void run_from_instruction_pointer(void* argument) {
     ThreadContext& context = *static_cast<ThreadContext*>(argument);
+    // The functions that left the stack in its midst did so with red zones around their locals.
+    u8* bottom = static_cast<u8*>(context.stack_top) - context.stack_size;
+    forget_stack_contents(bottom, static_cast<usize>(static_cast<u8*>(__builtin_frame_address(0)) - bottom));
     if (!context.mode.in_user) {
         leave_kernel(context);
         enable_interrupts();
@@ -162,21 +165,18 @@ void go_on(ThreadContext& context, u64 place) {
 }  // namespace
 
 VirtualAddress register_user_function(UserFunction function, const char* name) {
-    u32 index = 0;
-    while (index < program_count && programs[index].function != function) {
+    usize index = 0;
+    while (index < programs().size() && programs()[index].function != function) {
         ++index;
     }
-    if (index == kMaxFunctions) {
-        std::abort();
-    }
-    if (index == program_count) {
-        programs[program_count++] = {function, name};
+    if (index == programs().size()) {
+        programs().push_back({function, name});
     }
     return {kCodeStart + index * kFunctionSize};
 }
 
 UserCodeRange user_code_range() {
-    return {{kCodeStart}, {align_up(kCodeStart + program_count * kFunctionSize, kPageSize)}};
+    return {{kCodeStart}, {align_up(kCodeStart + programs().size() * kFunctionSize, kPageSize)}};
 }
 
 ThreadContext* user_mode_context() {

@@ -5,6 +5,11 @@ find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
 file(GLOB_RECURSE CAIRN_X86_SOURCES CONFIGURE_DEPENDS arch/x86_64/*.cpp arch/long_mode/*.cpp)
 file(GLOB_RECURSE CAIRN_X86_ASSEMBLY CONFIGURE_DEPENDS arch/x86_64/*.asm)
+# What runs in programs is built otherwise, and comes in as data.
+list(FILTER CAIRN_X86_SOURCES EXCLUDE REGEX "/arch/x86_64/vdso/user/")
+include(arch/x86_64/vdso/vdso.cmake)
+set_source_files_properties(${CMAKE_SOURCE_DIR}/arch/x86_64/vdso/image.asm PROPERTIES
+                            COMPILE_OPTIONS "-DVDSO_IMAGE='${CAIRN_VDSO}'" OBJECT_DEPENDS ${CAIRN_VDSO})
 set(CAIRN_X86_SYMBOL_TABLE ${CMAKE_SOURCE_DIR}/arch/x86_64/debug/symbol_table.asm)
 list(REMOVE_ITEM CAIRN_X86_ASSEMBLY ${CAIRN_X86_SYMBOL_TABLE})
 
@@ -33,6 +38,14 @@ add_library(cairn_objects OBJECT ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES} 
 target_include_directories(cairn_objects PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/arch/x86_64/include
                                                  ${CAIRN_X86_GENERATED})
 target_compile_options(cairn_objects PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${CAIRN_X86_FLAGS}>")
+
+# What is not on a hot path is compiled for size: the image fits into a mebibyte, and the caches gain more than such
+# code loses.
+file(GLOB_RECURSE CAIRN_COLD_SOURCES CONFIGURE_DEPENDS
+     drivers/*.cpp exec/*.cpp fs/devtmpfs/*.cpp fs/cpio/*.cpp fs/procfs/*.cpp fs/sysfs/*.cpp fs/terminal/*.cpp
+     kernel/boot/*.cpp kernel/stress/*.cpp kernel/syscall/*.cpp kernel/*.cpp net/*.cpp)
+list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "kernel/(base|sched|sync|signal|task|time)/|syscall/(dispatch|table)\\.cpp")
+set_source_files_properties(${CAIRN_COLD_SOURCES} PROPERTIES COMPILE_OPTIONS "-Os")
 
 # The symbol table of panics is made from the linked image and linked into it, in two passes: the first
 # image has an empty table. The table lies behind the text, so that it moves no function.

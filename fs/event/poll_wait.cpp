@@ -33,19 +33,23 @@ void PollWait::begin_round() {
 
 vfs::PollEvents PollWait::look(vfs::File& file, vfs::PollEvents interest) {
     file_ = &file;
+    interest_ = interest | vfs::kPollErr | vfs::kPollHup;
     const vfs::PollEvents events = file.poll(registering_ ? this : nullptr);
     file_ = nullptr;
-    return events & (interest | vfs::kPollErr | vfs::kPollHup);
+    return events & interest_;
 }
 
-void PollWait::watch(sync::WaitQueue& queue) {
+void PollWait::watch(sync::WaitQueue& queue, vfs::PollEvents told_of) {
+    if ((told_of & interest_) == 0) {
+        return;
+    }
     std::optional<Entry>* entry = free_entry();
     if (entry == nullptr) {
         out_of_memory_ = true;
         return;
     }
     entry->emplace(queue, *file_, parking_);
-    queue.join((*entry)->waiter);
+    queue.join_first((*entry)->waiter);
 }
 
 std::optional<PollWait::Entry>* PollWait::free_entry() {

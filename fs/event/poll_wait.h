@@ -32,7 +32,8 @@ public:
     /// Sleeps until a registered file changes.
     sync::WakeReason sleep(Nanoseconds deadline) { return parking_.sleep(sync::SleepKind::Interruptible, deadline); }
 
-    void watch(sync::WaitQueue& queue) override;
+    using PollRegistrar::watch;
+    void watch(sync::WaitQueue& queue, vfs::PollEvents told_of) override;
 
 private:
     struct Entry {
@@ -56,7 +57,8 @@ private:
     sync::Parking parking_;
     bool registering_ = true;
     bool out_of_memory_ = false;
-    vfs::File* file_ = nullptr;  // that look() registers
+    vfs::File* file_ = nullptr;     // that look() registers,
+    vfs::PollEvents interest_ = 0;  // and why
     u32 inline_used_ = 0;
     std::optional<Entry> inline_[kInline];  // enough for most calls
     List<Chunk, &Chunk::node> chunks_;

@@ -201,13 +201,13 @@ void Pipe::data_arrived(bool was_empty) {
         readable_.wake_one();
     }
     // Each write is an event of its own for an edge-triggered epoll.
-    read_pollers_.wake_all();
+    read_pollers_.wake_one();
 }
 
 void Pipe::place_freed(bool was_full) {
     if (was_full && !full()) {
         writable_.wake_one();
-        write_pollers_.wake_all();
+        write_pollers_.wake_one();
     }
 }
 
@@ -335,7 +335,7 @@ Result<u64> Pipe::resize(u64 bytes, bool privileged) {
     }
     if (!full()) {
         writable_.wake_one();
-        write_pollers_.wake_all();
+        write_pollers_.wake_one();
     }
     return rounded;
 }

@@ -8,7 +8,8 @@
 /// `mutex_` (rank Pipe) protects the pages; it is held while user memory is copied, which may fault. The counts are
 /// atomics, written under the mutex and read by those who wait. Wake-ups: data in an empty pipe wakes one reader,
 /// a place in a full one wakes one writer; whoever leaves work for another of its kind wakes the next, so that
-/// one wake-up is never lost with the thread that got it. Pollers have queues of their own and are all woken.
+/// one wake-up is never lost with the thread that got it. Pollers have queues of their own: all are told,
+/// but of those that share work (EPOLLEXCLUSIVE) only one.
 
 #include <optional>
 
@@ -100,8 +101,12 @@ public:
     /// A copy of the bytes from `skip` on, at most `limit` and at most a page; null at the end. ENOMEM.
     Result<Own<PipeBuffer>> copy_at(usize skip, usize limit);
 
-    void watch_readable(vfs::PollRegistrar& registrar) { registrar.watch(read_pollers_); }
-    void watch_writable(vfs::PollRegistrar& registrar) { registrar.watch(write_pollers_); }
+    void watch_readable(vfs::PollRegistrar& registrar) {
+        registrar.watch(read_pollers_, vfs::kPollIn | vfs::kPollReadNormal | vfs::kPollHup);
+    }
+    void watch_writable(vfs::PollRegistrar& registrar) {
+        registrar.watch(write_pollers_, vfs::kPollOut | vfs::kPollWriteNormal | vfs::kPollErr);
+    }
 
     Pipe(vfs::Inode& inode, bool named) : inode_(inode), named_(named) {}
     ~Pipe();

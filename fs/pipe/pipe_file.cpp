@@ -56,15 +56,18 @@ bool writes(u32 flags) {
 
 }  // namespace
 
-PipeFile::PipeFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pipe> pipe)
-    : File(std::move(inode), flags, path), pipe_(std::move(pipe)), partners_(pipe_->add_ends(readable(), writable())) {}
+PipeFile::PipeFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pipe> buffer)
+    : File(std::move(inode), flags, path),
+      pipe_(std::move(buffer)),
+      partners_(pipe().add_ends(readable(), writable())) {}
 
 void PipeFile::closed() {
-    pipe_->remove_ends(readable(), writable());
+    pipe().remove_ends(readable(), writable());
+    pipe_.reset();  // its last use clears the inode's attachment, and the inode goes next
 }
 
 Result<usize> PipeFile::read(vfs::OperationContext&, mm::IoSink& sink, u64&) {
-    const usize size = TRY(pipe_->read(sink, waiting_of(*this)));
+    const usize size = TRY(pipe().read(sink, waiting_of(*this)));
     if (size != 0) {
         inode().touch_access_time();
     }
@@ -74,7 +77,7 @@ Result<usize> PipeFile::read(vfs::OperationContext&, mm::IoSink& sink, u64&) {
 Result<usize> PipeFile::write(vfs::OperationContext&, mm::IoSource& source, u64&) {
     const bool packets = (flags() & vfs::open_flags::kDirect) != 0;
     const usize size =
-        TRY(pipe_->write(source, waiting_of(*this), packets ? Pipe::Framing::Packets : Pipe::Framing::Bytes));
+        TRY(pipe().write(source, waiting_of(*this), packets ? Pipe::Framing::Packets : Pipe::Framing::Bytes));
     if (size != 0) {
         inode().touch_modification_time();
     }
@@ -85,21 +88,21 @@ vfs::PollEvents PipeFile::poll(vfs::PollRegistrar* registrar) {
     vfs::PollEvents events = 0;
     if (registrar != nullptr) {
         if (readable()) {
-            pipe_->watch_readable(*registrar);
+            pipe().watch_readable(*registrar);
         }
         if (writable()) {
-            pipe_->watch_writable(*registrar);
+            pipe().watch_writable(*registrar);
         }
     }
     if (readable()) {
         // Writers first: one that wrote and left must not be seen as only having left.
-        const bool hung_up = !pipe_->has_writers() && pipe_->writer_generation() != ignored_generation_;
-        events |= pipe_->empty() ? 0 : vfs::kPollIn | vfs::kPollReadNormal;
+        const bool hung_up = !pipe().has_writers() && pipe().writer_generation() != ignored_generation_;
+        events |= pipe().empty() ? 0 : vfs::kPollIn | vfs::kPollReadNormal;
         events |= hung_up ? vfs::kPollHup : 0;
     }
     if (writable()) {
-        events |= pipe_->full() ? 0 : vfs::kPollOut | vfs::kPollWriteNormal;
-        events |= pipe_->has_readers() ? 0 : vfs::kPollErr;
+        events |= pipe().full() ? 0 : vfs::kPollOut | vfs::kPollWriteNormal;
+        events |= pipe().has_readers() ? 0 : vfs::kPollErr;
     }
     return events;
 }
@@ -108,7 +111,7 @@ Result<u64> PipeFile::ioctl(vfs::OperationContext&, u32 command, u64 argument) {
     if (command != kFionread) {
         return fail(Errno::enotty);
     }
-    TRY(mm::UserOut<i32>(argument).store(static_cast<i32>(pipe_->queued_bytes())));
+    TRY(mm::UserOut<i32>(argument).store(static_cast<i32>(pipe().queued_bytes())));
     return u64{0};
 }
 

@@ -8,9 +8,9 @@ namespace cairn::pipe {
 class PipeFile final : public vfs::File {
 public:
     /// Counts as an end from now on, until it is closed.
-    PipeFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pipe> pipe);
+    PipeFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pipe> buffer);
 
-    Pipe& pipe() const { return *pipe_; }
+    Pipe& pipe() const { return **pipe_; }
     const Pipe::Partners& partners_found() const { return partners_; }
     /// A reader that was opened without waiting sees no hang-up before there was a writer.
     void ignore_absence_of_writers() { ignored_generation_ = partners_.writer_generation; }
@@ -28,7 +28,7 @@ private:
     void closed() override;
     void destroy() override { destroy_counted(this); }
 
-    const Ref<Pipe> pipe_;
+    std::optional<Ref<Pipe>> pipe_;  // until it is closed
     const Pipe::Partners partners_;
     u32 ignored_generation_ = 0;  // set before the file is known to others
 };

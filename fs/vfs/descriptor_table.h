@@ -73,8 +73,16 @@ public:
 private:
     friend class Reservation;
     struct Slots;
+    Result<void> grow(u32 wanted);
+    Result<Ref<FileDescriptorTable>> copy_if(u32 hole_first, u32 hole_last);
+    Ref<File> take_out_locked(Slots& slots, u32 fd) REQUIRES(lock_);
+    static Result<void> finish_close(OperationContext& context, File& file);
+    void give_back(Fd fd);
+    template <typename Choose>
+    void close_chosen(OperationContext& context, Choose choose);
+
     SpinLock<LockRank::DescriptorTable> lock_;
-    Atomic<Slots*> slots_{nullptr};
+    Atomic<Slots*> slots_{nullptr};  // written under lock_
 };
 
 }  // namespace cairn::vfs

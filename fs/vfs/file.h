@@ -7,9 +7,12 @@
 
 #include <optional>
 
+#include "fs/vfs/file_watch.h"
 #include "fs/vfs/inode.h"
 #include "fs/vfs/path.h"
 #include "fs/vfs/poll.h"
+#include "kernel/base/format.h"
+#include "kernel/sync/read_side.h"
 #include "mm/io_buffer.h"
 
 namespace cairn::vfs {
@@ -87,6 +90,13 @@ public:
     Atomic<i32> owner_process{0};
     Atomic<i32> owner_signal{0};
 
+    /// What open(2) took for the file and its last reference gives back: a writer of the inode and the mount, or for
+    /// execve(2) the promise that nobody writes to it (ETXTBSY).
+    void owe_write_access() { owes_write_access_ = true; }
+    void owe_denied_writes() { owes_denied_writes_ = true; }
+    /// Who watches the file without holding it (epoll). last_reference_dropped() begins with watches.let_go(*this).
+    FileWatches watches;
+
     void last_reference_dropped();
 
     sync::Mutex<LockRank::FilePosition> position_mutex;
@@ -106,6 +116,19 @@ private:
     Atomic<u32> flags_;
     const bool readable_;
     const bool writable_;
+    bool owes_write_access_ = false;   // set before the file is shared
+    bool owes_denied_writes_ = false;  // the same
+    sync::ReadSideHead head_;
 };
+
+/// Makes an open file of a concrete kind. ENOMEM.
+template <typename Concrete, typename... Arguments>
+Result<Ref<File>> try_new_file(Arguments&&... arguments) {
+    Ref<Concrete> file = TRY(try_new_ref<Concrete>(std::forward<Arguments>(arguments)...));
+    return Ref<File>::adopt(file.release());
+}
+
+/// A file opened with O_PATH: a place in the tree and nothing more.
+Result<Ref<File>> create_path_file(const Path& path, u32 flags);
 
 }  // namespace cairn::vfs

@@ -6,14 +6,20 @@
 /// `data_lock` (rank InodeData) by writers of a regular file's contents and size; `attribute_lock` (rank Inode,
 /// spinlock) protects the attributes. Operations are called by the VFS after its permission checks.
 
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "fs/vfs/credentials.h"
 #include "fs/vfs/operation_context.h"
 #include "kernel/base/ref.h"
+#include "kernel/sync/mutex.h"
 #include "kernel/sync/rw_lock.h"
 #include "mm/memory_object.h"
+
+namespace cairn::mm {
+class PageCache;
+}
 
 namespace cairn::vfs {
 
@@ -77,6 +83,13 @@ struct InodeAttributes {
     FileTime access_time, modification_time, change_time, birth_time;
 };
 
+/// What decides who may use a file.
+struct Ownership {
+    UserId uid = 0;
+    GroupId gid = 0;
+    u16 permissions = 0;
+};
+
 /// For chmod, chown, utimensat and truncate; only what is set changes.
 struct AttributeChange {
     static constexpr u32 kPermissions = 1, kUid = 2, kGid = 4, kSize = 8, kAccessTime = 16, kModificationTime = 32;
@@ -85,7 +98,7 @@ struct AttributeChange {
     UserId uid = 0;
     GroupId gid = 0;
     u64 size = 0;
-    FileTime access_time, modification_time;
+    FileTime access_time{}, modification_time{};
 };
 
 /// What a new name is to become: open(O_CREAT), mkdir, mknod, symlink.
@@ -94,8 +107,8 @@ struct CreateRequest {
     u16 permissions = 0;  // umask is already applied
     UserId uid = 0;
     GroupId gid = 0;
-    DeviceNumber device;
-    std::string_view link_target;  // of a symbolic link
+    DeviceNumber device{};
+    std::string_view link_target{};  // of a symbolic link
 };
 
 /// Receives directory entries (getdents64(2)). Returns false when it has no room: the entry was not taken.
@@ -119,6 +132,10 @@ public:
 
     /// A consistent copy; the size is the file's present one. Virtual for files whose figures are made up (procfs).
     virtual InodeAttributes attributes();
+    /// Owner and mode for permission checks, without a lock; only where they change through set_ownership() alone.
+    /// Nothing: attributes() must be asked.
+    virtual std::optional<Ownership> quick_ownership() const { return std::nullopt; }
+    Ownership ownership();
     /// Applies a change that was permitted. Size: truncation of a regular file, with data_lock held. EIO, ENOSPC,
     /// EFBIG.
     virtual Result<void> change_attributes(OperationContext& context, const AttributeChange& change);
@@ -161,6 +178,9 @@ public:
     virtual Result<Ref<File>> open(OperationContext& context, const OpenRequest& request);
     /// What mmap(2) and execve(2) read: the page cache. ENODEV.
     virtual Result<Ref<mm::MemoryObject>> memory_object();
+    /// The contents of a regular file that lives in the page cache; null for those whose text is made up. The VFS's
+    /// RegularFile reads and writes it.
+    virtual mm::PageCache* page_cache() { return nullptr; }
 
     // --- Extended attributes: EOPNOTSUPP unless a filesystem has them -------------------------------------------
     virtual Result<usize> get_attribute(std::string_view name, std::span<std::byte> value);
@@ -191,11 +211,26 @@ public:
     void touch_access_time();
     void touch_modification_time();
     void add_links(i32 count);
+    u32 link_count();
+    void set_ownership(const Ownership& ownership);
+    /// A write by somebody without CAP_FSETID takes the set-id bits away (chown(2), write(2)).
+    void drop_set_id_bits(const Credentials& credentials);
+    /// open(O_TMPFILE) without O_EXCL: linkat(2) may still give the file its first name.
+    Atomic<bool> may_get_first_name{false};
+    /// memfd_create(2)'s seals (F_ADD_SEALS); kNoSeals: the file has none and never will.
+    static constexpr u32 kNoSeals = ~u32{0};
+    Atomic<u32> seals{kNoSeals};
+    /// What a FIFO's or a bound socket's inode stands for while it is in use; of fs/pipe and fs/socket, which
+    /// synchronise it.
+    Atomic<void*> attached_object{nullptr};
 
 protected:
     ~Inode();
     /// destroy_counted(this) with the concrete type.
     virtual void destroy() = 0;
+
+    /// For quick_ownership().
+    Ownership published_ownership() const;
 
     InodeAttributes attributes_;  // under attribute_lock; the size of regular files is the page cache's
 
@@ -203,6 +238,8 @@ private:
     Superblock& superblock_;
     const u64 number_;
     const FileType type_;
+    Atomic<u64> owner_{0};  // uid, gid << 32; written under attribute_lock with attributes_
+    Atomic<u16> mode_{0};
     Atomic<i32> write_access_{0};
     Atomic<FileLockList*> locks_{nullptr};
 };

@@ -3,6 +3,7 @@
 
 #include "fs/vfs/inode.h"
 #include "fs/vfs/path.h"
+#include "kernel/base/format.h"
 #include "kernel/base/list.h"
 
 namespace cairn::vfs {
@@ -26,7 +27,16 @@ public:
     u64 next_inode_number() { return next_inode_.fetch_add(1, Order::relaxed); }
     sync::Mutex<LockRank::Rename> rename_mutex;
 
-    void last_reference_dropped() { destroy(); }
+    /// The entry at its root, which all its mounts share; made at first use. ENOMEM.
+    Result<Ref<Dentry>> root_dentry();
+    /// A mount of it begins or ends. With the last one its names leave the cache, and unmounted() is called.
+    void mount_begins() { mounts_.fetch_add(1, Order::relaxed); }
+    void mount_ends();
+    /// Mounted nowhere any more: drops what keeps the filesystem alive by itself (its root).
+    virtual void unmounted() {}
+
+    void last_reference_dropped();
+    ListNode list_node;  // of Vfs
 
 protected:
     Superblock();  // takes an anonymous device number
@@ -36,6 +46,8 @@ protected:
 private:
     DeviceNumber device_;
     Atomic<u64> next_inode_{1};
+    Atomic<u32> mounts_{0};
+    Atomic<Dentry*> root_dentry_{nullptr};  // counted
 };
 
 /// A row of the table of filesystems (fs/filesystems.cpp): its name and how it is mounted.
@@ -57,8 +69,8 @@ Result<void> mount(OperationContext& context, std::string_view source, std::stri
                    u64 flags, std::string_view options);
 Result<void> unmount(OperationContext& context, std::string_view target, u32 flags);
 Result<void> pivot_root(OperationContext& context, std::string_view new_root, std::string_view put_old);
-/// The first mount, before there is a process: an empty tmpfs as rootfs; returns its root.
-Result<Path> mount_root();
+/// The first mount, before there is a process; returns its root. fs/filesystems.h calls it with an empty tmpfs.
+Result<Path> mount_root(Ref<Superblock> superblock);
 /// sync(2).
 void synchronize_all();
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "fs/vfs/inode.h"
 #include "fs/vfs/operation_context.h"
 #include "kernel/base/ref.h"
 
@@ -13,7 +14,6 @@ namespace cairn::vfs {
 
 class Dentry;
 class File;
-class Inode;
 class Mount;
 
 /// Longest path with its NUL, and longest name (limits.h).
@@ -72,7 +72,7 @@ Result<Ref<File>> open(OperationContext& context, std::string_view name, u32 fla
 /// Opens what a path leads to (permissions are checked).
 Result<Ref<File>> open_path(OperationContext& context, const Path& path, u32 flags);
 /// For execve: a regular file with an execute bit that the caller may use, not on a noexec mount; writers are kept
-/// out until the file is closed by close_executable(). EACCES, ETXTBSY and walk()'s errors.
+/// out until the last reference to the file goes. EACCES, ETXTBSY and walk()'s errors.
 Result<Ref<File>> open_executable(OperationContext& context, std::string_view name, const WalkOptions& options = {});
 
 /// The absolute path as seen from `root`, written at the end of `buffer`; the text, or ENAMETOOLONG. A deleted file
@@ -93,11 +93,29 @@ Result<void> rename(OperationContext&, std::string_view old_name, const WalkOpti
 
 // --- Permissions and attributes ----------------------------------------------------------------------------------
 enum class Access : u8 { Execute = 1, Write = 2, Read = 4 };  // bits, as access(2) has them
-/// EACCES, EROFS, ETXTBSY-free. Uses fsuid/fsgid and the capabilities DAC_OVERRIDE, DAC_READ_SEARCH.
+/// EACCES. Uses fsuid/fsgid and the capabilities DAC_OVERRIDE, DAC_READ_SEARCH.
 Result<void> check_permission(const Credentials& credentials, Inode& inode, u32 access);
-Result<void> change_mode(OperationContext&, const Path&, u16 permissions);
-Result<void> change_owner(OperationContext&, const Path&, u32 uid, u32 gid);  // ~0: unchanged
-struct TimesRequest;
+/// A file whose attributes are to change: one found by a path, or an open one, which may have no path.
+struct AttributeTarget {
+    AttributeTarget(const Path& path);
+    AttributeTarget(File& file);
+    Inode& inode;
+    bool read_only;  // by its mount
+};
+Result<void> change_mode(OperationContext&, const AttributeTarget&, u16 permissions);
+Result<void> change_owner(OperationContext&, const AttributeTarget&, u32 uid, u32 gid);  // ~0: unchanged
+/// utimensat(2): what becomes of each of the two times.
+struct TimesRequest {
+    enum class Kind : u8 { Set, Now, Omit };
+    Kind access = Kind::Now;
+    Kind modification = Kind::Now;
+    FileTime access_time, modification_time;
+};
+Result<void> change_times(OperationContext&, const AttributeTarget&, const TimesRequest&);
 Result<void> truncate(OperationContext&, const Path&, u64 size);
+/// The same for a file that is open for writing (ftruncate(2)). EINVAL.
+Result<void> truncate(OperationContext&, File&, u64 size);
+/// Whether the caller may act as the file's owner.
+bool is_owner_or_capable(const Credentials&, Inode&);
 
 }  // namespace cairn::vfs

@@ -26,7 +26,9 @@ constexpr PollEvents kPollReadHup = 0x2000;
 /// queue lives as long as the file.
 class PollRegistrar {
 public:
-    virtual void watch(sync::WaitQueue& queue) = 0;
+    /// `told_of`: the events whose coming wakes the queue. A queue that is woken for all kinds of events needs none.
+    virtual void watch(sync::WaitQueue& queue, PollEvents told_of) = 0;
+    void watch(sync::WaitQueue& queue) { watch(queue, ~PollEvents{0}); }
 
 protected:
     ~PollRegistrar() = default;

@@ -22,14 +22,33 @@ class Clock;
 namespace sync {
 class ReadSide;
 }
+namespace exec {
+struct ProgramSupport;
+}
 namespace task {
 class TaskTable;
 }
+namespace procfs {
+class ProcessInformation;
+}
+namespace random {
+class Generator;
+}
 namespace vfs {
+class Vfs;
 class JobControl;
+}  // namespace vfs
+namespace fs::terminal {
+class Terminals;
 }
 namespace anonymous {
 class AnonymousFiles;
+}
+namespace event {
+class EventFiles;
+}
+namespace net {
+class UnixSockets;
 }
 
 struct Kernel {
@@ -41,9 +60,16 @@ struct Kernel {
     time::Clock* clock = nullptr;
     sync::ReadSide* read_side = nullptr;
     sched::Scheduler* scheduler = nullptr;
+    exec::ProgramSupport* program_support = nullptr;
+    random::Generator* random = nullptr;
+    vfs::Vfs* vfs = nullptr;
     task::TaskTable* tasks = nullptr;
+    procfs::ProcessInformation* processes = nullptr;
     vfs::JobControl* job_control = nullptr;
+    fs::terminal::Terminals* terminals = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;
+    event::EventFiles* event_files = nullptr;
+    net::UnixSockets* unix_sockets = nullptr;
 
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex

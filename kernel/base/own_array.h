@@ -1,6 +1,6 @@
 #pragma once
 /// OwnArray<T>: the one owner of a heap array whose size is known only at run time. For plain values: the elements
-/// start out as zero bytes would make them (value-initialised), and nothing is grown in place.
+/// start out value-initialised, and nothing is grown in place.
 
 #include <span>
 #include <type_traits>
@@ -26,6 +26,12 @@ public:
 
     /// ENOMEM. No elements: no allocation.
     static Result<OwnArray> create(usize size) {
+        OwnArray array = TRY(create_for_overwrite(size));
+        std::uninitialized_value_construct_n(array.elements_, size);
+        return array;
+    }
+    /// Elements that will be written before they are read.
+    static Result<OwnArray> create_for_overwrite(usize size) {
         OwnArray array;
         if (size == 0) {
             return array;
@@ -38,7 +44,7 @@ public:
             return fail(Errno::enomem);
         }
         array.size_ = size;
-        std::uninitialized_value_construct_n(array.elements_, size);
+        std::uninitialized_default_construct_n(array.elements_, size);
         return array;
     }
 

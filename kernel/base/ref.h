@@ -44,6 +44,12 @@ public:
         }
     }
     u32 reference_count() const { return count_.load(Order::relaxed); }
+    /// For caches: drops the last reference, which is the caller's, unless somebody else has one too. True: the
+    /// object is dying and nobody can acquire it any more; the caller destroys it.
+    [[nodiscard]] bool release_if_last() const {
+        u32 one = 1;
+        return count_.compare_exchange(one, 0, Order::acq_rel, Order::relaxed);
+    }
 
     /// For last_reference_dropped(); a hierarchy gives its concrete type.
     template <typename Concrete>

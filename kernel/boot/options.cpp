@@ -55,6 +55,37 @@ bool apply_panic(Options& options, std::string_view value) {
     return true;
 }
 
+/// "ttyS1", "ttyS1,9600", "ttyS1,9600n8": what follows the rate is Linux's way to name the frame, and 8n1 is what we
+/// begin with.
+bool apply_console(Options& options, std::string_view value) {
+    constexpr std::string_view kPrefix = "ttyS";
+    if (!value.starts_with(kPrefix) || value.size() <= kPrefix.size()) {
+        return false;
+    }
+    value.remove_prefix(kPrefix.size());
+    ConsoleChoice choice;
+    choice.port = static_cast<u32>(value[0] - '0');
+    if (value[0] < '0' || value[0] > '3') {
+        return false;
+    }
+    value.remove_prefix(1);
+    if (!value.empty()) {
+        usize digits = 1;
+        while (digits < value.size() && value[digits] >= '0' && value[digits] <= '9') {
+            ++digits;
+        }
+        u64 baud = 0;
+        std::string_view frame = value.substr(digits);
+        bool usual = frame.empty() || frame == "n" || frame == "n8";
+        if (value[0] != ',' || !usual || !parse_number(value.substr(1, digits - 1), 115200, baud) || baud == 0) {
+            return false;
+        }
+        choice.baud = static_cast<u32>(baud);
+    }
+    options.console = choice;
+    return true;
+}
+
 bool apply_quiet(Options& options, std::string_view) {
     options.log_level = kQuietConsoleLevel;
     return true;
@@ -92,6 +123,18 @@ bool apply_crash(Options& options, std::string_view value) {
     return false;
 }
 
+template <auto kField>
+bool apply_text(Options& options, std::string_view value) {
+    options.*kField = value;
+    return !value.empty();
+}
+
+/// What strace shows, in the log.
+bool apply_trace(Options& options, std::string_view value) {
+    options.trace_system_calls = value == "syscalls";
+    return options.trace_system_calls;
+}
+
 constexpr u64 kNoLimit = ~u64{0};
 constexpr u64 kLongest = 10ull * 365 * 24 * 3600;  // seconds; what Nanoseconds can hold, and more than enough
 
@@ -100,6 +143,11 @@ constexpr Row kRows[] = {
     {{"loglevel", "N", "show log records of levels below N on the consoles: 0 nothing … 8 everything; 7 if not given"},
      apply_number<&Options::log_level, 0, 8>},
     {{"quiet", "", "as loglevel=4: only errors and worse"}, apply_quiet},
+    {{"console", "ttySN[,RATE]", "the serial port that is the terminal of programs and of the log; ttyS0 if not given"},
+     apply_console},
+    {{"init", "PATH", "the first program, if the root has no /init"}, apply_text<&Options::init>},
+    {{"rdinit", "PATH", "the first program instead of the root's /init"}, apply_text<&Options::ramdisk_init>},
+    {{"trace", "syscalls", "a line in the log for each system call"}, apply_trace},
     {{"panic", "SECONDS", "after a panic reboot when SECONDS have passed; 0 (as if not given) never, negative at once"},
      apply_panic},
     {{"maxcpus", "N", "use at most N CPUs"}, apply_number<&Options::max_cpus, 1, 0xffff'ffff>},

@@ -32,6 +32,13 @@ struct InitWord {
     std::string_view text;  // without quotes
 };
 
+/// The terminal of programs and of the log: ttyS0 … ttyS3.
+struct ConsoleChoice {
+    u32 port = 0;
+    u32 baud = 115200;
+    bool operator==(const ConsoleChoice&) const = default;
+};
+
 class Options {
 public:
     /// Words kept for the first program, as in Linux (MAX_INIT_ARGS, MAX_INIT_ENVS: 32 each); the
@@ -47,6 +54,11 @@ public:
     u64 fail_nth = 0;        // the allocation to fail, counted from 1; zero: none
     AfterBoot after_boot = AfterBoot::RunInit;
     Crash crash = Crash::None;
+    ConsoleChoice console;
+    /// init= and rdinit=; empty: not given. The text is kept in this object.
+    std::string_view init;
+    std::string_view ramdisk_init;
+    bool trace_system_calls = false;
 
     /// Reads a whole command line into this object, which is as constructed. A value that is not
     /// what its option takes leaves the option alone and is logged. Nothing fails.

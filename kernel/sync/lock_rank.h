@@ -18,12 +18,15 @@ namespace cairn {
     X(TestInner,      "tests and the in-kernel stress only")                    \
     X(ExecGuard,      "one exec or attach at a time in a thread group")         \
     X(FilePosition,   "the offset of one open file")                            \
+    X(OutOfMemory,    "who chooses a process to end")                             \
+    X(UnixNames,      "binding one local socket to a name")                     \
     X(Mounts,         "the tree of mounts")                                     \
     X(Rename,         "the shape of one filesystem's tree of directories")      \
     X(Directory,      "the names in one directory; a parent before its child")  \
     X(InodeData,      "size and contents of one file, against other writers")   \
     X(EpollNesting,   "the graph of epoll instances that watch one another")    \
     X(Epoll,          "the files that one epoll instance watches")              \
+    X(UnixGarbage,    "sockets that are in flight in messages")                 \
     X(SocketPair,     "connection state of two sockets")                        \
     X(Socket,         "one socket")                                             \
     X(Pipe,           "one pipe")                                               \
@@ -43,20 +46,30 @@ namespace cairn {
     X(FutexBucket,    "the waiters on futexes of one hash value; two by address") \
     X(PidTable,       "pids, process groups, sessions and the process tree")    \
     X(ThreadGroup,    "threads, pending signals and dispositions of a process") \
+    X(TimerTable,     "the timers that a process has made")                     \
+    X(ProcessTimers,  "one timer of a process")                                 \
     X(SignalHandlers, "the dispositions of a process, or of several that share them") \
     X(UserAccounts,   "the users that have processes")                          \
     X(DescriptorTable, "the descriptors of one table")                          \
     X(FilesystemContext, "working directory, root and umask")                   \
     X(BinaryFormats,  "the registrations of binfmt_misc")                       \
+    X(FileLockWaiters, "who waits for whose record lock")                       \
     X(FileLocks,      "the record locks on one file")                           \
+    X(DentryTree,     "names and parents of entries in the cache of names")     \
     X(DentryHash,     "one chain of the cache of names")                        \
     X(Inode,          "the attributes of one inode")                            \
     X(InodeTable,     "the inodes of one filesystem")                           \
+    X(AbstractNames,  "names of local sockets outside the filesystem")          \
+    X(Superblocks,    "the list of filesystems that are mounted")               \
+    X(Devices,        "the table of character devices")                         \
+    X(Random,         "the state of the random number generator")               \
+    X(FileWatches,    "the epoll instances that watch one open file")           \
+    X(WallTimers,     "the timerfds that go by the wall clock")                 \
     X(EventCounter,   "state of one eventfd, timerfd or signalfd")              \
-    X(EpollReady,     "the ready list of one epoll instance")                   \
     X(TerminalQueue,  "characters between a device and its terminal")           \
     X(InterruptLines, "the handlers of device interrupts")                      \
     X(WaitQueue,      "the waiters of one queue, and the state of its lock")    \
+    X(EpollReady,     "the ready list of one epoll instance")                   \
     X(Thread,         "one thread's scheduling parameters and state")           \
     X(RunQueue,       "the runnable threads of one CPU; two in order of CPU")   \
     X(Timer,          "the timers of one CPU")                                  \
@@ -68,6 +81,8 @@ namespace cairn {
     X(SlabDepot,      "full and empty magazines, and the slabs of one cache")   \
     X(KernelArea,     "free address ranges of the kernel's mapping area")       \
     X(Frames,         "the buddy lists of one zone")                            \
+    X(WallClock,      "the difference between wall time and monotonic time")    \
+    X(ClockPage,      "what programs see of the clock (vDSO)")                  \
     X(Device,         "the registers of one device")                            \
     X(Console,        "who prints the log")
 // clang-format on

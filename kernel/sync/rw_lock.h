@@ -62,9 +62,9 @@ public:
         note_released();
         word_.unlock_shared();
     }
-    void lock_exclusive() ACQUIRE() NO_THREAD_SAFETY_ANALYSIS {
+    void lock_exclusive(RankUse use = RankUse::Strict) ACQUIRE() NO_THREAD_SAFETY_ANALYSIS {
         DEBUG_ASSERT(sleep_allowed());
-        note_acquired();
+        note_acquired(use);
         static_cast<void>(word_.lock_exclusive(SleepKind::Uninterruptible));
     }
     void unlock_exclusive() RELEASE() NO_THREAD_SAFETY_ANALYSIS {
@@ -84,9 +84,9 @@ public:
     void assert_held_exclusive() const ASSERT_CAPABILITY(this) { DEBUG_ASSERT(word_.held_exclusive()); }
 
 private:
-    void note_acquired() {
+    void note_acquired([[maybe_unused]] RankUse use = RankUse::Strict) {
 #if CAIRN_CHECKS
-        note_sleeping_lock_acquired(this, kRank, RankUse::Strict);
+        note_sleeping_lock_acquired(this, kRank, use);
 #endif
     }
     void note_released() {

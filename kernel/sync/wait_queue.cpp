@@ -3,9 +3,21 @@
 namespace cairn::sync {
 
 void WaitQueue::join(Waiter& waiter) {
+    add(waiter, false);
+}
+
+void WaitQueue::join_first(Waiter& waiter) {
+    add(waiter, true);
+}
+
+void WaitQueue::add(Waiter& waiter, bool first) {
     {
         SpinLockGuard guard(lock_);
-        waiters_.push_back(waiter);
+        if (first) {
+            waiters_.push_front(waiter);
+        } else {
+            waiters_.push_back(waiter);
+        }
         occupied_.store(true, Order::relaxed);
     }
     // Orders the entry before the caller's test of its condition; pairs with the fence in wake().
@@ -30,6 +42,21 @@ bool WaitQueue::leave_and_notify(Waiter& waiter) {
 
 u32 WaitQueue::wake_waiters(u32 limit) {
     SpinLockGuard guard(lock_);
+    return call_waiters(limit);
+}
+
+u32 WaitQueue::wake_nested(u32 limit) {
+    full_fence();  // as in wake()
+    if (!occupied_.load(Order::relaxed)) {
+        return 0;
+    }
+    lock_.lock_interrupts_off(RankUse::SecondOfPair);
+    const u32 woken = call_waiters(limit);
+    lock_.unlock_keep_interrupts_off();
+    return woken;
+}
+
+u32 WaitQueue::call_waiters(u32 limit) {
     u32 woken = 0;
     Waiter* next = nullptr;
     for (Waiter* waiter = waiters_.front(); waiter != nullptr && woken < limit; waiter = next) {

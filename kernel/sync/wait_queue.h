@@ -44,10 +44,16 @@ public:
     /// Wakes the waiter that came first, or all. Returns how many were woken. Any context.
     u32 wake_one() { return wake(1); }
     u32 wake_all() { return wake(~u32{0}); }
+    /// From a waiter's callback, hence under another queue's lock. Queues that wake one another must not form
+    /// a cycle (fs/epoll sees to that).
+    u32 wake_nested(u32 limit);
 
     /// For waits on several queues at once: join each with a Waiter of one's own, test, sleep on
     /// the common Parking, leave each. leave() returns whether the waiter was still in the queue.
     void join(Waiter& waiter);
+    /// For waiters that do not count for wake_one() (their callback returns false): in front, so that wake_one() tells
+    /// them all before it comes to the first that counts.
+    void join_first(Waiter& waiter);
     bool leave(Waiter& waiter);
 
     /// What a plain waiter does when it is woken: leaves the queue and notifies its Parking.
@@ -61,6 +67,8 @@ private:
         return occupied_.load(Order::relaxed) ? wake_waiters(limit) : 0;
     }
     u32 wake_waiters(u32 limit);
+    u32 call_waiters(u32 limit) REQUIRES(lock_);
+    void add(Waiter& waiter, bool first);
 
     SpinLock<LockRank::WaitQueue> lock_;
     List<Waiter, &Waiter::node> waiters_ GUARDED_BY(lock_);

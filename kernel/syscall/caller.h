@@ -84,6 +84,8 @@ public:
     static Result<StartDirectory> find(Caller& self, Fd fd);
     /// For WalkOptions::start. Null: the working directory.
     const vfs::Path* path() const { return file_ ? (*file_)->path() : nullptr; }
+    /// The descriptor's file; null: the working directory.
+    vfs::File* file() const { return file_ ? &**file_ : nullptr; }
 
 private:
     std::optional<Ref<vfs::File>> file_;

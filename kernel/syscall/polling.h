@@ -1,6 +1,7 @@
 #pragma once
 /// Waiting for descriptors: poll(2), ppoll(2), select(2), pselect(2), and the epoll(7) calls.
 
+#include "fs/epoll/epoll.h"
 #include "kernel/syscall/caller.h"
 
 namespace cairn::syscall {
@@ -33,5 +34,14 @@ Result<u64> sys_select(Caller& self, i32 count, UserInOut<u64> readable, UserInO
                        UserInOut<u64> exceptional, UserInOut<TimeValue> timeout);
 Result<u64> sys_pselect6(Caller& self, i32 count, UserInOut<u64> readable, UserInOut<u64> writable,
                          UserInOut<u64> exceptional, UserInOut<TimeSpecification> timeout, UserIn<MaskArgument> mask);
+
+Result<Fd> sys_epoll_create(Caller& self, i32 size);
+Result<Fd> sys_epoll_create1(Caller& self, u32 flags);
+Result<void> sys_epoll_ctl(Caller& self, Fd instance, i32 operation, Fd fd, UserIn<epoll::EpollEvent> event);
+Result<u64> sys_epoll_wait(Caller& self, Fd instance, UserOut<epoll::EpollEvent> events, i32 limit, i32 milliseconds);
+Result<u64> sys_epoll_pwait(Caller& self, Fd instance, UserOut<epoll::EpollEvent> events, i32 limit, i32 milliseconds,
+                            UserIn<u64> mask, usize mask_size);
+Result<u64> sys_epoll_pwait2(Caller& self, Fd instance, UserOut<epoll::EpollEvent> events, i32 limit,
+                             UserIn<TimeSpecification> timeout, UserIn<u64> mask, usize mask_size);
 
 }  // namespace cairn::syscall

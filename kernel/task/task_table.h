@@ -7,9 +7,16 @@
 #include <optional>
 
 #include "kernel/base/kernel.h"
+#include "kernel/sync/mutex.h"
 #include "kernel/task/thread_group.h"
 
 namespace cairn::task {
+
+/// A name that may be set; see system_names.h.
+struct SystemNameText {
+    char characters[64] = {};
+    usize size = 0;
+};
 
 class TaskTable {
 public:
@@ -49,6 +56,10 @@ public:
     Atomic<u64> forks{0};  // /proc/stat
 
     UserAccountTable accounts;
+    SystemNameText host_name{"(none)", 6};
+    SystemNameText domain_name{"(none)", 6};
+    /// One thread at a time chooses a process to end when memory is short.
+    sync::Mutex<LockRank::OutOfMemory> out_of_memory_mutex;
 
 private:
     friend class Pid;

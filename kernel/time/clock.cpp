@@ -7,7 +7,7 @@ namespace cairn::time {
 
 Result<void> Clock::initialize() {
     Own<Clock> clock = TRY(try_new<Clock>());
-    clock->wall_offset_.store((arch::read_wall_clock() - now()).value, Order::relaxed);
+    clock->set_wall_offset(arch::read_wall_clock() - now());
     g_kernel.clock = clock.release();
     return {};
 }
@@ -17,8 +17,14 @@ Result<void> Clock::set_wall(Nanoseconds wall) {
     if (wall < present) {
         return fail(Errno::einval);
     }
-    wall_offset_.store((wall - present).value, Order::relaxed);
+    set_wall_offset(wall - present);
     return {};
+}
+
+void Clock::set_wall_offset(Nanoseconds offset) {
+    SpinLockGuard guard(lock_);
+    wall_offset_.store(offset.value, Order::relaxed);
+    arch::set_vdso_wall_offset(offset);
 }
 
 Nanoseconds wall_now() {

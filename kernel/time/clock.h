@@ -5,6 +5,7 @@
 #include "arch/arch.h"
 #include "kernel/base/atomic.h"
 #include "kernel/base/result.h"
+#include "kernel/sync/spin_lock.h"
 
 namespace cairn::time {
 
@@ -26,7 +27,11 @@ public:
     Result<void> set_wall(Nanoseconds wall);
 
 private:
-    Atomic<u64> wall_offset_{0};  // wall time at monotonic zero, in nanoseconds
+    void set_wall_offset(Nanoseconds offset);
+
+    /// Makes the kernel's offset and the one that programs see change in the same order.
+    SpinLock<LockRank::WallClock> lock_;
+    Atomic<u64> wall_offset_{0};  // wall time at monotonic zero, in nanoseconds; written under lock_
 };
 
 /// Since 1970-01-01 UTC; counts from boot while there is no Clock. Any context.

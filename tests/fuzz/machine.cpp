@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "arch/arch.h"
+#include "kernel/base/heap.h"
 #include "kernel/base/thread_identity.h"
 
 namespace cairn {
@@ -12,6 +13,13 @@ ThreadIdentity identify_thread(const sched::Thread*) {
 }
 std::string_view describe_lock_rank(LockRank) {
     return "?";
+}
+
+void* heap_allocate(usize size, usize alignment) {
+    return std::aligned_alloc(alignment, align_up(size, alignment));
+}
+void heap_free(void* memory, usize, usize) {
+    std::free(memory);
 }
 
 namespace arch {

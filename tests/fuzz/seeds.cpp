@@ -5,6 +5,8 @@
 #include <fstream>
 #include <string>
 
+#include "tests/unit/exec/elf_builder.h"
+#include "tests/unit/fs/cpio/cpio_builder.h"
 #include "tests/unit/kernel/boot/boot_image.h"
 
 namespace {
@@ -108,6 +110,58 @@ void write_memory_map() {
     write("memory_map", "overflow", many.data);
 }
 
+void write_elf(const char* name, u8 role, exec::test::ElfBuilder builder) {
+    Blob choice;
+    choice.add(role).add(u8{2});
+    std::vector<std::byte> file = builder.build();
+    choice.data.insert(choice.data.end(), file.begin(), file.end());
+    write("elf", name, choice.data);
+}
+
+void write_elfs() {
+    using namespace exec::test;
+    ElfBuilder builder;
+    builder.size = 1024;
+    builder.add(load(0x400000, 0, 0x200, 0x200, kR)).add(load(0x401200, 0x200, 0x100, 0x3000));
+    builder.add({exec::elf::kGnuStack, kRw, 0, 0, 0, 0, 0, 16});
+    write_elf("fixed", 0, builder);
+    builder.header.type = kDyn;
+    builder.header.entry = 0x200;
+    builder.rows[0] = load(0, 0, 0x200, 0x200, kRx, 0x200000);
+    builder.rows[1] = load(0x1200, 0x200, 0x100, 0x3000, kRw, 0x200000);
+    write_elf("relocatable", 0, builder);
+    write_elf("interpreter", 1, builder);
+    write_elf("dynamic", 0, builder.interpreter("/lib64/ld-linux-x86-64.so.2", 0x180));
+}
+
+void write_scripts() {
+    auto script = [](const char* name, std::string_view text) { write("script", name, Blob().add_text(text).data); };
+    script("plain", "#!/bin/sh\necho\n");
+    script("argument", "#! /usr/bin/env  python3 -u \n");
+    script("cut_off", std::string("#!/bin/sh ") + std::string(250, 'x'));
+    script("long", "#!" + std::string(252, 'x') + " y\n");
+}
+
+void write_cpio() {
+    fs::cpio::test::ArchiveBuilder builder;
+    builder.add({.name = "bin", .mode = 040755}).add({.name = "bin/a", .inode = 2, .links = 2});
+    builder.add({.name = "bin/b", .data = "data", .inode = 2, .links = 2})
+        .add({.name = "l", .mode = 0120777, .data = "a"});
+    builder.add({.name = "console", .mode = 020600}).trailer().pad(512);
+    builder.add({.name = "padded", .data = "12345", .name_size = 20})
+        .add({.name = "sum", .data = "abc", .checksum = true});
+    write("cpio", "two", Blob().add_text(builder.trailer().bytes).data);
+}
+
+void write_binfmt_misc() {
+    auto line = [](const char* name, std::string_view text) { write("binfmt_misc", name, Blob().add_text(text).data); };
+    line("magic",
+         ":qemu:M:2:\\x7fELF\\x02:\\xff\\xff\\xff\\xfe\\x00:/usr/bin/qemu:POCF\n\xff..\x7f"
+         "ELF");
+    line("extension", ",java,E,,jar,,/bin/java,");
+    line("odd", "MaMM0MmagicMM/bin/xM");
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -120,6 +174,10 @@ int main(int count, char** arguments) {
     write_pvh();
     write_acpi();
     write_memory_map();
+    write_elfs();
+    write_scripts();
+    write_cpio();
+    write_binfmt_misc();
     write_text("all", "loglevel=8 panic=-1 maxcpus=4 stress=60 fail_nth=3 poweroff crash=stack quiet nosmp");
     write_text("init", "root=/dev/vda \"two words\" HOME=/ single -- loglevel=1");
     return 0;

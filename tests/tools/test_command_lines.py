@@ -1,18 +1,23 @@
 """The tools' command lines and the parts of them that need no emulator: help, wrong arguments, the log
 filter, the words of GRUB's menu, the choice of rows."""
 
+import io
 import itertools
+import pathlib
+import stat
 import subprocess
+import tempfile
 import unittest
 
 from boot import rows
-from cairn_tools import image, kernel_log
+from cairn_tools import guest, image, kernel_log, newc
 from cairn_tools.emulation import FirmwareFilter
 from cairn_tools.project import ROOT, ToolError
 from cairn_tools.qemu import Machine
+from programs import cases
 
 _TOOLS = ("tools/run", "tools/test", "tools/lint", "tools/coverage", "tools/image", "tools/size", "tools/boot-count",
-          "tests/boot/matrix")
+          "tests/boot/matrix", "tests/programs/run")
 
 
 def _call(*words: str) -> subprocess.CompletedProcess:
@@ -43,6 +48,15 @@ class CommandLines(unittest.TestCase):
             (("--machine", "microvm", "--firmware", "uefi"), "microvm has no firmware"),
             (("--icount", "--cpus", "2"), "single CPU"),
             (("--accel", "kvm", "--gdb"), "need TCG"),
+            (("--env", "novalue"), "'novalue' is not NAME=VALUE"),
+            (("--uid", "root"), "'root' is not a user's number"),
+            (("--image", "huge"), "invalid choice: 'huge'"),
+            (("--root", "/no/such/root"), "/no/such/root does not exist"),
+            (("--kernel", "/no/such/kernel"), "/no/such/kernel does not exist"),
+            (("--kernel", "/bin/sh", "--firmware", "bios"), "--kernel needs --firmware none"),
+            (("--root", "/usr", "--image", "small"), "exclude each other"),
+            (("--boot-only", "--", "true"), "without a root and a program"),
+            (("--",), "no program after --"),
         ):
             with self.subTest(words):
                 result = _call("tools/run", *words)
@@ -53,6 +67,11 @@ class CommandLines(unittest.TestCase):
         self.assertEqual(2, _call("tools/lint", "no-such-check").returncode)
         self.assertEqual(2, _call("tools/test", "no-such-label").returncode)
         self.assertEqual(2, _call("tests/boot/matrix", "--row", "no-such-row").returncode)
+        self.assertEqual(2, _call("tests/programs/run", "--filter", "no.such.case").returncode)
+
+    def test_image_refuses_contradictions(self):
+        self.assertEqual(2, _call("tools/image", "--root", "/usr", "--no-root").returncode)
+        self.assertEqual(2, _call("tools/image", "--no-root", "--", "true").returncode)
 
 
 class Firmware(unittest.TestCase):
@@ -76,6 +95,106 @@ class Firmware(unittest.TestCase):
     def test_without_a_kernel_nothing_is_lost(self):
         only_firmware = FirmwareFilter()
         self.assertEqual(b"No boot device", only_firmware.feed(b"No boot device") + only_firmware.rest())
+
+
+class Archives(unittest.TestCase):
+    """Root images: what is written is what a reader finds, and large files lie on page boundaries."""
+
+    @staticmethod
+    def _written(tree: newc.Tree) -> bytes:
+        out = io.BytesIO()
+        newc.write(tree, out)
+        return out.getvalue()
+
+    def test_everything_comes_back(self):
+        tree = newc.Tree()
+        tree.file("usr/bin/tool", b"x" * 5000, 0o4755, uid=3, gid=4, mtime=12345)
+        tree.file("empty", b"")
+        tree.symlink("link", "usr/bin/tool")
+        tree.directory("tmp", 0o1777)
+        tree.add("dev/console", newc.Node(stat.S_IFCHR | 0o600, device=(5, 1)))
+        node = newc.Node(stat.S_IFREG | 0o644, data=b"shared")
+        tree.add("one", node)
+        tree.add("two", node)
+        found = {path: node for path, node, _ in newc.read(self._written(tree))}
+        self.assertEqual(set(tree.nodes), set(found) - {"."})
+        for path, node in tree.nodes.items():
+            self.assertEqual(node, found[path], path)
+        self.assertIs(found["one"], found["two"])
+
+    def test_pages_are_aligned(self):
+        tree = newc.Tree()
+        for number in range(300):
+            tree.file(f"folder/{'n' * (number % 200)}{number}", bytes(number * 37 % 9000))
+        archive = self._written(tree)
+        self.assertEqual(0, len(archive) % newc.PAGE)
+        for path, node, begin in newc.read(archive):
+            if len(node.data) >= newc.PAGE:
+                self.assertEqual(0, begin % newc.PAGE, path)
+                self.assertLessEqual(begin - archive.rindex(b"070701", 0, begin), 110 + 4096, path)
+
+    def test_later_archives_win(self):
+        first, second = newc.Tree(), newc.Tree()
+        first.file("a", b"old")
+        second.file("a", b"new")
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(self._written(first) + self._written(second))
+            file.flush()
+            self.assertEqual(b"new", newc.load(pathlib.Path(file.name)).nodes["a"].data)
+
+    def test_a_folder_becomes_a_tree(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "d").mkdir()
+            (folder / "d/f").write_bytes(b"text")
+            (folder / "l").symlink_to("d/f")
+            tree = newc.Tree()
+            tree.add_folder(folder)
+        self.assertEqual({"d", "d/f", "l"}, set(tree.nodes))
+        self.assertEqual((0, 0), (tree.nodes["d/f"].uid, tree.nodes["d/f"].gid))
+
+
+class Plans(unittest.TestCase):
+    """What tools/run tells init."""
+
+    def test_fields(self):
+        plan = guest.Program(("sh", "-c", "a=b"), ("A=1",), cwd="/tmp", uid=5).plan(None)
+        fields = plan.split(b"\0")
+        for field in (b"argument=sh", b"argument=a=b", b"environment=A=1", b"cwd=/tmp", b"uid=5", b"stdin=port"):
+            self.assertIn(field, fields)
+
+    def test_a_nul_is_refused(self):
+        with self.assertRaises(ToolError):
+            guest.Program(("a\0b",)).plan(None)
+
+    def test_the_kernel_is_quiet_unless_traced(self):
+        self.assertIn("quiet", guest.kernel_arguments("a=b").split())
+        self.assertNotIn("quiet", guest.kernel_arguments(trace=True).split())
+
+    def test_last_words_begin_at_the_panic(self):
+        self.assertEqual("panic: no\n  #0 x\n", guest.last_words("[ 0.1] boot: x\npanic: no\n  #0 x\n\n"))
+
+
+class ProgramCases(unittest.TestCase):
+    """tests/programs: the cases can be read, and the tables are complete."""
+
+    _COREUTILS = (
+        "[ arch b2sum base32 base64 basename basenc cat chcon chgrp chmod chown chroot cksum comm cp csplit cut date dd"
+        " df dir dircolors dirname du echo env expand expr factor false fmt fold groups head hostid id install join"
+        " link ln logname ls md5sum mkdir mkfifo mknod mktemp mv nice nl nohup nproc numfmt od paste pathchk pinky pr"
+        " printenv printf ptx pwd readlink realpath rm rmdir runcon"
+        " seq sha1sum sha224sum sha256sum sha384sum sha512sum shred shuf"
+        " sleep sort split stat stdbuf stty sum sync tac tail tee test timeout touch tr true truncate tsort tty uname"
+        " unexpand uniq unlink users vdir wc who whoami yes").split()
+
+    def test_every_program_of_coreutils_has_a_row(self):
+        self.assertEqual(set(self._COREUTILS), cases.programs_of("coreutils"))
+
+    def test_cases_have_names_and_scripts(self):
+        for case in cases.all_cases():
+            self.assertTrue(case.script.strip(), case.name)
+            self.assertLess(len(case.name), 128)
+            self.assertNotIn("/", case.name)
 
 
 class Menu(unittest.TestCase):

@@ -35,7 +35,7 @@ constexpr Mount kMounts[] = {
     {"devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=620,ptmxmode=666", 0755},
     {"tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777", 01777},
     {"tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755", 0755},
-    {"tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777", 01777},
+    {"tmpfs", "/tmp", 0, "mode=1777", 01777},
 };
 
 struct Link {

@@ -13,6 +13,7 @@ constexpr u16 kUserCode32Selector = 0x23;
 constexpr u16 kUserDataSelector = 0x2b;
 constexpr u16 kUserCodeSelector = 0x33;
 constexpr u16 kTaskStateSelector = 0x40;
+// kCpuNumberSelector (vdso/data.h) is 0x7b.
 
 // TrapFrame.
 constexpr usize kFrameR11 = 32;

@@ -1,6 +1,7 @@
 #include "arch/x86_64/cpu/descriptor_tables.h"
 
 #include "arch/x86_64/cpu/cpu_state.h"
+#include "arch/x86_64/vdso/data.h"
 
 namespace cairn::arch {
 
@@ -15,6 +16,9 @@ constexpr SegmentDescriptor kKernelData = 0x00cf'9300'0000'ffff;
 constexpr SegmentDescriptor kUserData = 0x00cf'f300'0000'ffff;
 constexpr SegmentDescriptor kUserCode = 0x00af'fb00'0000'ffff;
 constexpr u64 kAvailableTaskState = 0x89;
+/// Readable data of user mode whose limit counts bytes; nothing is ever addressed through it.
+constexpr SegmentDescriptor kCpuNumber = 0x0040'f100'0000'0000;
+static_assert(kCpuNumberSelector / 8 < kGdtEntries);
 
 constexpr u8 kInterruptGateType = 0x8e;  // present, clears IF
 constexpr u8 kUserMayCall = 0x60;        // privilege level 3
@@ -24,7 +28,7 @@ struct [[gnu::packed]] TablePointer {
     u64 base;
 };
 
-void fill_gdt(CpuState& state) {
+void fill_gdt(CpuState& state, u32 cpu) {
     u64 task = reinterpret_cast<u64>(&state.task_state);
     state.gdt[kKernelCodeSelector / 8] = kKernelCode;
     state.gdt[kKernelDataSelector / 8] = kKernelData;
@@ -33,6 +37,8 @@ void fill_gdt(CpuState& state) {
     state.gdt[kTaskStateSelector / 8] =
         (sizeof(TaskState) - 1) | (task & 0xff'ffff) << 16 | kAvailableTaskState << 40 | (task >> 24 & 0xff) << 56;
     state.gdt[kTaskStateSelector / 8 + 1] = task >> 32;
+    static_assert(kMaxCpus <= 1 << kCpuNumberBits);
+    state.gdt[kCpuNumberSelector / 8] = kCpuNumber | cpu;  // node 0: bits 12 to 19 stay zero
 }
 
 void fill_task_state(CpuState& state) {
@@ -74,8 +80,8 @@ void fill_idt(CpuState& state) {
 
 }  // namespace
 
-void load_descriptor_tables(CpuState& state) {
-    fill_gdt(state);
+void load_descriptor_tables(CpuState& state, u32 cpu) {
+    fill_gdt(state, cpu);
     fill_task_state(state);
     fill_idt(state);
     TablePointer gdt{sizeof(state.gdt) - 1, reinterpret_cast<u64>(state.gdt)};

@@ -11,8 +11,8 @@ struct CpuState;
 
 using SegmentDescriptor = u64;
 /// Null, unused, kernel code, kernel data, unused (32-bit user code in Linux), user data, user code,
-/// unused, and the task state's two.
-constexpr u32 kGdtEntries = 10;
+/// unused, the task state's two, five unused ones, and the one whose limit is the CPU's number.
+constexpr u32 kGdtEntries = 16;
 
 /// Hardware reads rsp0 (stack of interrupts from user mode) and the interrupt stacks.
 struct [[gnu::packed]] TaskState {
@@ -37,8 +37,8 @@ struct InterruptGate {
 };
 static_assert(sizeof(InterruptGate) == 16);
 
-/// Fills in the tables of `state` (its interrupt stacks are set) and loads them on the calling CPU.
-/// Clears the GS base.
-void load_descriptor_tables(CpuState& state);
+/// Fills in the tables of `state` (its interrupt stacks are set) and loads them on the calling CPU,
+/// whose number is `cpu`. Clears the GS base.
+void load_descriptor_tables(CpuState& state, u32 cpu);
 
 }  // namespace cairn::arch

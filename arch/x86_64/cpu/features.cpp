@@ -97,8 +97,11 @@ CpuFeatures detect_features() {
         features.invpcid = bit(structured.ebx, 10);
         features.smap = bit(structured.ebx, 20);
         features.umip = bit(structured.ecx, 2);
+        features.tsc_aux = bit(structured.ecx, 22);
     }
-    features.gigabyte_pages = bit(cpuid(0x8000'0001).edx, 26);
+    u32 extended = cpuid(0x8000'0001).edx;
+    features.gigabyte_pages = bit(extended, 26);
+    features.tsc_aux |= bit(extended, 27);
     read_vector_state(features);
     return features;
 }

@@ -28,6 +28,7 @@ struct CpuFeatures {
     bool smap = false;
     bool umip = false;
     bool fsgsbase = false;
+    bool tsc_aux = false;  // RDTSCP or RDPID
     bool xsave = false;
     bool hypervisor = false;
 

@@ -38,6 +38,7 @@ constexpr u32 kMsrSysenterCs = 0x174;
 constexpr u32 kMsrStar = 0xc000'0081;
 constexpr u32 kMsrLstar = 0xc000'0082;
 constexpr u32 kMsrSyscallMask = 0xc000'0084;
+constexpr u32 kMsrTscAux = 0xc000'0103;  // what RDTSCP and RDPID show: the CPU's number, as in Linux
 
 constexpr u64 kEferSystemCalls = 1 << 0;
 constexpr u64 kEferNoExecute = 1 << 11;
@@ -115,7 +116,7 @@ void initialize_cpu(PerCpu& cpu) {
     CpuState& state = *cpu.machine;
     cpu.self = &cpu;
     mark_interrupt_stacks(state, cpu);
-    load_descriptor_tables(state);
+    load_descriptor_tables(state, cpu.index.value);
     write_msr(kMsrFsBase, 0);
     write_msr(kMsrGsBase, reinterpret_cast<u64>(&cpu));
     write_msr(kMsrKernelGsBase, 0);  // the user's, until there is one
@@ -125,6 +126,9 @@ void initialize_cpu(PerCpu& cpu) {
     set_control_registers(state.features);
     state.features.mxcsr_mask = read_mxcsr_mask();
     set_system_call_entry();
+    if (state.features.tsc_aux) {
+        write_msr(kMsrTscAux, cpu.index.value);
+    }
     if (is_boot_cpu) {
         cpu.hardware_id = state.features.initial_apic_id;
         log_features(state.features);

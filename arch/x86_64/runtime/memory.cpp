@@ -64,4 +64,21 @@ usize strlen(const char* text) {
     return length;
 }
 
+usize strnlen(const char* text, usize limit) {
+    usize length = 0;
+    while (length < limit && *static_cast<const volatile char*>(text + length) != 0) {
+        ++length;
+    }
+    return length;
+}
+
+/// What g++ calls for std::popcount where the processor need not have the instruction (Warren, "Hacker's Delight", 5-1).
+int __popcountdi2(long long value) {
+    cairn::u64 bits = static_cast<cairn::u64>(value);
+    bits -= bits >> 1 & 0x5555'5555'5555'5555;
+    bits = (bits & 0x3333'3333'3333'3333) + (bits >> 2 & 0x3333'3333'3333'3333);
+    bits = (bits + (bits >> 4)) & 0x0f0f'0f0f'0f0f'0f0f;
+    return static_cast<int>(bits * 0x0101'0101'0101'0101 >> 56);
+}
+
 }  // extern "C"

@@ -11,6 +11,7 @@
 #include "arch/x86_64/time/frequency.h"
 #include "arch/x86_64/time/reference.h"
 #include "arch/x86_64/time/timer.h"
+#include "arch/x86_64/vdso/publish.h"
 #include "drivers/clock/calibration.h"
 #include "kernel/base/atomic.h"
 #include "kernel/base/log.h"
@@ -65,6 +66,11 @@ void publish(ClockSource& source) {
     source.base_time = monotonic_now();
     source.base_counter = source.counter();
     clock.source.store(&source, Order::release);
+    if (source.reference.exists()) {
+        publish_system_call_clock();
+    } else {
+        publish_counter_clock(source.base_counter, source.base_time, source.scale);
+    }
 }
 
 /// The time-stamp counter and the APIC's timer beside a reference clock.

@@ -151,6 +151,8 @@ TEST(SegmentMap, EntryHasToBeAUserAddress) {
     EXPECT_EQ(map(builder).error, Errno::einval);
     builder.header.entry = 0;  // not mapped, but that is the program's affair
     EXPECT_EQ(map(builder).error, Errno{});
+    builder.header.entry = ~u64{0};
+    EXPECT_EQ(map(builder.interpreter("/lib/ld.so")).error, Errno{});
 }
 
 TEST(SegmentMap, FixedImageMayHaveNoSegments) {

@@ -37,7 +37,8 @@ def _kvm_works(kernel: KernelImage) -> bool:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     say("Trying whether KVM works here (once per boot of this machine)")
-    probe = dataclasses.replace(Machine(), firmware="none", cpus=1, accelerator="kvm")
+    probe = dataclasses.replace(Machine(), firmware="none", cpus=1, accelerator="kvm",
+                                kernel_arguments="poweroff")
     run = boot(probe, kernel, timeout=_PROBE_SECONDS, show_errors=False)
     works = run.outcome is Outcome.POWERED_OFF and kernel_log.COMPLETE.search(run.log) is not None
     if not works:

@@ -49,8 +49,8 @@ def _system_sources() -> list[str]:
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"],
         capture_output=True, text=True, check=False, timeout=60).stdout
     fitting = (line.split() for line in targets.splitlines())
-    return sorted({" ".join(words) for words in fitting
-                   if len(words) == 3 and words[1].split("-")[0] == SUITE and words[2] == "main" and "debian" in words[0]})
+    return sorted({" ".join(words) for words in fitting if len(words) == 3 and words[1].split("-")[0] == SUITE
+                   and words[2] == "main" and "debian" in words[0]})
 
 
 def _system_lists_usable() -> bool:
@@ -84,7 +84,7 @@ def download(packages: tuple[str, ...], *, fresh: bool = False) -> list[pathlib.
             missing = [file for file, size in files.items() if not file.exists() or file.stat().st_size != size]
             if missing:
                 megabytes = sum(files[file] for file in missing) / 1e6
-                say(f"Downloading {len(missing)} Debian packages, {megabytes:.0f} MB, into {_FOLDER.relative_to(BUILD.parent)}")
+                say(f"Downloading {len(missing)} Debian packages, {megabytes:.0f} MB")
                 _apt(lists, "--download-only", "install", *packages)
             return _chosen(lists, packages)
         except ToolError:
@@ -104,6 +104,33 @@ def _chosen(lists: pathlib.Path, packages: tuple[str, ...]) -> list[pathlib.Path
             raise ToolError(f"apt-get did not download {file.name}")
         files.append(file)
     return files
+
+
+def linux_kernel() -> pathlib.Path:
+    """Debian's own kernel, the one for virtual machines: what the guest's programs are compared with."""
+    folder = _FOLDER / "linux"
+    for kernel in folder.glob("vmlinuz-*"):
+        return kernel
+    lists = _SYSTEM_LISTS if _system_lists_usable() else _own_lists()
+    simulated = _apt(lists, "-s", "install", "linux-image-cloud-amd64", capture=True)
+    package = next(match["name"] for match in _INSTALLATION.finditer(simulated)
+                   if re.match(r"linux-image-\d", match["name"]))
+    say(f"Downloading {package}, to compare with")
+    folder.mkdir(parents=True, exist_ok=True)
+    # 'http://…' linux-image-….deb 26713492 SHA256:…
+    words = _apt(lists, "--print-uris", "-qq", "download", package, capture=True).split()
+    uri = next(number for number, word in enumerate(words) if word.startswith("'http"))
+    archive = folder / words[uri + 1]
+    run(["/usr/lib/apt/apt-helper", "download-file", words[uri].strip("'"), archive, words[uri + 3]], timeout=_SECONDS,
+        quiet=True)
+    for member, contents in members(archive):
+        if member.name.startswith("./boot/vmlinuz-"):
+            kernel = folder / pathlib.PurePosixPath(member.name).name
+            temporary = kernel.with_name("new")
+            temporary.write_bytes(contents.read())
+            temporary.replace(kernel)
+    archive.unlink()
+    return kernel
 
 
 def package_name(file: pathlib.Path) -> str:

@@ -22,7 +22,8 @@ from cairn_tools.build import VARIANTS, build
 from cairn_tools.project import ToolError, end_process, dies_with_parent, install, main_guard, run, say
 
 # Target and the largest input that makes sense for it, in bytes.
-TARGETS = {"multiboot2": 1024, "pvh": 8192, "acpi": 1024, "options": 512, "memory_map": 512}
+TARGETS = {"multiboot2": 1024, "pvh": 8192, "acpi": 1024, "options": 512, "memory_map": 512,
+           "elf": 2048, "script": 512, "cpio": 2048, "binfmt_misc": 2200}
 # Far more than any input takes; one that loops for ever is a finding.
 SECONDS_PER_INPUT = 10
 

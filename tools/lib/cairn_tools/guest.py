@@ -23,7 +23,7 @@ import tty
 from typing import Callable, Iterable, Mapping
 
 from cairn_tools import newc, qemu
-from cairn_tools.build import KernelFile, guest_init, kernel_image
+from cairn_tools.build import KernelFile, kernel_image, user_program
 from cairn_tools.emulation import Outcome
 from cairn_tools.project import ToolError, dies_with_parent, end_process, say
 from cairn_tools.root_image import DEFAULT_PROFILE, root_image
@@ -48,6 +48,11 @@ class Program:
     hostname: str | None = None
     on_terminal: bool = False
     errors_apart: bool = True  # on the terminal: standard error goes elsewhere
+
+    @staticmethod
+    def plan_on_console(arguments: tuple[str, ...]) -> bytes:
+        """A plan for a machine of its own, where nobody listens on the other serial ports."""
+        return b"".join(os.fsencode(f"argument={word}") + b"\0" for word in arguments) + b"environment=TERM=vt100\0"
 
     def plan(self, window: tuple[int, int] | None) -> bytes:
         """The file /.cairn/run; user/init/plan.h reads it."""
@@ -83,7 +88,7 @@ class Result:
 def session_layer(plan: bytes | None, folder: pathlib.Path, *, build_first: bool = True) -> pathlib.Path:
     """The root's last layer: init, what it is to run, and the console for its first steps."""
     tree = newc.Tree()
-    tree.file("init", guest_init(build_first=build_first), 0o755)
+    tree.file("init", user_program("cairn_init", build_first=build_first), 0o755)
     tree.add("dev/console", newc.Node(stat.S_IFCHR | 0o600, device=(5, 1)))
     if plan is not None:
         tree.file(".cairn/run", plan, 0o600)
@@ -139,15 +144,16 @@ class _Session:
         self._ready = False
         self._input_allowed = 0
         self._selector = selectors.PollSelector()  # unlike epoll, it takes regular files
-        for port, handler in ((self._console, self._read_console), (self._data, lambda: self._read("stdout", self._data)),
+        for port, handler in ((self._console, self._read_console),
+                              (self._data, lambda: self._read("stdout", self._data)),
                               (self._errors, lambda: self._read("stderr", self._errors)),
                               (self._messages, self._read_messages), (control, control.read)):
             self._selector.register(port, selectors.EVENT_READ, handler)
 
-    def run(self, deadline: float | None) -> Outcome | None:
-        """Until the program has ended (None) or the machine has, some other way."""
+    def run(self, is_over: Callable[[], bool]) -> Outcome | None:
+        """Until the program has ended (None) or the machine has, some other way, or the time is over."""
         while not self._is_complete():
-            if deadline is not None and time.monotonic() > deadline:
+            if is_over():
                 return Outcome.TIMED_OUT
             if self._process.poll() is not None:
                 while self._poll(0):
@@ -366,9 +372,11 @@ def kernel_arguments(extra: str = "", *, trace: bool = False) -> str:
 
 def run_session(program: Program, machine: qemu.Machine, kernel: KernelFile, layers: Iterable[pathlib.Path], *,
                 source: int | bytes = b"", sinks: Mapping[str, Callable[[bytes], None]], timeout: float | None = None,
+                is_stuck: Callable[[], bool] = lambda: False,
                 qemu_options: tuple[str, ...] = (), display: str = "none", build_first: bool = True) -> Result:
     """Boots `kernel` with `layers` as its root and runs `program`. `sinks` get what comes from the guest:
-    "stdout", "stderr", "console"; "ready" is called when init has started."""
+    "stdout", "stderr", "console"; "ready" is called when init has started. It ends after `timeout` seconds,
+    or when `is_stuck` says so."""
     begin = time.monotonic()
     control = qemu.Control()
     pairs = [socket.socketpair() for _ in range(4)]
@@ -393,7 +401,7 @@ def run_session(program: Program, machine: qemu.Machine, kernel: KernelFile, lay
         stack.callback(session.close)
         if program.on_terminal:
             stack.enter_context(_raw_terminal(session))
-        outcome = session.run(None if timeout is None else begin + timeout)
+        outcome = session.run(lambda: is_stuck() or (timeout is not None and time.monotonic() > begin + timeout))
         if outcome is None:
             session.wait_for_power_off()
         else:
@@ -407,6 +415,8 @@ def _result(session: _Session, outcome: Outcome | None, console: str, seconds: f
         return Result(session.status, console, session.failure, seconds=seconds)
     if outcome is Outcome.TIMED_OUT:
         return Result(STATUS_TIMEOUT, console, "the program did not end in time", seconds=seconds)
+    if _PANIC.search(console):
+        return Result(STATUS_KERNEL_FAILED, console, "the kernel panicked", seconds=seconds)
     return Result(STATUS_KERNEL_FAILED, console, f"the machine {outcome.value} before the program had ended",
                   seconds=seconds)
 

@@ -1,7 +1,5 @@
-"""Makes the ISO: GRUB for BIOS and UEFI, its menu and the kernel, in one hybrid image that boots
-from a CD or, written to one, from a disk. An image is made again only when something in it changed.
-
-usage: tools/image [--kernel-args "..."]  prints the path of the image
+"""Makes the ISO: GRUB for BIOS and UEFI, its menu, the kernel and the root's archives, in one hybrid image
+that boots from a CD or, written to one, from a disk. An image is made again only when something in it changed.
 """
 
 import argparse
@@ -74,16 +72,61 @@ def _write_iso(iso: pathlib.Path, menu: str, files: dict[str, pathlib.Path]) -> 
         finished.replace(iso)
 
 
+_DESCRIPTION = """\
+Makes an ISO that boots Cairn on a real PC, with BIOS or UEFI, and prints its path. In it is a root of Debian
+packages; its init starts bash on the first serial port (115200 baud), or the program that is given.
+
+  tools/image                                the default root
+  tools/image --image small                  another set of packages
+  tools/image --root tree/ -- /bin/hello     a folder as the root, and a program of it instead of the shell
+  tools/image --no-root                      the kernel alone
+  tools/image --output cairn.iso             put it there
+  sudo dd if=cairn.iso of=/dev/sdX bs=4M     a bootable stick (everything on sdX is lost)
+"""
+
+
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="tools/image", description="Makes the bootable ISO and prints its path.",
-                                     allow_abbrev=False)
-    parser.add_argument("--kernel-args", default="", metavar="ARGS", help='e.g. --kernel-args "loglevel=7"')
+    # guest and root_image stand above this module.
+    from cairn_tools import guest
+    from cairn_tools.root_image import DEFAULT_PROFILE, PROFILES, root_image
+
+    program = None
+    if "--" in arguments:
+        at = arguments.index("--")
+        arguments, program = arguments[:at], arguments[at + 1 :]
+    parser = argparse.ArgumentParser(prog="tools/image", description=_DESCRIPTION, allow_abbrev=False,
+                                     usage="tools/image [OPTION]... [-- PROGRAM [ARGUMENT]...]",
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image", choices=PROFILES, help=f"which set of Debian packages ({DEFAULT_PROFILE})")
+    parser.add_argument("--root", type=pathlib.Path, metavar="IMAGE|DIR", help="an archive or a folder instead")
+    parser.add_argument("--no-root", action="store_true", help="the kernel alone")
+    parser.add_argument("--update", action="store_true", help="make the root anew from Debian's newest packages")
+    parser.add_argument("--kernel-args", metavar="ARGS", help='the kernel\'s command line ("quiet")')
+    parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="where the ISO goes")
     parser.add_argument("--build-dir", type=pathlib.Path, metavar="DIR", help="the kernel's build folder")
     parser.add_argument("--no-build", action="store_true", help="take the kernel that is there")
     options = parser.parse_args(arguments)
+    if sum(bool(each) for each in (options.image, options.root, options.no_root)) > 1:
+        parser.error("--image, --root and --no-root exclude each other")
+    if program is not None and (not program or options.no_root):
+        parser.error("there is no program to start")
+    if options.root and not options.root.exists():
+        raise ToolError(f"{options.root} does not exist", status=2)
+    kernel_arguments = options.kernel_args if options.kernel_args is not None else "" if options.no_root else "quiet"
+    menu_words(kernel_arguments)
+
     install("run")
     kernel = kernel_image(options.build_dir and options.build_dir.absolute(), build_first=not options.no_build)
-    print(make_iso(kernel, options.kernel_args))
+    output = options.output and options.output.absolute()
+    if options.no_root:
+        print(make_iso(kernel, kernel_arguments, iso=output))
+        return 0
+    if options.update:
+        root_image(options.image or DEFAULT_PROFILE, update=True)
+    with guest.temporary_folder() as folder:
+        root = guest.root_layer(options.root or options.image, folder)
+        last = guest.session_layer(guest.Program.plan_on_console(tuple(program or ())), folder)
+        print(make_iso(kernel, kernel_arguments, (root, last), output))
     return 0
 
 

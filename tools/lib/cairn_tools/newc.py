@@ -104,7 +104,8 @@ class _Writer:
         self._inode += 1
         return self._inode
 
-    def write(self, path: str, node: Node, *, inode: int, links: int = 1, data: bytes = b"", align: bool = False) -> None:
+    def write(self, path: str, node: Node, *, inode: int, links: int = 1, data: bytes = b"",
+              align: bool = False) -> None:
         name = os.fsencode(path) + b"\0"
         if align:
             self._fill(len(name))
@@ -142,6 +143,8 @@ def _entry_size(path: str, size: int) -> int:
 def write(tree: Tree, out: BinaryIO) -> None:
     """Writes a whole archive; its length is a multiple of a page, so that archives can be concatenated."""
     writer = _Writer(out)
+    # Without it the root's own mode would be the kernel's choice, on Linux one for everybody to write.
+    writer.write(".", Node(stat.S_IFDIR | 0o755), inode=writer.next_inode(), links=2)
     paths_of: dict[int, list[str]] = {}
     for path, node in tree.nodes.items():
         paths_of.setdefault(id(node), []).append(path)
@@ -209,6 +212,30 @@ def read(archive: bytes) -> Iterator[tuple[str, Node, int]]:
                 known.data = node.data
             node = known
         yield path, node, begin
+
+
+def unpack(tree: Tree, folder: pathlib.Path) -> None:
+    """Makes a tree's files below a folder of the host; devices and owners need root there."""
+    first_paths: dict[int, pathlib.Path] = {}
+    for path, node in sorted(tree.nodes.items()):
+        target = folder / path
+        kind = stat.S_IFMT(node.mode)
+        if id(node) in first_paths:
+            os.link(first_paths[id(node)], target, follow_symlinks=False)
+            continue
+        first_paths[id(node)] = target
+        if kind == stat.S_IFDIR:
+            target.mkdir(exist_ok=True)
+        elif kind == stat.S_IFLNK:
+            target.symlink_to(os.fsdecode(node.contents()))
+        elif kind == stat.S_IFREG:
+            target.write_bytes(node.contents())
+        else:
+            os.mknod(target, node.mode, os.makedev(*node.device))
+        os.chown(target, node.uid, node.gid, follow_symlinks=False)
+        if kind != stat.S_IFLNK:
+            target.chmod(stat.S_IMODE(node.mode))
+        os.utime(target, (node.mtime, node.mtime), follow_symlinks=False)
 
 
 def load(archive: pathlib.Path) -> Tree:

@@ -26,6 +26,16 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def progress(done: int, total: int, what: str) -> None:
+    """One step of many: a line that changes on a terminal, a line now and then elsewhere."""
+    if sys.stderr.isatty():
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+        text = f"  [{done}/{total}] {what}"[: width - 1]
+        print(f"\r{text}\x1b[K", end="\n" if done == total else "", file=sys.stderr, flush=True)
+    elif done == total or done % 20 == 0:
+        say(f"  [{done}/{total}] {what}")
+
+
 def run(command: list, *, timeout: float, quiet: bool = False, **options) -> subprocess.CompletedProcess:
     """Runs a program to its end. When it fails, or takes longer than `timeout` seconds, its command
     line (and, if quiet, its output) is in the ToolError."""

@@ -123,7 +123,8 @@ def command_line(machine: Machine, kernel: KernelFile, folder: pathlib.Path, *, 
     """QEMU's command for a machine that boots `kernel` with the archives `layers` as its root; what it
     needs is put into `folder`. Serial ports are up to the caller."""
     machine.check()
-    command = [EMULATOR, *_machine_options(machine), *_boot_options(machine, kernel, layers, folder), "-display", display]
+    command = [EMULATOR, *_machine_options(machine), *_boot_options(machine, kernel, layers, folder),
+               "-display", display]
     if machine.machine != "microvm":
         command += ["-vga", "std"]
     return command

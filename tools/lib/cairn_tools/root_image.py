@@ -10,20 +10,20 @@ import stat
 import tarfile
 
 from cairn_tools import debian, newc
-from cairn_tools.project import BUILD, ToolError, locked, say
+from cairn_tools.project import BUILD, ToolError, locked, progress, say
 
 _SMALL = ("base-files base-passwd bash coreutils dash debianutils findutils grep sed libc-bin ncurses-base"
           " busybox-static hostname usr-is-merged")
-_SHELL = _SMALL + (" bsdutils util-linux procps psmisc less gawk diffutils tar gzip bzip2 xz-utils vim-tiny"
-                   " ncurses-bin login passwd perl-base python3-minimal python3.11 file time")
-_FULL = _SHELL + " make tcc libc6-dev sqlite3 musl mksh strace bc"
+_SHELL = _SMALL + (" bsdutils util-linux mount procps psmisc less gawk diffutils tar gzip bzip2 xz-utils vim-tiny"
+                   " ncurses-bin login passwd perl-base python3-minimal python3.11 time")
+_FULL = _SHELL + " make tcc libc6-dev sqlite3 musl mksh bc"
 
 PROFILES = {"small": _SMALL, "shell": _SHELL, "full": _FULL}
 DEFAULT_PROFILE = "shell"
 
 # Dependencies of maintainer scripts and of what no program here uses.
 _UNUSED_PACKAGES = frozenset(
-    "debconf dpkg init-system-helpers libdebconfclient0 usr-is-merged media-types libpam-runtime"
+    "debconf dpkg init-system-helpers libdebconfclient0 usr-is-merged media-types"
     " libkrb5support0 libk5crypto3 libkrb5-3 libgssapi-krb5-2 libcom-err2 libkeyutils1 libtirpc-common libtirpc3"
     " libtirpc-dev libnsl2 libnsl-dev rpcsvc-proto gcc-12-base perl perl-modules-5.36 libperl5.36 libgdbm6"
     " libgdbm-compat4 libsemanage-common libsepol2 libsemanage2".split())
@@ -42,8 +42,8 @@ _MERGED = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
 # As update-alternatives would have it, where the target exists.
 _ALTERNATIVES = {
     "usr/bin/awk": "gawk", "usr/bin/nawk": "gawk", "usr/bin/vi": "vim.tiny", "usr/bin/view": "vim.tiny",
-    "usr/bin/ex": "vim.tiny", "usr/bin/editor": "vim.tiny", "usr/bin/pager": "less", "usr/bin/which": "which.debianutils",
-    "usr/bin/cc": "tcc", "usr/bin/w": "w.procps", "usr/bin/mksh": "../../bin/mksh", "usr/bin/ksh": "../../bin/mksh",
+    "usr/bin/ex": "vim.tiny", "usr/bin/editor": "vim.tiny", "usr/bin/pager": "less",
+    "usr/bin/which": "which.debianutils", "usr/bin/cc": "tcc", "usr/bin/w": "w.procps",
 }
 _MOUNT_POINTS = ("proc", "sys", "dev", "run", "mnt", "media", "srv", "opt", "home", "usr/local/bin", "usr/local/lib",
                  "var/lib", "var/log", "var/cache", "var/spool", "etc")
@@ -73,10 +73,7 @@ def root_image(profile: str = DEFAULT_PROFILE, *, update: bool = False) -> pathl
         with locked(BUILD / "debian.lock"):
             packages = debian.download(tuple(PROFILES[profile].split()), fresh=update)
         packages = [file for file in packages if debian.package_name(file) not in _UNUSED_PACKAGES]
-        versions = hashlib.sha256("\n".join([sources, *sorted(file.name for file in packages)]).encode()).hexdigest()[:16]
-        image = folder / f"{profile}-{versions}.cpio"
-        if not image.exists():
-            _make(profile, packages, image)
+        image = _make(profile, packages, folder)
         for old in folder.glob(f"{profile}-*.cpio"):
             if old != image:
                 old.unlink()
@@ -84,20 +81,25 @@ def root_image(profile: str = DEFAULT_PROFILE, *, update: bool = False) -> pathl
     return image
 
 
-def _make(profile: str, packages: list[pathlib.Path], image: pathlib.Path) -> None:
+def _make(profile: str, packages: list[pathlib.Path], folder: pathlib.Path) -> pathlib.Path:
+    """Writes the archive. It is named by its contents, which is what results of tests depend on."""
     tree = newc.Tree()
     for name in _MERGED:
         tree.directory(f"usr/{name}")
         tree.symlink(name, f"usr/{name}")
     for number, file in enumerate(packages, 1):
-        say(f"  [{number}/{len(packages)}] {file.name}")
+        progress(number, len(packages), f"unpacking {debian.package_name(file)}")
         _unpack(tree, file)
     _finish(tree)
-    temporary = image.with_suffix(".new")
-    with open(temporary, "wb") as out:
+    temporary = folder / f"{profile}.new"
+    with open(temporary, "w+b") as out:
         newc.write(tree, out)
+        out.seek(0)
+        digest = hashlib.file_digest(out, "sha256").hexdigest()[:16]
+    image = folder / f"{profile}-{digest}.cpio"
     temporary.replace(image)
     say(f"Made the root image '{profile}': {len(tree.nodes)} files, {image.stat().st_size / 1048576:.0f} MiB")
+    return image
 
 
 def _merged(path: str) -> str:
@@ -156,6 +158,12 @@ def _finish(tree: newc.Tree) -> None:
                            ("etc/pam.conf", "usr/share/pam/pam.conf")):
         if source in tree.nodes and target not in tree.nodes:
             tree.file(target, tree.nodes[source].contents())
+    # As pam-auth-update writes them.
+    for kind, module in (("auth", "pam_unix.so nullok"), ("account", "pam_unix.so"), ("password", "pam_unix.so yescrypt"),
+                         ("session", "pam_permit.so")):
+        tree.file(f"etc/pam.d/common-{kind}", f"{kind} [success=1 default=ignore] {module}\n"
+                  f"{kind} requisite pam_deny.so\n{kind} required pam_permit.so\n")
+    tree.file("etc/pam.d/common-session-noninteractive", "session required pam_permit.so\n")
     tree.file("etc/shadow", "root:*:19000:0:99999:7:::\n", 0o640, gid=42)
     tree.file("etc/hostname", "cairn\n")
     tree.file("etc/hosts", "127.0.0.1\tlocalhost cairn\n::1\tlocalhost ip6-localhost ip6-loopback\n")

@@ -143,7 +143,13 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str] | None]:
 
 def _machine(options: argparse.Namespace, chosen_accelerator: str) -> qemu.Machine:
     default_firmware = "bios" if options.boot_only and options.machine != "microvm" else "none"
-    arguments = options.kernel_args if options.boot_only else guest.kernel_arguments(options.kernel_args, trace=options.trace)
+    arguments = options.kernel_args
+    if options.boot_only:
+        # Whatever the kernel thinks of a machine without a root.
+        ends = {"poweroff", "halt", "reboot"} & set(arguments.split())
+        arguments = " ".join(arguments.split() + ([] if ends else ["poweroff"]))
+    else:
+        arguments = guest.kernel_arguments(arguments, trace=options.trace)
     machine = qemu.Machine(
         machine=options.machine,
         firmware=options.firmware or default_firmware,

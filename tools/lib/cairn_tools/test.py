@@ -1,7 +1,8 @@
 """Installs what is missing, builds everything with both compilers, and runs all tests.
 
   tools/test                 everything; what CI runs
-  tools/test unit sim        the tests with these labels: unit, sim, lint, boot, cost, fuzz, tools
+  tools/test unit sim        the tests with these labels: unit, sim, lint, boot, cost, fuzz, tools,
+                             programs
   tools/test -R q35-uefi     the tests whose name matches a regular expression
   tools/test --list          the tests' names
 
@@ -16,7 +17,7 @@ import subprocess
 from cairn_tools.build import VARIANTS, build
 from cairn_tools.project import end_process, install, main_guard, say
 
-LABELS = ("unit", "sim", "lint", "boot", "cost", "fuzz", "tools")
+LABELS = ("unit", "sim", "lint", "boot", "cost", "fuzz", "tools", "programs")
 # Folders that must be up to date before the tests of a label run. The host tests are always built,
 # because ctest's list of tests comes from there.
 _NEEDS = {
@@ -24,6 +25,7 @@ _NEEDS = {
     "sim": ("host-clang",),
     "boot": ("kernel", "kernel-clang"),
     "cost": ("kernel",),
+    "programs": ("kernel",),
 }
 _WHOLE_SECONDS = 3600
 

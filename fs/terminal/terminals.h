@@ -1,0 +1,42 @@
+#pragma once
+/// Terminals: what the terminal layer keeps while the kernel runs (g_kernel.terminals): which terminal is the console,
+/// and the devpts instances that are mounted. Made once during start-up; the terminals of serial ports live for ever.
+
+#include "fs/terminal/devpts.h"
+#include "fs/terminal/terminal.h"
+#include "kernel/base/kernel.h"
+
+namespace cairn::fs::terminal {
+
+class Terminals {
+public:
+    /// Makes g_kernel.terminals and registers /dev/tty, /dev/console and /dev/ptmx. Start-up, after the VFS. ENOMEM.
+    static Result<void> initialize();
+
+    /// A serial port's terminal becomes /dev/console. Start-up.
+    void set_console(Terminal& terminal) { console_.store(&terminal, Order::release); }
+    /// Null: there is none.
+    Terminal* console() const { return console_.load(Order::acquire); }
+
+    static constexpr u32 kSerialTerminals = 4;
+    void set_serial(u32 index, Terminal& terminal) { serial_[index].store(&terminal, Order::release); }
+    /// Null: there is no such port.
+    Terminal* serial(u32 index) const {
+        return index < kSerialTerminals ? serial_[index].load(Order::acquire) : nullptr;
+    }
+    /// Before the machine is switched off: waits a bounded time for what was written to leave. Thread context.
+    void drain();
+
+    void add_instance(DevptsInstance& instance);
+    void remove_instance(DevptsInstance& instance);
+    /// The instance that was mounted last: whose ptys /dev/ptmx makes. None: nullopt.
+    std::optional<Ref<DevptsInstance>> find_instance();
+
+private:
+    Atomic<Terminal*> console_{nullptr};
+    Atomic<Terminal*> serial_[kSerialTerminals];
+    SpinLock<LockRank::InodeTable> lock_;
+    List<DevptsInstance, &DevptsInstance::instance_node> instances_ GUARDED_BY(lock_);
+};
+
+}  // namespace cairn::fs::terminal

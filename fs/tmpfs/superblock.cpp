@@ -1,0 +1,293 @@
+/// The filesystem as a whole: options, limits, making inodes. See tmpfs.h.
+
+#include <algorithm>
+#include <cstring>
+
+#include "fs/tmpfs/inode.h"
+#include "kernel/base/kernel.h"
+#include "mm/frame_allocator.h"
+
+namespace cairn::fs::tmpfs {
+
+using vfs::FileType;
+
+Options Options::defaults() {
+    u64 frames = g_kernel.frames->statistics().total / kPageSize;
+    Options options;
+    options.size_pages = frames / 2;
+    options.inodes = frames / 2;
+    return options;
+}
+
+namespace {
+
+/// A number in the given base; nothing else may follow it but `rest`.
+Result<u64> parse_number(std::string_view text, u32 base, std::string_view& rest) {
+    u64 value = 0;
+    usize used = 0;
+    for (; used < text.size() && text[used] >= '0' && text[used] < static_cast<char>('0' + base); ++used) {
+        if (__builtin_mul_overflow(value, u64{base}, &value) ||
+            __builtin_add_overflow(value, static_cast<u64>(text[used] - '0'), &value)) {
+            return fail(Errno::einval);
+        }
+    }
+    if (used == 0) {
+        return fail(Errno::einval);
+    }
+    rest = text.substr(used);
+    return value;
+}
+
+/// "64m", "10%" (of memory), "4096".
+Result<u64> parse_size(std::string_view text, bool percent_allowed) {
+    std::string_view rest;
+    u64 value = TRY(parse_number(text, 10, rest));
+    if (rest.empty()) {
+        return value;
+    }
+    if (rest.size() != 1) {
+        return fail(Errno::einval);
+    }
+    u32 shift = 0;
+    switch (rest.front()) {
+        case '%':
+            return percent_allowed ? Result<u64>(g_kernel.frames->statistics().total / 100 * value)
+                                   : fail(Errno::einval);
+        case 'k':
+        case 'K':
+            shift = 10;
+            break;
+        case 'm':
+        case 'M':
+            shift = 20;
+            break;
+        case 'g':
+        case 'G':
+            shift = 30;
+            break;
+        default:
+            return fail(Errno::einval);
+    }
+    return value > ~u64{0} >> shift ? Result<u64>(fail(Errno::einval)) : value << shift;
+}
+
+Result<u32> parse_id(std::string_view text, u32 base, u32 limit) {
+    std::string_view rest;
+    u64 value = TRY(parse_number(text, base, rest));
+    if (!rest.empty() || value > limit) {
+        return fail(Errno::einval);
+    }
+    return static_cast<u32>(value);
+}
+
+Result<void> parse_option(Options& options, std::string_view name, std::string_view value) {
+    if (name == "size") {
+        u64 bytes = TRY(parse_size(value, true));
+        options.size_pages = bytes / kPageSize + (bytes % kPageSize != 0 ? 1 : 0);
+    } else if (name == "nr_blocks") {
+        options.size_pages = TRY(parse_size(value, false));
+    } else if (name == "nr_inodes") {
+        options.inodes = TRY(parse_size(value, false));
+    } else if (name == "mode") {
+        options.mode = static_cast<u16>(TRY(parse_id(value, 8, vfs::kPermissionBits)));
+    } else if (name == "uid") {
+        options.uid = TRY(parse_id(value, 10, ~u32{0} - 1));
+    } else if (name == "gid") {
+        options.gid = TRY(parse_id(value, 10, ~u32{0} - 1));
+    } else if (name != "inode64" && name != "inode32" && name != "noswap" && name != "huge" && name != "mpol") {
+        return fail(Errno::einval);
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<void> Options::parse(std::string_view text) {
+    while (!text.empty()) {
+        usize end = std::min(text.find(','), text.size());
+        std::string_view option = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        if (option.empty()) {
+            continue;
+        }
+        usize equals = option.find('=');
+        std::string_view value = equals < option.size() ? option.substr(equals + 1) : std::string_view();
+        TRY(parse_option(*this, option.substr(0, std::min(equals, option.size())), value));
+    }
+    return {};
+}
+
+Result<Ref<TmpfsSuperblock>> TmpfsSuperblock::create(const Options& options, std::string_view type_name) {
+    Ref<TmpfsSuperblock> superblock = TRY(try_new_ref<TmpfsSuperblock>(options, type_name));
+    vfs::CreateRequest request{
+        .type = FileType::Directory, .permissions = options.mode, .uid = options.uid, .gid = options.gid};
+    superblock->root_ = TRY(superblock->create_inode(request));
+    return superblock;
+}
+
+void TmpfsSuperblock::unmounted() {
+    if (root_) {
+        static_cast<TmpfsDirectory&>(**root_).clear_tree();
+        root_.reset();
+    }
+}
+
+vfs::FilesystemStatistics TmpfsSuperblock::statistics() {
+    constexpr u64 kMagic = 0x0102'1994;
+    vfs::FilesystemStatistics result;
+    result.magic = kMagic;
+    result.block_size = kPageSize;
+    result.blocks = options_.size_pages;
+    result.free_blocks = options_.size_pages - std::min(options_.size_pages, pages_.load(Order::relaxed));
+    result.available_blocks = result.free_blocks;
+    result.files = options_.inodes;
+    result.free_files = options_.inodes - std::min(options_.inodes, inodes_.load(Order::relaxed));
+    return result;
+}
+
+void TmpfsSuperblock::describe_options(TextBuffer& text) {
+    Options defaults = Options::defaults();
+    if (options_.size_pages != defaults.size_pages) {
+        format_to(text, ",size={}k", options_.size_pages * (kPageSize / kKiB));
+    }
+    if (options_.inodes != defaults.inodes) {
+        format_to(text, ",nr_inodes={}", options_.inodes);
+    }
+    if (options_.mode != defaults.mode) {
+        char octal[5] = {};
+        usize digits = 0;
+        for (u32 shift = 12; shift != 0;) {
+            shift -= 3;
+            u32 digit = options_.mode >> shift & 7;
+            if (digit != 0 || digits != 0 || shift < 9) {
+                octal[digits++] = static_cast<char>('0' + digit);
+            }
+        }
+        format_to(text, ",mode={}", std::string_view(octal, digits));
+    }
+    if (options_.uid != 0) {
+        format_to(text, ",uid={}", options_.uid);
+    }
+    if (options_.gid != 0) {
+        format_to(text, ",gid={}", options_.gid);
+    }
+}
+
+// --- Limits ------------------------------------------------------------------------------------------------------
+
+namespace {
+
+Result<void> take_one(Atomic<u64>& count, u64 limit) {
+    if (count.fetch_add(1, Order::relaxed) >= limit && limit != 0) {
+        count.fetch_sub(1, Order::relaxed);
+        return fail(Errno::enospc);
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<void> TmpfsSuperblock::reserve_inode() {
+    return take_one(inodes_, options_.inodes);
+}
+Result<void> TmpfsSuperblock::reserve_page() {
+    return take_one(pages_, options_.size_pages);
+}
+Result<void> TmpfsSuperblock::read_page(u64, FrameNumber) {
+    return fail(Errno::eio);
+}
+Result<void> TmpfsSuperblock::write_page(u64, FrameNumber) {
+    return fail(Errno::eio);
+}
+
+// --- Inodes ------------------------------------------------------------------------------------------------------
+
+TmpfsInode::TmpfsInode(TmpfsSuperblock& superblock, const vfs::InodeAttributes& attributes)
+    : Inode(superblock, superblock.next_inode_number(), attributes), filesystem_(superblock) {}
+
+TmpfsInode::~TmpfsInode() {
+    filesystem_->release_inode();
+}
+
+TmpfsLink::~TmpfsLink() {
+    heap_free(target_, attributes_.size, 1);
+}
+
+Result<usize> TmpfsLink::read_link(vfs::OperationContext&, std::span<char> to) {
+    usize size = std::min<usize>(to.size(), attributes_.size);  // never changes
+    std::memcpy(to.data(), target_, size);
+    return size;
+}
+
+namespace {
+
+vfs::InodeAttributes attributes_for(const vfs::CreateRequest& request) {
+    vfs::InodeAttributes attributes;
+    attributes.type = request.type;
+    attributes.permissions = request.permissions;
+    attributes.link_count = request.type == FileType::Directory ? 2 : 1;
+    attributes.uid = request.uid;
+    attributes.gid = request.gid;
+    attributes.device = request.device;
+    constexpr u64 kEmptyDirectory = 40;
+    attributes.size = request.type == FileType::Directory ? kEmptyDirectory : request.link_target.size();
+    attributes.birth_time = vfs::FileTime::now();
+    attributes.access_time = attributes.modification_time = attributes.change_time = attributes.birth_time;
+    return attributes;
+}
+
+template <typename T, typename... Arguments>
+Result<Ref<vfs::Inode>> make(Arguments&&... arguments) {
+    Ref<T> inode = TRY(try_new_ref<T>(std::forward<Arguments>(arguments)...));
+    return Ref<vfs::Inode>::adopt(inode.release());
+}
+
+Result<Ref<vfs::Inode>> make_link(TmpfsSuperblock& superblock, const vfs::InodeAttributes& attributes,
+                                  std::string_view target) {
+    char* text = static_cast<char*>(heap_allocate(target.size(), 1));
+    if (text == nullptr) {
+        return fail(Errno::enomem);
+    }
+    std::memcpy(text, target.data(), target.size());
+    Result<Ref<vfs::Inode>> link = make<TmpfsLink>(superblock, attributes, text);
+    if (!link.ok()) {
+        heap_free(text, target.size(), 1);
+    }
+    return link;
+}
+
+Result<Ref<vfs::Inode>> make_inode(TmpfsSuperblock& superblock, const vfs::CreateRequest& request) {
+    vfs::InodeAttributes attributes = attributes_for(request);
+    switch (request.type) {
+        case FileType::Directory:
+            return make<TmpfsDirectory>(superblock, attributes);
+        case FileType::SymbolicLink:
+            return make_link(superblock, attributes, request.link_target);
+        case FileType::Regular: {
+            Ref<mm::PageCache> cache = TRY(mm::PageCache::create(&superblock));
+            return make<TmpfsFile>(superblock, attributes, std::move(cache));
+        }
+        default:
+            return make<TmpfsNode>(superblock, attributes);
+    }
+}
+
+}  // namespace
+
+Result<Ref<vfs::Inode>> TmpfsSuperblock::create_inode(const vfs::CreateRequest& request) {
+    TRY(reserve_inode());
+    Result<Ref<vfs::Inode>> inode = make_inode(*this, request);
+    if (!inode.ok()) {
+        release_inode();
+    }
+    return inode;
+}
+
+Result<Ref<vfs::Superblock>> mount(vfs::OperationContext&, std::string_view, std::string_view text) {
+    Options options = Options::defaults();
+    TRY(options.parse(text));
+    Ref<TmpfsSuperblock> superblock = TRY(TmpfsSuperblock::create(options));
+    return Ref<vfs::Superblock>::adopt(superblock.release());
+}
+
+}  // namespace cairn::fs::tmpfs

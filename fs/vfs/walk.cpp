@@ -1,0 +1,286 @@
+/// The walk along a path name; see walker.h.
+
+#include "fs/vfs/filesystem_context.h"
+#include "fs/vfs/walker.h"
+
+namespace cairn::vfs {
+
+namespace {
+
+std::string_view without_slashes(std::string_view text) {
+    while (!text.empty() && text.front() == '/') {
+        text.remove_prefix(1);
+    }
+    return text;
+}
+
+}  // namespace
+
+Walker::~Walker() {
+    while (link_text_ != nullptr) {
+        end_link_text();
+    }
+}
+
+void Walker::end_link_text() {
+    Own<LinkText> done = Own<LinkText>::adopt(link_text_);
+    rest_ = done->outer_rest;
+    link_text_ = done->outer;
+}
+
+const Path& Walker::root() {
+    if (!root_) {
+        root_ = context_.filesystem.root();
+    }
+    return *root_;
+}
+
+Result<void> Walker::begin(std::string_view name, const WalkOptions& options) {
+    if (name.size() >= kPathLimit) {
+        return fail(Errno::enametoolong);
+    }
+    if (name.empty() && !options.allow_empty) {
+        return fail(Errno::enoent);
+    }
+    resolve_ = options.resolve;
+    rest_ = name;
+    if (has_resolve(resolve_flags::kCached)) {
+        // "If not all is in memory, try again without the flag": we do not promise to know.
+        return fail(Errno::eagain);
+    }
+    bool absolute = !name.empty() && name.front() == '/';
+    if (absolute && has_resolve(resolve_flags::kBeneath)) {
+        return fail(Errno::exdev);
+    }
+    bool own_root = has_resolve(resolve_flags::kBeneath | resolve_flags::kInRoot);
+    if (!absolute || own_root) {
+        at_ = options.start != nullptr ? *options.start : context_.filesystem.working_directory();
+        if (own_root) {
+            root_ = *at_;
+        }
+    } else {
+        at_ = root();
+    }
+    return {};
+}
+
+Result<void> Walker::check_search() {
+    if (!at_->dentry().is_directory()) {
+        return fail(Errno::enotdir);
+    }
+    return check_permission(context_.credentials, at_->inode(), static_cast<u32>(Access::Execute));
+}
+
+Result<void> Walker::to_last() {
+    last_component_ = false;
+    for (;;) {
+        rest_ = without_slashes(rest_);
+        if (rest_.empty()) {
+            if (link_text_ == nullptr) {
+                last_kind_ = Last::None;
+                last_ = {};
+                return {};
+            }
+            end_link_text();
+            continue;
+        }
+        usize size = 0;
+        while (size < rest_.size() && rest_[size] != '/') {
+            ++size;
+        }
+        std::string_view name = rest_.substr(0, size);
+        std::string_view after = rest_.substr(size);
+        // Whatever follows a link's text begins with a slash, or is empty: then nothing outer is left.
+        bool more = !without_slashes(after).empty() || (link_text_ != nullptr && !link_text_->outer_rest.empty());
+        rest_ = after;
+        if (!more) {
+            trailing_slash_ = trailing_slash_ || !after.empty();
+            last_ = name;
+            last_kind_ = name == "." ? Last::Dot : name == ".." ? Last::DotDot : Last::Name;
+            return {};
+        }
+        TRY(step(name, true));
+    }
+}
+
+Result<bool> Walker::step_last(bool follow) {
+    if (last_kind_ == Last::None) {
+        return true;
+    }
+    last_component_ = true;
+    return step(last_, follow || trailing_slash_);
+}
+
+Result<bool> Walker::step_last_to(Ref<Dentry> entry, bool follow) {
+    last_component_ = true;
+    return enter(std::move(entry), follow || trailing_slash_);
+}
+
+/// One component. False: a link's text comes next.
+Result<bool> Walker::step(std::string_view name, bool follow) {
+    TRY(check_search());
+    if (name == ".") {
+        return true;
+    }
+    if (name == "..") {
+        TRY(go_up());
+        return true;
+    }
+    if (name.size() > kNameLimit) {
+        return fail(Errno::enametoolong);
+    }
+    Ref<Dentry> entry = TRY(the_vfs().dentries.lookup(context_, at_->dentry(), name));
+    if (entry->is_negative()) {
+        return fail(Errno::enoent);
+    }
+    return enter(std::move(entry), follow);
+}
+
+Result<bool> Walker::enter(Ref<Dentry> entry, bool follow) {
+    if (entry->is_link() && follow) {
+        TRY(follow_link(*entry));
+        return false;
+    }
+    at_ = Path(Ref<Mount>(at_->mount()), std::move(entry));
+    TRY(cross_mounts());
+    return true;
+}
+
+Result<void> Walker::cross_mounts() {
+    if (std::optional<Path> inner = the_vfs().mounts.descend(*at_)) {
+        if (has_resolve(resolve_flags::kNoCrossing)) {
+            return fail(Errno::exdev);
+        }
+        at_ = std::move(*inner);
+    }
+    return {};
+}
+
+Result<void> Walker::go_up() {
+    if (at_->same_as(root())) {
+        return has_resolve(resolve_flags::kBeneath) ? Result<void>(fail(Errno::exdev)) : Result<void>();
+    }
+    while (&at_->dentry() == &at_->mount().root()) {
+        std::optional<Path> point = the_vfs().mounts.mount_point(at_->mount());
+        if (!point) {
+            return {};
+        }
+        if (has_resolve(resolve_flags::kNoCrossing)) {
+            return fail(Errno::exdev);
+        }
+        at_ = std::move(*point);
+        if (at_->same_as(root())) {
+            return cross_mounts();
+        }
+    }
+    at_ = Path(Ref<Mount>(at_->mount()), at_->dentry().parent());
+    return cross_mounts();
+}
+
+Result<void> Walker::jump_to_root() {
+    if (has_resolve(resolve_flags::kBeneath)) {
+        return fail(Errno::exdev);
+    }
+    if (has_resolve(resolve_flags::kNoCrossing) && &root().mount() != &at_->mount()) {
+        return fail(Errno::exdev);
+    }
+    at_ = root();
+    return {};
+}
+
+namespace {
+
+/// fs.protected_symlinks: in a sticky directory that everybody may write to, a link is followed only for its owner,
+/// or when it belongs to the directory's owner (proc_sys_fs(5)).
+bool may_follow(const Credentials& credentials, Inode& directory, Inode& link) {
+    Ownership place = directory.ownership();
+    constexpr u16 kShared = kSticky | 0002;
+    if ((place.permissions & kShared) != kShared) {
+        return true;
+    }
+    UserId owner = link.ownership().uid;
+    return owner == credentials.fsuid || owner == place.uid;
+}
+
+}  // namespace
+
+/// The link stands in at(). Its text becomes what comes next, or a magic link's object becomes at().
+Result<void> Walker::follow_link(Dentry& link) {
+    if (++links_ > kLinkLimit || has_resolve(resolve_flags::kNoLinks)) {
+        return fail(Errno::eloop);
+    }
+    if (last_component_ && !may_follow(context_.credentials, at_->inode(), link.inode())) {
+        return fail(Errno::eacces);
+    }
+    PathHolder holder;
+    bool magic = TRY(link.inode().follow_magic_link(context_, holder));
+    if (magic) {
+        if (has_resolve(resolve_flags::kNoMagicLinks)) {
+            return fail(Errno::eloop);
+        }
+        if (has_resolve(resolve_flags::kBeneath | resolve_flags::kInRoot)) {
+            return fail(Errno::exdev);
+        }
+        if (has_resolve(resolve_flags::kNoCrossing) && &holder.path->mount() != &at_->mount()) {
+            return fail(Errno::exdev);
+        }
+        at_ = std::move(*holder.path);
+        return {};
+    }
+    Own<LinkText> text = TRY(try_new<LinkText>());
+    usize size = TRY(link.inode().read_link(context_, text->text));
+    if (!at_->mount().has(mount_flags::kNoAccessTime)) {
+        link.inode().touch_access_time();
+    }
+    if (size == 0) {
+        return fail(Errno::enoent);
+    }
+    if (size >= kPathLimit) {
+        return fail(Errno::enametoolong);
+    }
+    // A link at the end of an outer text needs no return to it: at most one text is kept for each level with more to
+    // come.
+    while (link_text_ != nullptr && without_slashes(rest_).empty()) {
+        end_link_text();
+    }
+    text->outer_rest = without_slashes(rest_).empty() ? std::string_view() : rest_;
+    text->outer = link_text_;
+    link_text_ = text.release();
+    rest_ = {link_text_->text, size};
+    if (rest_.front() == '/') {
+        TRY(jump_to_root());
+    }
+    return {};
+}
+
+// --- What others call --------------------------------------------------------------------------------------------
+
+Result<Path> walk(OperationContext& context, std::string_view name, const WalkOptions& options) {
+    Walker walker(context);
+    TRY(walker.begin(name, options));
+    for (bool done = false; !done;) {
+        TRY(walker.to_last());
+        done = TRY(walker.step_last(options.follow_last_link));
+    }
+    if ((walker.wants_directory() || options.want_directory) && !walker.at().dentry().is_directory()) {
+        return fail(Errno::enotdir);
+    }
+    return std::move(walker).take();
+}
+
+Result<ParentAndName> walk_parent(OperationContext& context, std::string_view name, const WalkOptions& options) {
+    Walker walker(context);
+    TRY(walker.begin(name, options));
+    TRY(walker.to_last());
+    if (walker.last_kind() != Walker::Last::None) {
+        TRY(walker.check_search());
+    }
+    std::string_view last = walker.last_name();
+    if (last.size() > kNameLimit) {
+        return fail(Errno::enametoolong);
+    }
+    bool trailing_slash = walker.wants_directory();
+    return ParentAndName{std::move(walker).take(), last, trailing_slash};
+}
+
+}  // namespace cairn::vfs

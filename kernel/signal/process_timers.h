@@ -1,0 +1,109 @@
+#pragma once
+/// The timers of a process: setitimer(2) and alarm(2), which execve keeps, and those of timer_create(2), which it
+/// deletes (E13, S06).
+
+#include <optional>
+
+#include "kernel/base/rb_tree.h"
+#include "kernel/signal/pending.h"
+#include "kernel/sync/spin_lock.h"
+#include "kernel/task/thread_group.h"
+#include "kernel/time/timer.h"
+
+namespace cairn::task {
+class Task;
+}
+
+namespace cairn::signal {
+
+/// struct itimerval in nanoseconds.
+struct IntervalSetting {
+    Nanoseconds interval{};
+    Nanoseconds value{};  // until the next expiry; zero: disarmed
+};
+
+/// ITIMER_REAL of one process.
+class RealTimer {
+public:
+    explicit RealTimer(task::ThreadGroup& process) : process_(process), timer_(&expired) {}
+    ~RealTimer() { static_cast<void>(timer_.cancel_and_wait()); }
+
+    task::ThreadGroup& process() const { return process_; }
+    IntervalSetting get();
+    /// Returns the setting before.
+    IntervalSetting set(const IntervalSetting& setting);
+
+private:
+    static void expired(time::Timer& timer);
+    task::ThreadGroup& process_;
+    SpinLock<LockRank::ProcessTimers> lock_;
+    time::Timer timer_;
+    Nanoseconds interval_ GUARDED_BY(lock_){};
+    Nanoseconds deadline_ GUARDED_BY(lock_) = Nanoseconds::never();
+};
+
+/// A timer of timer_create(2).
+class PosixTimer : public RefCounted<PosixTimer> {
+public:
+    enum class Notify : u8 { Signal, None, Thread };
+    PosixTimer(task::ThreadGroup& process, i32 id, i32 clock, Own<QueuedSignal> entry);
+    ~PosixTimer();
+
+    i32 id() const { return id_; }
+    i32 clock() const { return clock_; }
+    IntervalSetting get();
+    IntervalSetting set(const IntervalSetting& setting, bool absolute);
+    i32 overrun();
+    /// Its signal is taken by a thread: the overruns until now are what the siginfo and timer_getoverrun say. The
+    /// group's lock is held.
+    void delivered(SignalInfo& info);
+
+    Notify notify = Notify::Signal;
+    std::optional<Ref<task::Task>> thread;  // SIGEV_THREAD_ID
+    RbNode tree_node;
+    QueuedSignal& entry() { return *entry_; }
+
+private:
+    static void expired(time::Timer& timer);
+    Nanoseconds now() const;
+    task::ThreadGroup& process_;
+    const i32 id_;
+    const i32 clock_;
+    Own<QueuedSignal> entry_;
+    SpinLock<LockRank::ProcessTimers> lock_;
+    time::Timer timer_;
+    Nanoseconds interval_ GUARDED_BY(lock_){};
+    Nanoseconds deadline_ GUARDED_BY(lock_) = Nanoseconds::never();
+    u64 overruns_ GUARDED_BY(lock_) = 0;
+    u64 last_overrun_ GUARDED_BY(lock_) = 0;
+};
+
+/// ThreadGroup::timers.
+class ProcessTimers {
+public:
+    explicit ProcessTimers(task::ThreadGroup& process) : real(process) {}
+    ~ProcessTimers();
+    RealTimer real;
+
+    Result<Ref<PosixTimer>> create(task::ThreadGroup& process, i32 clock, Own<QueuedSignal> entry);
+    Result<Ref<PosixTimer>> find(i32 id);
+    Result<void> remove(i32 id);
+    void remove_all();
+
+private:
+    struct ById {
+        static bool less(const PosixTimer& a, const PosixTimer& b) { return a.id() < b.id(); }
+    };
+    SpinLock<LockRank::TimerTable> lock_;
+    RbTree<PosixTimer, &PosixTimer::tree_node, ById> timers_ GUARDED_BY(lock_);
+    i32 next_id_ GUARDED_BY(lock_) = 0;
+};
+
+/// The process's timers, made at first use. ENOMEM.
+Result<ProcessTimers*> timers_of(task::ThreadGroup& process);
+/// E13.
+void delete_posix_timers(task::ThreadGroup& process);
+/// A timer's signal is being taken; the group's lock is held.
+void note_timer_delivered_locked(PosixTimer& timer, SignalInfo& info);
+
+}  // namespace cairn::signal

@@ -1,0 +1,83 @@
+#pragma once
+/// From registers to a handler's typed parameters. Everything happens at compile time: a row of the table is a function
+/// that loads the registers, and a description for the tracer.
+
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
+#include "kernel/syscall/table.h"
+
+namespace cairn::syscall {
+
+/// One register as a parameter: integers are truncated to their width, pointers and descriptors become their types.
+template <typename T>
+T decode_argument(u64 value) {
+    if constexpr (std::integral<T>) {
+        return static_cast<T>(value);
+    } else if constexpr (std::same_as<T, Fd>) {
+        return Fd{static_cast<i32>(value)};
+    } else {
+        static_assert(std::derived_from<T, mm::UserAddress>, "a system call's parameter has a type of its own");
+        return T(value);
+    }
+}
+
+template <typename T>
+constexpr ArgumentKind argument_kind() {
+    if constexpr (std::same_as<T, Fd>) {
+        return ArgumentKind::Descriptor;
+    } else if constexpr (std::same_as<T, UserCString>) {
+        return ArgumentKind::Text;
+    } else if constexpr (std::derived_from<T, mm::UserAddress>) {
+        return ArgumentKind::Address;
+    } else if constexpr (std::unsigned_integral<T>) {
+        return ArgumentKind::Unsigned;
+    } else {
+        return ArgumentKind::Number;
+    }
+}
+
+/// A handler's result as the register shows it.
+template <typename T>
+u64 encode_result(const T& value) {
+    if constexpr (std::same_as<T, Fd>) {
+        return static_cast<u64>(value.value);
+    } else if constexpr (std::is_signed_v<T>) {
+        return static_cast<u64>(static_cast<i64>(value));
+    } else if constexpr (std::integral<T>) {
+        return value;
+    } else {
+        return static_cast<mm::UserAddress>(value).address().value;
+    }
+}
+
+template <auto kHandler>
+struct Decoder;
+
+template <typename R, typename... Parameters, Result<R> (*kHandler)(Caller&, Parameters...)>
+struct Decoder<kHandler> {
+    static_assert(sizeof...(Parameters) <= kArguments);
+
+    static Result<u64> run(Caller& self) { return apply(self, std::index_sequence_for<Parameters...>()); }
+
+    static constexpr Call describe(std::string_view name, Restart restart) {
+        return {name, &run, restart, {argument_kind<Parameters>()...}};
+    }
+
+private:
+    template <usize... kIndices>
+    static Result<u64> apply(Caller& self, std::index_sequence<kIndices...>) {
+        Result<R> result = kHandler(self, decode_argument<Parameters>(arch::syscall_argument(self.frame, kIndices))...);
+        if (!result.ok()) {
+            return result.failure();
+        }
+        if constexpr (std::is_void_v<R>) {
+            return u64{0};
+        } else {
+            return encode_result(result.value());
+        }
+    }
+};
+
+}  // namespace cairn::syscall

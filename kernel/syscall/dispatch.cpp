@@ -1,0 +1,88 @@
+#include "kernel/syscall/dispatch.h"
+
+#include "kernel/base/log.h"
+#include "kernel/base/rate_limit.h"
+#include "kernel/syscall/table.h"
+#include "kernel/syscall/trace.h"
+#include "kernel/task/task.h"
+#include "kernel/time/clock.h"
+
+namespace cairn::syscall {
+
+namespace {
+
+constinit Atomic<bool> tracing{false};
+
+void note_unknown(const task::Task& task, u64 number) {
+    static constinit RateLimit limit(10, Nanoseconds::from_seconds(10));
+    if (limit.allow(time::now())) {
+        const u32 suppressed = limit.take_suppressed();
+        log_info("syscall", "{}[{}]: no system call {}{}", task.name().view(), task.number(), number,
+                 suppressed != 0 ? " (and others)" : "");
+    }
+}
+
+/// EINTR becomes what the table says about the call, unless the handler has decided already. The rest is done at the
+/// return to user mode, when it is known whether a handler runs (kernel/signal/deliver.cpp).
+void prepare_restart(task::Task& task, u64 number, Restart restart) {
+    task.restart_number = number;
+    if (task.restart != task::RestartKind::None) {
+        return;
+    }
+    switch (restart) {
+        case Restart::No:
+            break;
+        case Restart::Yes:
+            task.restart = task::RestartKind::HandlerDecides;
+            break;
+        case Restart::WithoutHandler:
+        case Restart::Continuation:
+            task.restart = task::RestartKind::WithoutHandler;
+            break;
+    }
+}
+
+u64 register_of(const Result<u64>& result) {
+    return result.ok() ? result.value() : static_cast<u64>(-static_cast<i64>(static_cast<i32>(result.error())));
+}
+
+}  // namespace
+
+void set_tracing(bool on) {
+    tracing.store(on, Order::relaxed);
+}
+
+void dispatch(arch::TrapFrame& frame) {
+    task::Task& task = task::current_task();
+    const u64 entered = time::now().value;
+    const u32 number = static_cast<u32>(arch::syscall_number(frame));  // as Linux: the upper half is not looked at
+    const Call* call = find_call(number);
+    task.restart = task::RestartKind::None;
+    const bool traced = tracing.load(Order::relaxed);
+    if (call == nullptr) {
+        note_unknown(task, number);
+        arch::set_syscall_result(frame, register_of(fail(Errno::enosys)));
+        if (traced) {
+            trace_unknown(task, number);
+        }
+        return;
+    }
+    if (traced) {
+        trace_entry(task, *call, frame);
+    }
+    Caller self(task, frame);
+    const Result<u64> result = call->run(self);
+    if (!result.ok() && result.error() == Errno::eintr) {
+        prepare_restart(task, number, call->restart);
+    }
+    // rt_sigreturn(2) has put a whole set of registers in place, the result's among them.
+    if (arch::in_syscall(frame)) {
+        arch::set_syscall_result(frame, register_of(result));
+    }
+    if (traced) {
+        trace_exit(task, *call, result);
+    }
+    task.system_time.fetch_add(time::now().value - entered, Order::relaxed);
+}
+
+}  // namespace cairn::syscall

@@ -1,0 +1,14 @@
+#pragma once
+/// From the machine's upcall to a handler and back: results, restarts, tracing, ENOSYS.
+
+#include "arch/arch.h"
+
+namespace cairn::syscall {
+
+/// kernel_syscall: the calling thread's system call. Interrupts on.
+void dispatch(arch::TrapFrame& frame);
+
+/// trace=syscalls: a line in the log for every call, as strace(1) prints it.
+void set_tracing(bool on);
+
+}  // namespace cairn::syscall

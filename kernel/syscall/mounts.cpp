@@ -1,0 +1,57 @@
+/// mount(2), umount2(2), pivot_root(2); see mounts.h.
+
+#include "kernel/syscall/mounts.h"
+
+#include "fs/vfs/mount.h"
+
+namespace cairn::syscall {
+
+namespace {
+
+/// A text that may be missing.
+Result<std::optional<PathName>> fetch_optional(UserCString from) {
+    if (from.is_null()) {
+        return std::optional<PathName>();
+    }
+    PathName name = TRY(PathName::fetch(from, PathName::Empty::Allowed));
+    return std::optional<PathName>(std::move(name));
+}
+
+std::string_view text_of(const std::optional<PathName>& name) {
+    return name ? name->text() : std::string_view();
+}
+
+}  // namespace
+
+/// mount(2).
+Result<void> sys_mount(Caller& self, UserCString source, UserCString target, UserCString type, u64 flags,
+                       UserCString options) {
+    std::optional<PathName> type_name = TRY(fetch_optional(type));
+    std::optional<PathName> source_name = TRY(fetch_optional(source));
+    std::optional<PathName> option_text = TRY(fetch_optional(options));
+    PathName where = TRY(PathName::fetch(target));
+    vfs::OperationContext context = self.context();
+    return vfs::mount(context, text_of(source_name), where.text(), text_of(type_name), flags, text_of(option_text));
+}
+
+/// umount2(2).
+Result<void> sys_umount2(Caller& self, UserCString target, u32 flags) {
+    PathName name = TRY(PathName::fetch(target));
+    vfs::OperationContext context = self.context();
+    return vfs::unmount(context, name.text(), flags);
+}
+
+/// pivot_root(2).
+Result<void> sys_pivot_root(Caller& self, UserCString new_root, UserCString put_old) {
+    PathName new_name = TRY(PathName::fetch(new_root));
+    PathName old_name = TRY(PathName::fetch(put_old));
+    vfs::OperationContext context = self.context();
+    return vfs::pivot_root(context, new_name.text(), old_name.text());
+}
+
+/// name_to_handle_at(2).
+Result<void> sys_name_to_handle_at(Caller&, Fd, UserCString, UserInOut<u32>, UserOut<i32>, u32) {
+    return fail(Errno::eopnotsupp);
+}
+
+}  // namespace cairn::syscall

@@ -1,0 +1,29 @@
+#pragma once
+/// The one table of system calls: number, name, handler with typed parameters, and what becomes of an interrupted
+/// call. From it come the dispatcher, the tracer (trace=syscalls), and docs/syscalls.md. Adding a call is one row, one
+/// handler, one test.
+
+#include <span>
+
+#include "kernel/syscall/caller.h"
+
+namespace cairn::syscall {
+
+/// How the tracer shows a parameter.
+enum class ArgumentKind : u8 { None, Number, Unsigned, Address, Descriptor, Text };
+constexpr u32 kArguments = 6;
+
+/// One call, with its types erased.
+struct Call {
+    std::string_view name;
+    Result<u64> (*run)(Caller& self) = nullptr;
+    Restart restart = Restart::No;
+    ArgumentKind arguments[kArguments] = {};
+};
+
+/// The highest number with a row, plus one.
+usize call_limit();
+/// Null for a number without a row: ENOSYS.
+const Call* find_call(u64 number);
+
+}  // namespace cairn::syscall

@@ -1,0 +1,202 @@
+#include "kernel/syscall/time.h"
+
+#include "fs/event/timer_file.h"
+#include "kernel/base/kernel.h"
+#include "kernel/syscall/timeout.h"
+#include "kernel/task/task.h"
+#include "kernel/time/clock.h"
+
+namespace cairn::syscall {
+
+namespace {
+
+constexpr u64 kSecond = 1'000'000'000;
+constexpr i32 kRealtime = 0, kMonotonic = 1, kProcessTime = 2, kThreadTime = 3, kMonotonicRaw = 4;
+constexpr i32 kRealtimeCoarse = 5, kMonotonicCoarse = 6, kBootTime = 7, kRealtimeAlarm = 8, kBootTimeAlarm = 9;
+constexpr i32 kInternationalAtomic = 11;
+
+TimeSpecification specification(Nanoseconds time) {
+    return {static_cast<i64>(time.value / kSecond), static_cast<i64>(time.value % kSecond)};
+}
+
+Nanoseconds process_time(task::ThreadGroup& group) {
+    SpinLockGuard guard(group.lock);
+    Nanoseconds total = group.ended_threads.user + group.ended_threads.system;
+    task::for_each_thread(group, [&](task::Task& task) { total += task.thread().statistics().run_time; });
+    return total;
+}
+
+/// Clocks of other processes and threads: the id is in the number (clock_getcpuclockid(3)).
+Result<Nanoseconds> dynamic_clock(Caller& self, i32 clock) {
+    constexpr i32 kPerThread = 4, kKindMask = 3;
+    const i32 id = ~(clock >> 3);
+    if ((clock & kKindMask) == kKindMask) {
+        return fail(Errno::einval);
+    }
+    if ((clock & kPerThread) != 0) {
+        Result<Ref<task::Task>> task =
+            id == 0 ? Result<Ref<task::Task>>(Ref<task::Task>(self.task)) : g_kernel.tasks->find_task(id);
+        if (!task.ok() || &task.value()->group() != &self.task.group()) {
+            return fail(Errno::einval);
+        }
+        return task.value()->thread().statistics().run_time;
+    }
+    Result<Ref<task::ThreadGroup>> process =
+        id == 0 ? Result<Ref<task::ThreadGroup>>(Ref<task::ThreadGroup>(self.task.group()))
+                : g_kernel.tasks->find_process(id);
+    if (!process.ok()) {
+        return fail(Errno::einval);
+    }
+    return process_time(*process.value());
+}
+
+Result<Nanoseconds> read_clock(Caller& self, i32 clock) {
+    switch (clock) {
+        case kRealtime:
+        case kRealtimeCoarse:
+        case kRealtimeAlarm:
+        case kInternationalAtomic:
+            return time::wall_now();
+        case kMonotonic:
+        case kMonotonicRaw:
+        case kMonotonicCoarse:
+        case kBootTime:
+        case kBootTimeAlarm:
+            return time::now();
+        case kProcessTime:
+            return process_time(self.task.group());
+        case kThreadTime:
+            return self.task.thread().statistics().run_time;
+        default:
+            return clock < 0 ? dynamic_clock(self, clock) : Result<Nanoseconds>(fail(Errno::einval));
+    }
+}
+
+/// Sleeps to a deadline of the monotonic clock; `left` null: absolute sleep, restarted as it was.
+Result<u64> sleep_relative(Caller& self, const u64 (&data)[6]) {
+    const Nanoseconds deadline{data[0]};
+    sync::Parking parking;
+    if (parking.sleep(sync::SleepKind::Interruptible, deadline) == sync::WakeReason::TimedOut) {
+        return u64{0};
+    }
+    const UserOut<TimeSpecification> left(data[1]);
+    if (!left.is_null()) {
+        TRY(left.store(specification(deadline - time::now())));
+    }
+    return self.interrupted({&sleep_relative, {data[0], data[1]}});
+}
+
+Result<void> sleep_until_absolute(i32 clock, Nanoseconds when) {
+    Nanoseconds deadline = when;
+    if (clock == kRealtime) {
+        deadline = time::now() + (when - time::wall_now());
+    }
+    sync::Parking parking;
+    if (parking.sleep(sync::SleepKind::Interruptible, deadline) == sync::WakeReason::TimedOut) {
+        return {};
+    }
+    return fail(Errno::eintr);
+}
+
+}  // namespace
+
+/// nanosleep(2)
+Result<void> sys_nanosleep(Caller& self, UserIn<TimeSpecification> length, UserOut<TimeSpecification> left) {
+    return sys_clock_nanosleep(self, kMonotonic, 0, length, left);
+}
+
+/// clock_nanosleep(2)
+Result<void> sys_clock_nanosleep(Caller& self, i32 clock, i32 flags, UserIn<TimeSpecification> time,
+                                 UserOut<TimeSpecification> left) {
+    constexpr i32 kAbsolute = 1;
+    if (clock == kThreadTime) {
+        return fail(Errno::einval);
+    }
+    if (clock != kRealtime && clock != kMonotonic && clock != kBootTime && clock != kInternationalAtomic) {
+        return fail(clock == kProcessTime ? Errno::eopnotsupp : Errno::einval);
+    }
+    const TimeSpecification wanted = TRY(time.fetch());
+    const Nanoseconds length = TRY(duration_of(wanted));
+    if ((flags & kAbsolute) != 0) {
+        Result<void> slept = sleep_until_absolute(clock, length);
+        if (!slept.ok()) {
+            self.task.restart = task::RestartKind::WithoutHandler;
+        }
+        return slept;
+    }
+    TRY(sleep_relative(self, {(time::now() + length).value, left.address().value}));
+    return {};
+}
+
+/// clock_gettime(2)
+Result<void> sys_clock_gettime(Caller& self, i32 clock, UserOut<TimeSpecification> time) {
+    const Nanoseconds now = TRY(read_clock(self, clock));
+    return time.store(specification(now));
+}
+
+namespace {
+
+Result<void> set_wall_clock(Caller& self, Nanoseconds wall) {
+    if (!self.credentials().has(vfs::Capability::SysTime)) {
+        return fail(Errno::eperm);
+    }
+    TRY(g_kernel.clock->set_wall(wall));
+    event::realtime_clock_was_set();
+    return {};
+}
+
+}  // namespace
+
+/// clock_settime(2)
+Result<void> sys_clock_settime(Caller& self, i32 clock, UserIn<TimeSpecification> time) {
+    const TimeSpecification wanted = TRY(time.fetch());
+    if (clock != kRealtime) {
+        return fail(Errno::einval);
+    }
+    return set_wall_clock(self, TRY(duration_of(wanted)));
+}
+
+/// clock_getres(2)
+Result<void> sys_clock_getres(Caller& self, i32 clock, UserOut<TimeSpecification> resolution) {
+    TRY(read_clock(self, clock));
+    const bool coarse = clock == kRealtimeCoarse || clock == kMonotonicCoarse;
+    if (resolution.is_null()) {
+        return {};
+    }
+    return resolution.store({0, coarse ? 4'000'000 : 1});
+}
+
+/// gettimeofday(2)
+Result<void> sys_gettimeofday(Caller&, UserOut<TimeValue> time, UserOut<TimeZone> zone) {
+    if (!time.is_null()) {
+        const Nanoseconds now = time::wall_now();
+        TRY(time.store({static_cast<i64>(now.value / kSecond), static_cast<i64>(now.value % kSecond / 1000)}));
+    }
+    if (!zone.is_null()) {
+        TRY(zone.store({0, 0}));
+    }
+    return {};
+}
+
+/// settimeofday(2)
+Result<void> sys_settimeofday(Caller& self, UserIn<TimeValue> time, UserIn<TimeZone> zone) {
+    if (!zone.is_null()) {
+        TRY(zone.fetch());
+    }
+    if (time.is_null()) {
+        return {};
+    }
+    const TimeValue wanted = TRY(time.fetch());
+    return set_wall_clock(self, TRY(duration_of({wanted.seconds, wanted.microseconds * 1000})));
+}
+
+/// time(2)
+Result<i64> sys_time(Caller&, UserOut<i64> time) {
+    const i64 now = static_cast<i64>(time::wall_now().value / kSecond);
+    if (!time.is_null()) {
+        TRY(time.store(now));
+    }
+    return now;
+}
+
+}  // namespace cairn::syscall

@@ -1,0 +1,147 @@
+#include "kernel/user_space.h"
+
+#include "drivers/random/random.h"
+#include "exec/program_support.h"
+#include "exec/transaction.h"
+#include "fs/anonymous/anonymous_files.h"
+#include "fs/cpio/unpack.h"
+#include "fs/event/event_files.h"
+#include "fs/filesystems.h"
+#include "fs/terminal/serial_terminal.h"
+#include "kernel/base/log.h"
+#include "kernel/base/panic.h"
+#include "kernel/signal/signal_source.h"
+#include "kernel/syscall/dispatch.h"
+#include "kernel/task/clone.h"
+#include "kernel/task/futex.h"
+#include "kernel/task/job_control.h"
+#include "kernel/task/process_information.h"
+#include "mm/initialize.h"
+#include "net/unix/unix_sockets.h"
+
+namespace cairn {
+
+namespace {
+
+struct FirstProgram {
+    const boot::Options* options = nullptr;
+    const boot::Information* information = nullptr;
+    vfs::Path* root = nullptr;  // owned, for ever
+};
+constinit FirstProgram first_program;
+
+/// What is there before any archive: the console for the first program's descriptors (Linux's default initramfs).
+void make_default_nodes(vfs::OperationContext& context) {
+    static_cast<void>(vfs::make_directory(context, "/dev", 0755));
+    static_cast<void>(vfs::make_node(context, "/dev/console", 0020600, vfs::DeviceNumber{5, 1}.encode()));
+    static_cast<void>(vfs::make_directory(context, "/root", 0700));
+}
+
+void unpack_modules(vfs::OperationContext& context) {
+    for (const boot::Module& module : first_program.information->modules()) {
+        Result<void> unpacked = fs::cpio::unpack_cpio(context, module.range);
+        if (!unpacked.ok()) {
+            log_error("init", "a module of {} KiB cannot be unpacked: {}", module.range.size() / kKiB,
+                      unpacked.error());
+        }
+    }
+}
+
+/// Descriptors 0, 1 and 2.
+void open_console(task::Task& self) {
+    vfs::OperationContext context = self.context();
+    Result<Ref<vfs::File>> console = vfs::open(context, "/dev/console", vfs::open_flags::kReadWrite, 0);
+    if (!console.ok()) {
+        log_warning("init", "no console for the first program: {}", console.error());
+        return;
+    }
+    for (u32 i = 0; i < 3; ++i) {
+        static_cast<void>(self.descriptors().add(console.value(), 1024, false));
+    }
+}
+
+/// The words of the command line that are for the first program.
+struct Words {
+    static constexpr usize kMost = boot::Options::kMaxInitWords + 4;
+    std::string_view words[kMost];
+    usize count = 0;
+    void add(std::string_view word) { words[count++] = word; }
+    std::span<const std::string_view> view() const { return {words, count}; }
+};
+
+Result<void> try_program(std::string_view path) {
+    Words arguments;
+    Words environment;
+    arguments.add(path);
+    environment.add("HOME=/");
+    environment.add("TERM=linux");
+    for (const boot::InitWord& word : first_program.options->init_words()) {
+        (word.kind == boot::InitWord::Kind::Argument ? arguments : environment).add(word.text);
+    }
+    return exec::execute_first_program(path, arguments.view(), environment.view());
+}
+
+/// rdinit= or /init of the archive; else init=; else where an init usually is.
+[[noreturn]] void run_first_program() {
+    const boot::Options& options = *first_program.options;
+    const std::string_view wanted = options.ramdisk_init.empty() ? std::string_view("/init") : options.ramdisk_init;
+    Result<void> tried = try_program(wanted);
+    if (!options.ramdisk_init.empty()) {
+        log_error("init", "{} cannot be run: {}", wanted, tried.error());
+    }
+    if (!options.init.empty()) {
+        tried = try_program(options.init);
+        panic("the first program {} cannot be run: {}", options.init, tried.error());
+    }
+    for (std::string_view usual : {"/sbin/init", "/etc/init", "/bin/init", "/bin/sh"}) {
+        tried = try_program(usual);
+    }
+    panic("no first program found (the last try: {}); see init= and rdinit=", tried.error());
+}
+
+/// Process 1, in kernel mode.
+void first_process() {
+    task::Task& self = task::current_task();
+    {
+        vfs::OperationContext context = self.context();
+        make_default_nodes(context);
+        unpack_modules(context);
+    }
+    mm::reclaim_boot_memory();
+    mm::log_memory();
+    open_console(self);
+    run_first_program();
+}
+
+}  // namespace
+
+void start_user_layers(const boot::Options& options, const arch::PlatformDescription& platform) {
+    must(random::initialize(), "no memory for random numbers");
+    vfs::Path root = must(fs::initialize(), "no memory for the filesystems");
+    first_program.root = must(try_new<vfs::Path>(std::move(root)), "no memory for the filesystems").release();
+    must(anonymous::AnonymousFiles::initialize(), "no memory for the filesystems");
+    must(event::EventFiles::initialize(), "no memory for the filesystems");
+    must(net::UnixSockets::initialize(), "no memory for sockets");
+    must(fs::terminal::start_serial_terminals(platform, options.console.port, options.console.baud),
+         "no memory for terminals");
+    must(task::TaskTable::initialize(), "no memory for processes");
+    must(task::initialize_futexes(), "no memory for futexes");
+    task::install_job_control();
+    task::install_process_information();
+    g_kernel.event_files->current_signals = &signal::current_signal_source;
+    must(exec::ProgramSupport::initialize(), "no memory for what programs share");
+    syscall::set_tracing(options.trace_system_calls);
+}
+
+bool start_first_program(const boot::Options& options, const boot::Information& information) {
+    first_program.options = &options;
+    first_program.information = &information;
+    if (information.modules().empty()) {
+        return false;
+    }
+    Ref<task::Task> task = must(task::create_first_task(*first_program.root, &first_process), "no memory for init");
+    task->thread().start();
+    return true;
+}
+
+}  // namespace cairn

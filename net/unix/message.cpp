@@ -1,0 +1,81 @@
+#include "net/unix/message.h"
+
+#include <algorithm>
+
+#include "kernel/time/clock.h"
+#include "net/unix/endpoint.h"
+#include "net/unix/unix_sockets.h"
+
+namespace cairn::net {
+
+UnixMessage::UnixMessage(UnixEndpoint& sender) : sent_at(time::wall_now()), sender_(sender) {}
+
+Result<Own<UnixMessage>> UnixMessage::create(UnixEndpoint& sender, mm::IoSource& source, usize size) {
+    Own<UnixMessage> message = TRY(try_new<UnixMessage>(sender));
+    while (message->size_ < size) {
+        const usize wanted = std::min(size - message->size_, kPieceSize);
+        Own<Piece> piece = TRY(try_new<Piece>());
+        piece->bytes = TRY(OwnArray<std::byte>::create_for_overwrite(wanted));
+        const usize copied = TRY(source.take(piece->bytes.data(), wanted));
+        message->pieces_.push_back(*piece.release());
+        message->size_ += copied;
+        if (copied < wanted) {
+            return fail(Errno::efault);
+        }
+    }
+    message->charge_ = static_cast<u32>((size + 63) & ~usize{63}) + kOverhead;
+    sender.charge(message->charge_);
+    return message;
+}
+
+UnixMessage::~UnixMessage() {
+    if (files) {
+        drop_passed_files(std::move(files));
+    }
+    while (Piece* piece = pieces_.pop_front()) {
+        Own<Piece>::adopt(piece).reset();
+    }
+    if (charge_ != 0) {
+        sender_->uncharge(charge_);
+    }
+}
+
+Result<usize> UnixMessage::copy_out(mm::IoSink& sink, usize skip, usize limit) const {
+    usize copied = 0;
+    usize offset = start_ + skip;
+    for (const Piece& piece : pieces_) {
+        if (offset >= piece.bytes.size()) {
+            offset -= piece.bytes.size();
+            continue;
+        }
+        const usize wanted = std::min({piece.bytes.size() - offset, limit - copied, size_ - skip - copied});
+        if (wanted == 0) {
+            break;
+        }
+        Result<usize> step = sink.put(piece.bytes.data() + offset, wanted);
+        if (!step.ok()) {
+            return copied != 0 ? Result<usize>(copied) : step;
+        }
+        copied += step.value();
+        if (step.value() < wanted) {
+            break;
+        }
+        offset = 0;
+    }
+    return copied;
+}
+
+void UnixMessage::consume(usize size) {
+    size_ -= size;
+    start_ += size;
+    while (Piece* first = pieces_.front()) {
+        if (start_ < first->bytes.size()) {
+            break;
+        }
+        start_ -= first->bytes.size();
+        pieces_.remove(*first);
+        Own<Piece>::adopt(first).reset();
+    }
+}
+
+}  // namespace cairn::net
