@@ -6,6 +6,7 @@ target_compile_options(cairn_host PUBLIC -fno-omit-frame-pointer)
 if(CAIRN_SANITIZE)
   # vptr: the kernel has no RTTI, which its check of virtual calls needs in the tests.
   # -O1: with sanitizers the compiler takes twice as long at -O2, and the tests gain little.
-  target_compile_options(cairn_host PUBLIC -O1 -fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all)
+  target_compile_options(cairn_host PUBLIC -O1 -fsanitize=address,undefined -fno-sanitize=vptr
+                                           -fno-sanitize-recover=all)
   target_link_options(cairn_host PUBLIC -fsanitize=address,undefined)
 endif()

@@ -124,7 +124,6 @@ void add_entropy(std::span<const std::byte> bytes) {
     g_kernel.random->mix(bytes);
 }
 
-
 namespace {
 
 /// Before start-up has come to the generator, and in tests of parts: a generator for this request alone.
