@@ -57,6 +57,7 @@ constexpr Entry kEntries[] = {
     file("projid_map", 0444, &show_identity_map),
     file("setgroups", 0444, &show_set_groups),
     only(Scope::Process, guarded("timerslack_ns", 0444, &show_timer_slack)),
+    guarded("io", 0400, &show_transfers),
     only(Scope::Thread, file("children", 0444, &show_children)),
 };
 

@@ -46,6 +46,7 @@ Result<void> show_wait_channel(Request& request, Text& text);
 Result<void> show_identity_map(Request& request, Text& text);
 Result<void> show_set_groups(Request& request, Text& text);
 Result<void> show_timer_slack(Request& request, Text& text);
+Result<void> show_transfers(Request& request, Text& text);
 Result<void> show_children(Request& request, Text& text);
 
 // network_files.cpp

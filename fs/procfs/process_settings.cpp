@@ -197,6 +197,14 @@ Result<void> show_schedule(Request& request, Text& text) {
     return {};
 }
 
+/// proc_pid_io(5). Nothing goes to a disk.
+Result<void> show_transfers(Request& request, Text& text) {
+    const ProcessFigures figures = TRY(Request::processes().figures(request.id()));
+    text.format("rchar: {}\nwchar: {}\nsyscr: {}\nsyscw: {}\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n",
+                figures.bytes_read, figures.bytes_written, figures.reads, figures.writes);
+    return {};
+}
+
 /// /proc/PID/task/TID/children
 Result<void> show_children(Request& request, Text& text) {
     ProcessInformation& processes = Request::processes();

@@ -50,6 +50,7 @@ struct ProcessFigures {
     u64 descriptor_slots = 0;
     u64 run_nanoseconds = 0, migrations = 0;
     u64 timer_slack = 50'000;
+    u64 reads = 0, writes = 0, bytes_read = 0, bytes_written = 0;
     u64 resident_limit = ~u64{0};
 };
 

@@ -239,7 +239,13 @@ Result<void> show_names(Request&, Text& text) {
     return {};
 }
 
+/// Where binfmt_misc is mounted.
+std::span<const Entry> no_entries() {
+    return {};
+}
+
 constexpr Entry kFiles[] = {
+    directory("binfmt_misc", &no_entries),
     file("dentry-state", kFixed, &show_names),
     file("file-max", kFixed, &show_most_files),
     file("file-nr", kFixed, &show_files),

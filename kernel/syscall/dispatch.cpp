@@ -47,6 +47,37 @@ u64 register_of(const Result<u64>& result) {
     return result.ok() ? result.value() : static_cast<u64>(-static_cast<i64>(static_cast<i32>(result.error())));
 }
 
+/// Counts calls that read and write, for /proc/PID/io.
+void account_transfer(task::Task& task, u32 number, const Result<u64>& result) {
+    enum : u32 { Read = 0, Write = 1, ReadAt = 17, WriteAt = 18, ReadVector = 19, WriteVector = 20 };
+    enum : u32 { ReadVectorAt = 295, WriteVectorAt = 296, ReadVectorAt2 = 327, WriteVectorAt2 = 328 };
+    const u64 bytes = result.ok() ? result.value() : 0;
+    // Only the thread itself writes its counts.
+    const auto add = [](Atomic<u64>& count, u64 more) {
+        count.store(count.load(Order::relaxed) + more, Order::relaxed);
+    };
+    switch (number) {
+        case Read:
+        case ReadAt:
+        case ReadVector:
+        case ReadVectorAt:
+        case ReadVectorAt2:
+            add(task.reads, 1);
+            add(task.bytes_read, bytes);
+            break;
+        case Write:
+        case WriteAt:
+        case WriteVector:
+        case WriteVectorAt:
+        case WriteVectorAt2:
+            add(task.writes, 1);
+            add(task.bytes_written, bytes);
+            break;
+        default:
+            break;
+    }
+}
+
 /// What the call took of a CPU: the time since it began, without that in which the thread did not run.
 void account_system_time(task::Task& task, u64 entered, Nanoseconds off_cpu) {
     const u64 slept = (task.thread().time_off_cpu() - off_cpu).value;
@@ -94,6 +125,7 @@ void dispatch(arch::TrapFrame& frame) {
     if (traced) {
         trace_exit(task, *call, result);
     }
+    account_transfer(task, number, result);
     account_system_time(task, entered, off_cpu);
 }
 

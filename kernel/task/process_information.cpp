@@ -105,7 +105,7 @@ void add_scheduling(ProcessFigures& figures, Task& task) {
 void add_shared(ProcessFigures& figures, Task& task, bool whole_process) {
     ThreadGroup& group = task.group();
     SpinLockGuard guard(group.lock);
-    figures.threads = static_cast<i32>(group.thread_count);
+    figures.threads = std::max(static_cast<i32>(group.thread_count), 1);  // as Linux says of a zombie
     figures.exit_code = group.exit_status;
     figures.pending = task.pending.set().bits;
     figures.shared_pending = group.pending.set().bits;
@@ -130,6 +130,10 @@ void add_shared(ProcessFigures& figures, Task& task, bool whole_process) {
     figures.system = times.system;
     figures.minor_faults = times.minor_faults;
     figures.major_faults = times.major_faults;
+    figures.reads = times.reads;
+    figures.writes = times.writes;
+    figures.bytes_read = times.bytes_read;
+    figures.bytes_written = times.bytes_written;
     figures.voluntary_switches = times.voluntary_switches;
     figures.involuntary_switches = times.involuntary_switches;
     figures.children_user = group.waited_children.user;
