@@ -21,6 +21,9 @@ void destroy();
 /// Mixes in what may be unpredictable; it can only help.
 void add_entropy(std::span<const std::byte> bytes);
 
+/// Sixteen random bytes that stay the same until the machine restarts (/proc/sys/kernel/random/boot_id).
+std::span<const std::byte, 16> boot_identity();
+
 /// ChaCha20's block function (RFC 8439, 2.3), for the generator and its test. `state` is key, counter and nonce; the
 /// four constant words are put in.
 void chacha20_block(std::span<const u32, 8> key, u32 counter, std::span<const u32, 3> nonce, std::span<u32, 16> out);
