@@ -1,7 +1,6 @@
 #include "kernel/user_space.h"
 
 #include "drivers/random/random.h"
-#include "drivers/serial/serial_port.h"
 #include "exec/program_support.h"
 #include "exec/transaction.h"
 #include "fs/anonymous/anonymous_files.h"
@@ -9,7 +8,6 @@
 #include "fs/event/event_files.h"
 #include "fs/filesystems.h"
 #include "fs/terminal/serial_terminal.h"
-#include "fs/terminal/terminals.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
 #include "kernel/signal/signal_source.h"
@@ -17,6 +15,7 @@
 #include "kernel/task/clone.h"
 #include "kernel/task/futex.h"
 #include "kernel/task/job_control.h"
+#include "kernel/task/process_information.h"
 #include "mm/initialize.h"
 #include "net/unix/unix_sockets.h"
 
@@ -30,27 +29,6 @@ struct FirstProgram {
     vfs::Path* root = nullptr;  // owned, for ever
 };
 constinit FirstProgram first_program;
-
-/// The serial ports that are there, as terminals; the one that console= names is /dev/console.
-void start_serial_terminals(const boot::Options& options, const arch::PlatformDescription& platform) {
-    for (u32 index = 0; index < drivers::SerialPort::kPorts; ++index) {
-        const u32 baud = index == options.console.port ? options.console.baud : boot::ConsoleChoice{}.baud;
-        Result<Own<drivers::SerialPort>> port = drivers::SerialPort::probe(index, baud);
-        if (!port.ok()) {
-            continue;
-        }
-        Result<Ref<fs::terminal::SerialTerminal>> terminal =
-            fs::terminal::SerialTerminal::create(std::move(port).value(), baud, platform);
-        if (!terminal.ok()) {
-            log_warning("serial", "ttyS{} left out: {}", index, terminal.error());
-            continue;
-        }
-        if (index == options.console.port) {
-            g_kernel.terminals->set_console(*terminal.value());
-        }
-        static_cast<void>(terminal.value().release());  // lives for ever
-    }
-}
 
 /// What is there before any archive: the console for the first program's descriptors (Linux's default initramfs).
 void make_default_nodes(vfs::OperationContext& context) {
@@ -144,11 +122,12 @@ void start_user_layers(const boot::Options& options, const arch::PlatformDescrip
     must(anonymous::AnonymousFiles::initialize(), "no memory for the filesystems");
     must(event::EventFiles::initialize(), "no memory for the filesystems");
     must(net::UnixSockets::initialize(), "no memory for sockets");
-    must(fs::terminal::Terminals::initialize(), "no memory for terminals");
-    start_serial_terminals(options, platform);
+    must(fs::terminal::start_serial_terminals(platform, options.console.port, options.console.baud),
+         "no memory for terminals");
     must(task::TaskTable::initialize(), "no memory for processes");
     must(task::initialize_futexes(), "no memory for futexes");
     task::install_job_control();
+    task::install_process_information();
     g_kernel.event_files->current_signals = &signal::current_signal_source;
     must(exec::ProgramSupport::initialize(), "no memory for what programs share");
     syscall::set_tracing(options.trace_system_calls);

@@ -8,6 +8,7 @@
 
 #include "kernel/base/kernel.h"
 #include "kernel/base/own.h"
+#include "kernel/base/random.h"
 #include "kernel/sync/spin_lock.h"
 #include "kernel/time/clock.h"
 
@@ -119,9 +120,27 @@ void destroy() {
     Own<Generator>::adopt(std::exchange(g_kernel.random, nullptr)).reset();
 }
 
-void random_bytes(std::span<std::byte> to) {
+void add_entropy(std::span<const std::byte> bytes) {
+    g_kernel.random->mix(bytes);
+}
+
+
+namespace {
+
+/// Before start-up has come to the generator, and in tests of parts: a generator for this request alone.
+void take_early_key(std::span<u32, kKeyWords> key) {
+    Generator generator;
+    mix_jitter(generator);
+    generator.take_key(key);
+}
+
+void fill(std::span<std::byte> to) {
     u32 key[kKeyWords];
-    g_kernel.random->take_key(key);
+    if (g_kernel.random != nullptr) {
+        g_kernel.random->take_key(key);
+    } else {
+        take_early_key(key);
+    }
     u32 block[kBlockWords];
     for (u32 counter = 0; !to.empty(); ++counter) {
         chacha20_block(key, counter, kNoNonce, block);
@@ -131,14 +150,14 @@ void random_bytes(std::span<std::byte> to) {
     }
 }
 
-u64 random_number() {
-    u64 value = 0;
-    random_bytes(std::as_writable_bytes(std::span(&value, 1)));
-    return value;
-}
-
-void add_entropy(std::span<const std::byte> bytes) {
-    g_kernel.random->mix(bytes);
-}
+}  // namespace
 
 }  // namespace cairn::random
+
+namespace cairn {
+
+void random_bytes(std::span<std::byte> to) {
+    random::fill(to);
+}
+
+}  // namespace cairn

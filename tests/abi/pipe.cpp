@@ -234,16 +234,19 @@ TEST(Fifo, SeveralReadersAndWriters) {
     ASSERT_OK(mkfifo("fifo", 0600));
     int keep = open("fifo", O_RDWR);
     auto* taken = shared<std::atomic<int>>();
+    Gate opened;
     std::vector<pid_t> readers;
     for (int i = 0; i < 3; i++) {
-        readers.push_back(start_child([=] {
+        readers.push_back(start_child([&] {
             close(keep);
             int file = open("fifo", O_RDONLY);
+            opened.open();
             char block[100];
             while (read(file, block, sizeof block) == 100) {
                 taken->fetch_add(1);
             }
         }));
+        opened.wait();
     }
     std::vector<pid_t> writers;
     for (int i = 0; i < 3; i++) {

@@ -300,45 +300,50 @@ TEST(ExecThreads, SiblingsEndInEverySleep) {  // E08
     int ends[2];
     ASSERT_OK(pipe2(ends, O_CLOEXEC));
     count_signals(SIGCHLD);
-    EXPECT_ENDS("exit 42", run_child([&] {
-                    std::vector<std::thread> threads;
-                    std::atomic<int> ready{0};
-                    auto add = [&](std::function<void()> sleep) {
-                        threads.emplace_back([&ready, sleep] {
-                            ready++;
-                            sleep();
-                        });
-                    };
-                    static int word = 0;
-                    add([&] {
-                        char byte;
-                        (void)!read(ends[0], &byte, 1);
-                    });
-                    add([] { pause(); });
-                    add([] { syscall(SYS_futex, &word, FUTEX_WAIT, 0, nullptr); });
-                    add([] { poll(nullptr, 0, -1); });
-                    add([] { sleep_ms(1'000'000); });
-                    add([] {
-                        for (volatile int i = 0;;) {
-                            (void)i;
-                        }
-                    });
-                    add([] {
-                        if (vfork() == 0) {
-                            pause();
-                            _exit(0);
-                        }
-                    });
-                    add([] {
-                        for (;;) {
-                            std::thread([] {}).join();
-                        }
-                    });
-                    while (ready < 8) {
-                        sched_yield();
+    EXPECT_ENDS(
+        "exit 42", run_child([&] {
+            std::vector<std::thread> threads;
+            std::atomic<int> ready{0};
+            auto add = [&](std::function<void()> sleep) {
+                threads.emplace_back([&ready, sleep] {
+                    ready++;
+                    sleep();
+                });
+            };
+            static int word = 0;
+            add([&] {
+                char byte;
+                (void)!read(ends[0], &byte, 1);
+            });
+            add([] { pause(); });
+            add([] { syscall(SYS_futex, &word, FUTEX_WAIT, 0, nullptr); });
+            add([] { poll(nullptr, 0, -1); });
+            add([] { sleep_ms(1'000'000); });
+            add([] {
+                for (volatile int i = 0;;) {
+                    (void)i;
+                }
+            });
+            add([] {
+                if (vfork() == 0) {
+                    pause();
+                    _exit(0);
+                }
+            });
+            add([] {
+                for (;;) {
+                    // While the exec is on its way new threads are refused (EAGAIN).
+                    pthread_t thread;
+                    if (pthread_create(&thread, nullptr, [](void*) -> void* { return nullptr; }, nullptr) == 0) {
+                        pthread_join(thread, nullptr);
                     }
-                    execve("./probe", pointers({"probe"}).data(), pointers({}).data());
-                }));
+                }
+            });
+            while (ready < 8) {
+                sched_yield();
+            }
+            execve("./probe", pointers({"probe"}).data(), pointers({}).data());
+        }));
     EXPECT_EQ(1, received(SIGCHLD)) << "the siblings were no children";
 }
 

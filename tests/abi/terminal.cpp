@@ -140,10 +140,12 @@ TEST(Pty, Echo) {
     make_terminal();
     type("ab\n");
     EXPECT_EQ("ab\r\n", get_bytes(master, 4));
+    EXPECT_EQ("ab\n", get(slave));
     type("\x01");
     EXPECT_EQ("^A", get_bytes(master, 2));
     no_echo();
     type("secret\n");
+    EXPECT_EQ("\x01secret\n", get(slave)) << "the line has gone through";
     EXPECT_EQ("(nothing)", get(master, 0));
     change([](termios& t) { t.c_lflag |= ECHONL; });
     type("x\n");
@@ -251,6 +253,8 @@ TEST(Pty, ReadableCountAndFlush) {
     EXPECT_EQ("(nothing)", get(slave, 0));
     EXPECT_OK(tcdrain(slave));
     ASSERT_EQ(3, write(slave, "out", 3));
+    one.fd = master;
+    EXPECT_EQ(1, poll(&one, 1, -1)) << "what is written arrives a little later";
     ASSERT_OK(ioctl(master, FIONREAD, &count));
     EXPECT_EQ(3, count);
 }

@@ -13,6 +13,8 @@
 #include <sys/reboot.h>
 #include <sys/vfs.h>
 
+#include <algorithm>
+
 #include "tests/abi/support/abi.h"
 #include "tests/abi/support/helpers.h"
 #include "tests/abi/support/report.h"
@@ -26,6 +28,7 @@ struct Options {
     int jobs = 1;
     int timeout = 30;
     std::string filter = "*";
+    std::string after;
     std::string scratch;
 };
 
@@ -105,6 +108,7 @@ void print_line(const std::string& kind, const std::string& name, std::string te
 // The surroundings that every test finds, whatever the caller's were.
 void settle() {
     umask(022);
+    setpriority(PRIO_PROCESS, 0, 0);
     setenv("PATH", "/usr/local/bin:/bin:/usr/bin", 1);
     unsetenv("LD_PRELOAD");
     struct Limit {
@@ -188,7 +192,10 @@ void end_leftovers(pid_t test) {
 
 void remove_tree(const std::string& directory) {
     auto remove_one = [](const char* path, const struct stat*, int, FTW*) {
-        remove(path);
+        if (remove(path) != 0 && errno == EBUSY) {
+            umount2(path, MNT_DETACH);
+            remove(path);
+        }
         return 0;
     };
     nftw(directory.c_str(), remove_one, 16, FTW_DEPTH | FTW_PHYS);
@@ -291,6 +298,10 @@ std::string find_scratch() {
 
 int run_all(Options options) {
     std::vector<std::string> names = selected_tests(options.filter);
+    auto last = std::find(names.begin(), names.end(), options.after);
+    if (last != names.end()) {
+        names.erase(names.begin(), last + 1);
+    }
     if (options.list) {
         for (const std::string& name : names) {
             printf("%s\n", name.c_str());
@@ -374,12 +385,14 @@ Options parse(int argc, char** argv) {
             options.timeout = atoi(value.c_str());
         } else if (key == "--gtest_filter" || key == "--filter") {
             options.filter = value;
+        } else if (key == "--after") {
+            options.after = value;
         } else if (key == "--scratch") {
             options.scratch = value;
         } else if (key.rfind("--gtest_", 0) != 0 && getpid() != 1) {
             fprintf(stderr,
                     "usage: abi_tests [--list] [--filter=PATTERNS] [--jobs=N] [--timeout=SECONDS]"
-                    " [--scratch=DIRECTORY] [--durations]\n");
+                    " [--after=NAME] [--scratch=DIRECTORY] [--durations]\n");
             exit(key == "--help" ? 0 : 2);
         }
     }

@@ -18,6 +18,7 @@ class Variant:
     name: str
     what: str
     options: tuple[str, ...]
+    source: pathlib.Path = ROOT
 
     @property
     def folder(self) -> pathlib.Path:
@@ -50,6 +51,8 @@ VARIANTS = {
             "the fuzzers",
             (_compiler("clang++-19"), _HOST_ONLY, "-DCAIRN_HOST=OFF", "-DCAIRN_FUZZ=ON"),
         ),
+        # A project of its own: programs for Linux, which Cairn must run, too.
+        Variant("abi", "the tests of the ABI", (_compiler("g++"),), ROOT / "tests/abi"),
         # With the sanitizers, because some tests see whether a poisoned access is noticed.
         Variant(
             "coverage",
@@ -69,7 +72,7 @@ def folder_lock(folder: pathlib.Path):
 def _configure(variant: Variant, folder: pathlib.Path) -> None:
     if not (folder / "build.ninja").exists():
         say(f"Configuring {variant.what}")
-        run(["cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", *variant.options], timeout=300, quiet=True)
+        run(["cmake", "-S", variant.source, "-B", folder, "-G", "Ninja", *variant.options], timeout=300, quiet=True)
 
 
 def configure(variant: Variant) -> pathlib.Path:
