@@ -124,35 +124,40 @@ void add_entropy(std::span<const std::byte> bytes) {
     g_kernel.random->mix(bytes);
 }
 
-}  // namespace cairn::random
-
-namespace cairn {
 
 namespace {
 
 /// Before start-up has come to the generator, and in tests of parts: a generator for this request alone.
-void take_early_key(std::span<u32, random::kKeyWords> key) {
-    random::Generator generator;
-    random::mix_jitter(generator);
+void take_early_key(std::span<u32, kKeyWords> key) {
+    Generator generator;
+    mix_jitter(generator);
     generator.take_key(key);
 }
 
-}  // namespace
-
-void random_bytes(std::span<std::byte> to) {
-    u32 key[random::kKeyWords];
+void fill(std::span<std::byte> to) {
+    u32 key[kKeyWords];
     if (g_kernel.random != nullptr) {
         g_kernel.random->take_key(key);
     } else {
         take_early_key(key);
     }
-    u32 block[random::kBlockWords];
+    u32 block[kBlockWords];
     for (u32 counter = 0; !to.empty(); ++counter) {
-        random::chacha20_block(key, counter, random::kNoNonce, block);
+        chacha20_block(key, counter, kNoNonce, block);
         usize size = std::min(to.size(), sizeof(block));
         std::memcpy(to.data(), block, size);
         to = to.subspan(size);
     }
+}
+
+}  // namespace
+
+}  // namespace cairn::random
+
+namespace cairn {
+
+void random_bytes(std::span<std::byte> to) {
+    random::fill(to);
 }
 
 }  // namespace cairn

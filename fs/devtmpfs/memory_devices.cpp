@@ -80,7 +80,7 @@ public:
         while (sink.remaining() != 0) {
             std::byte block[256];
             usize size = std::min(sink.remaining(), sizeof(block));
-            cairn::random_bytes(std::span(block).first(size));
+            random_bytes(std::span(block).first(size));
             Result<usize> put = sink.put(block, size);
             if (!put.ok()) {
                 return moved != 0 ? Result<usize>(moved) : put;

@@ -28,6 +28,9 @@ struct ProgramSupport;
 namespace task {
 class TaskTable;
 }
+namespace procfs {
+class ProcessInformation;
+}
 namespace random {
 class Generator;
 }
@@ -61,6 +64,7 @@ struct Kernel {
     random::Generator* random = nullptr;
     vfs::Vfs* vfs = nullptr;
     task::TaskTable* tasks = nullptr;
+    procfs::ProcessInformation* processes = nullptr;
     vfs::JobControl* job_control = nullptr;
     fs::terminal::Terminals* terminals = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;

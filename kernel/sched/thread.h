@@ -90,6 +90,10 @@ public:
     /// Whether it runs at this moment (or is being switched to or from).
     bool on_cpu() const { return on_cpu_.load(Order::acquire); }
     ThreadStatistics statistics() const;
+    /// How often it gave up the CPU so far. Cheap; any context.
+    u64 switches() const {
+        return voluntary_switches_.load(Order::relaxed) + involuntary_switches_.load(Order::relaxed);
+    }
 
     /// What ends its Interruptible and Killable sleeps; see interrupt() and kill().
     bool interrupt_pending() const { return (pending_.load(Order::acquire) & kInterruptPending) != 0; }

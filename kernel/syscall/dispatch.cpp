@@ -26,6 +26,10 @@ void note_unknown(const task::Task& task, u64 number) {
 /// return to user mode, when it is known whether a handler runs (kernel/signal/deliver.cpp).
 void prepare_restart(task::Task& task, u64 number, Restart restart) {
     task.restart_number = number;
+    if (task.restart == task::RestartKind::Never) {
+        task.restart = task::RestartKind::None;
+        return;
+    }
     if (task.restart != task::RestartKind::None) {
         return;
     }
@@ -55,7 +59,7 @@ void set_tracing(bool on) {
 void dispatch(arch::TrapFrame& frame) {
     task::Task& task = task::current_task();
     const u64 entered = time::now().value;
-    const u64 number = arch::syscall_number(frame);
+    const u32 number = static_cast<u32>(arch::syscall_number(frame));  // as Linux: the upper half is not looked at
     const Call* call = find_call(number);
     task.restart = task::RestartKind::None;
     const bool traced = tracing.load(Order::relaxed);
