@@ -1,6 +1,7 @@
 /// fcntl(2), flock(2), ioctl(2); see descriptors.h.
 
 #include "fs/pipe/pipe_file.h"
+#include "fs/terminal/pty.h"
 #include "fs/vfs/file_locks.h"
 #include "fs/vfs/regular_file.h"
 #include "kernel/syscall/descriptors.h"
@@ -373,6 +374,13 @@ Result<u64> sys_ioctl(Caller& self, Fd fd, u32 command, u64 argument) {
                 return u64{0};
             }
             break;
+        case fs::terminal::kOpenPeerCommand: {
+            const u32 flags = static_cast<u32>(argument);
+            vfs::OperationContext context = self.context();
+            Ref<vfs::File> peer = TRY(fs::terminal::open_peer(context, *file, flags));
+            const Fd made = TRY(self.install(std::move(peer), (flags & vfs::open_flags::kCloseOnExec) != 0));
+            return static_cast<u64>(made.value);
+        }
         default:
             break;
     }
