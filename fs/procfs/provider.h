@@ -1,6 +1,6 @@
 #pragma once
-/// What procfs asks about processes. It knows no tasks: kernel/task implements this (kernel/task/process_information.cpp)
-/// and puts it into g_kernel.processes at start-up.
+/// What procfs asks about processes. It knows no tasks: kernel/task implements this
+/// (kernel/task/process_information.cpp) and puts it into g_kernel.processes at start-up.
 ///
 /// Every call takes a consistent look at one process or thread, which may be gone: ESRCH. Thread context, no lock held;
 /// may sleep.
@@ -48,6 +48,9 @@ struct ProcessFigures {
     i32 oom_score_adjust = 0;
     u32 personality = 0;
     u64 descriptor_slots = 0;
+    u64 run_nanoseconds = 0, migrations = 0;
+    u64 timer_slack = 50'000;
+    u64 reads = 0, writes = 0, bytes_read = 0, bytes_written = 0;
     u64 resident_limit = ~u64{0};
 };
 
@@ -61,10 +64,13 @@ constexpr u32 kLimits = 16;  // in the order of getrlimit(2)'s numbers
 struct SystemProcessFigures {
     u64 forks = 0;
     u32 runnable = 0;
+    u32 blocked = 0;  // in uninterruptible sleep
     u32 threads = 0;
+    u32 processes = 0;
     i32 last_pid = 0;
     i32 pid_max = 0;
     u64 threads_max = 0;
+    u64 minor_faults = 0, major_faults = 0;  // of the processes that there are, and of those that they waited for
 };
 
 enum class AccessMode : u8 {
@@ -72,14 +78,24 @@ enum class AccessMode : u8 {
     Attach,  // PTRACE_MODE_ATTACH: mem
 };
 
+enum class OwnerOf : u8 {
+    Process,   // whose process it is
+    Contents,  // the same, but root for one that is not dumpable
+};
+
+enum class SystemConstant : u8 { Name, Release, Version };
+
 class ProcessInformation {
 public:
     /// The process with the smallest id that is at least `from`; 0: none.
     virtual i32 next_process(i32 from) = 0;
     /// The thread of a process with the smallest id that is at least `from`; 0: none (left), or no such process.
     virtual i32 next_thread(i32 process, i32 from) = 0;
-    /// Whether it exists: a process that has not been reaped, a thread that has not ended.
-    virtual bool exists(ProcessId id) = 0;
+    /// The process that a thread belongs to (itself for a process); 0: there is no such thread.
+    virtual i32 process_of(i32 thread) = 0;
+    /// Tells a process or thread from others that had or will have its number; 0: it does not exist (any more): the
+    /// process has been reaped, the thread has ended.
+    virtual u64 identity(ProcessId id) = 0;
     /// The caller's process and thread, for /proc/self and /proc/thread-self.
     virtual ProcessId caller() = 0;
 
@@ -89,8 +105,8 @@ public:
     virtual Result<LimitPair> limit(ProcessId id, u32 which) = 0;
     /// Whether the caller may look into it (ptrace(2), "Ptrace access mode checking"): EACCES, ESRCH.
     virtual Result<void> check_access(ProcessId id, AccessMode mode) = 0;
-    /// The owner of its files in /proc: root's for what is not dumpable.
-    virtual Result<void> owner(ProcessId id, u32& uid, u32& gid) = 0;
+    /// The owner of its files in /proc.
+    virtual Result<void> owner(ProcessId id, OwnerOf what, u32& uid, u32& gid) = 0;
 
     /// Nothing: it has given that up (a zombie, a kernel thread).
     virtual Result<std::optional<Ref<mm::AddressSpace>>> address_space(ProcessId id) = 0;
@@ -103,6 +119,8 @@ public:
 
     /// comm: the caller must be of the same process (EPERM checked by the mode of the file).
     virtual Result<void> set_name(ProcessId id, std::string_view name) = 0;
+    /// The child of the thread with the smallest id that is at least `from`; 0: none.
+    virtual i32 next_child(ProcessId id, i32 from) = 0;
     /// -1000 … 1000; EACCES for lowering it without CAP_SYS_RESOURCE, EINVAL.
     virtual Result<void> set_oom_score_adjust(ProcessId id, i32 value) = 0;
     /// oom_score: 0 … 2000.
@@ -110,6 +128,8 @@ public:
 
     virtual SystemProcessFigures system() = 0;
     virtual Result<void> set_pid_max(i32 value) = 0;
+    /// What uname(2) says and nobody changes.
+    virtual std::string_view system_constant(SystemConstant which) = 0;
     /// Host and domain name (uname(2)); index 0 and 1. Returns the length.
     virtual usize system_name(u32 which, std::span<char, 64> to) = 0;
     virtual Result<void> set_system_name(u32 which, std::string_view name) = 0;

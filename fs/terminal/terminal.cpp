@@ -202,14 +202,9 @@ Result<usize> Terminal::write(vfs::OperationContext& context, mm::IoSource& sour
     if (dead(file)) {
         return fail(Errno::eio);
     }
-    {
-        sync::MutexGuard guard(output_mutex_);
-        if (!termios_.has_local(local_flags::kStopBackgroundOutput)) {
-            goto allowed;
-        }
+    if (settings().has_local(local_flags::kStopBackgroundOutput)) {
+        TRY(check_background(context, kSignalBackgroundWrite));
     }
-    TRY(check_background(context, kSignalBackgroundWrite));
-allowed:
     Turn::Holder turn = TRY(writer_.take(file.non_blocking()));
     return write_in_turn(source, file);
 }

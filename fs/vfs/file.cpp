@@ -37,6 +37,21 @@ void File::set_flags(u32 changeable) {
     while (!flags_.compare_exchange(seen, (seen & ~open_flags::kChangeable) | (changeable & open_flags::kChangeable),
                                     Order::relaxed, Order::relaxed)) {
     }
+    if (((seen ^ changeable) & open_flags::kAsync) != 0) {
+        async_changed();
+    }
+}
+
+void File::set_owner(i32 target, const Credentials& credentials) {
+    owner_users_.store(u64{credentials.euid} << 32 | credentials.uid, Order::relaxed);
+    owner_process.store(target, Order::release);
+}
+
+AsyncOwner File::async_owner() const {
+    const i32 target = owner_process.load(Order::acquire);
+    const u64 users = owner_users_.load(Order::relaxed);
+    return {target, owner_signal.load(Order::relaxed), async_descriptor.load(Order::relaxed),
+            static_cast<UserId>(users), static_cast<UserId>(users >> 32)};
 }
 
 void File::last_reference_dropped() {

@@ -18,6 +18,7 @@ namespace cairn {
     X(TestInner,      "tests and the in-kernel stress only")                    \
     X(ExecGuard,      "one exec or attach at a time in a thread group")         \
     X(FilePosition,   "the offset of one open file")                            \
+    X(ProcText,       "the text of one open file of procfs")                  \
     X(OutOfMemory,    "who chooses a process to end")                             \
     X(UnixNames,      "binding one local socket to a name")                     \
     X(Mounts,         "the tree of mounts")                                     \
@@ -31,6 +32,7 @@ namespace cairn {
     X(Socket,         "one socket")                                             \
     X(Pipe,           "one pipe")                                               \
     X(EventFile,      "one eventfd, timerfd, signalfd and the like")            \
+    X(AsyncFiles,     "the open files that want SIGIO from one pipe or socket")     \
     X(Terminal,       "settings and owner of one terminal")                     \
     X(TerminalInput,  "the line being edited")                                  \
     X(TerminalOutput, "the characters on their way out")                        \
