@@ -56,7 +56,8 @@ public:
 void read_boot_information(const arch::BootHandover& handover, PhysicalReader& memory) {
     log_notice("boot", "Cairn, a kernel for Linux programs, x86-64{}", CAIRN_CHECKS ? ", with checks" : "");
     Result<void> parsed = boot::parse_handover(handover, memory, start_up.information);
-    start_up.options.parse(start_up.information.command_line());
+    g_kernel.command_line = start_up.information.command_line();
+    start_up.options.parse(g_kernel.command_line);
     set_console_level(start_up.options.log_level);
     set_panic_timeout(start_up.options.panic_timeout);
     boot::log_information(start_up.information);

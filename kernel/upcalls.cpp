@@ -84,7 +84,10 @@ TrapOutcome kernel_trap(arch::TrapFrame& frame, const arch::TrapDetails& details
 }
 
 void kernel_interrupt(arch::InterruptKind kind, u32 line) {
-    sync::ReadSide::note_interrupt(arch::this_cpu());
+    PerCpu& cpu = arch::this_cpu();
+    sync::ReadSide::note_interrupt(cpu);
+    Atomic<u64>& count = cpu.interrupts[static_cast<u32>(kind)];
+    count.store(count.load(Order::relaxed) + 1, Order::relaxed);
     switch (kind) {
         case arch::InterruptKind::Timer:
             time::handle_timer_interrupt();

@@ -23,6 +23,7 @@ struct Request {
     /// The memory that the process had when the file was opened (AddressSpace::id()); 0: none, or no matter.
     u64 space = 0;
     i32 descriptor = -1;
+    vfs::Inode* link = nullptr;  // the link that is followed
 
     const ProcessId& id() const { return subject.id; }
     static ProcessInformation& processes() { return *g_kernel.processes; }
@@ -61,6 +62,8 @@ struct Entry {
     std::span<const Entry> (*entries)() = nullptr;
     /// poll(2) tells of changes of the mounts.
     bool follows_mounts = false;
+    /// Has no other value than the one it shows: takes that, and refuses others.
+    bool keeps_value = false;
 };
 
 constexpr u16 kDirectoryPermissions = 0555;

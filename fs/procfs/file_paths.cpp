@@ -39,8 +39,12 @@ Result<vfs::Path> path_of_file(vfs::File& file) {
     if (const vfs::Path* path = file.path()) {
         return *path;
     }
-    vfs::Superblock& superblock = file.inode().superblock();
-    Ref<vfs::Dentry> entry = TRY(vfs::Dentry::create_root(superblock, Ref<vfs::Inode>(file.inode())));
+    return path_of_inode(file.inode());
+}
+
+Result<vfs::Path> path_of_inode(vfs::Inode& inode) {
+    vfs::Superblock& superblock = inode.superblock();
+    Ref<vfs::Dentry> entry = TRY(vfs::Dentry::create_root(superblock, Ref<vfs::Inode>(inode)));
     Ref<vfs::Mount> mount =
         TRY(vfs::Mount::create(Ref<vfs::Superblock>(superblock), Ref<vfs::Dentry>(*entry), "none", 0));
     mount->make_internal();

@@ -124,6 +124,7 @@ public:
         }
         TRY(check_look());
         Request request{context, subject_};
+        request.link = this;
         to.path = TRY(entry_.follow(request));
         return true;
     }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "fs/procfs/values.h"
 #include "fs/vfs/vfs.h"
 
 namespace cairn::procfs {
@@ -71,8 +72,19 @@ Result<usize> ProcFile::read(OperationContext& context, mm::IoSink& sink, u64& o
     return moved;
 }
 
+Result<void> ProcFile::store(OperationContext& context, std::string_view text) {
+    Request asked = request(context);
+    if (!entry_.keeps_value) {
+        return entry_.store(asked, text);
+    }
+    Text present;
+    TRY(entry_.show(asked, present));
+    TRY(present.result());
+    return trimmed(present.view()) == trimmed(text) ? Result<void>() : fail(Errno::einval);
+}
+
 Result<usize> ProcFile::write(OperationContext& context, mm::IoSource& source, u64& offset) {
-    if (entry_.store == nullptr) {
+    if (entry_.store == nullptr && !entry_.keeps_value) {
         return fail(proc_inode().subject().is_process() ? Errno::einval : Errno::eio);
     }
     constexpr usize kMost = kPageSize;
@@ -83,8 +95,7 @@ Result<usize> ProcFile::write(OperationContext& context, mm::IoSource& source, u
     TRY(proc_inode().check_alive());
     OwnArray<char> text = TRY(OwnArray<char>::create_for_overwrite(size));
     const usize taken = TRY(source.take(text.data(), size));
-    Request asked = request(context);
-    TRY(entry_.store(asked, {text.data(), taken}));
+    TRY(store(context, {text.data(), taken}));
     offset += taken;
     return taken;
 }

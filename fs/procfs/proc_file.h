@@ -25,6 +25,7 @@ private:
     Request request(vfs::OperationContext& context) const;
     Result<void> check_look() const;
     Result<void> generate(vfs::OperationContext& context) REQUIRES(text_lock_);
+    Result<void> store(vfs::OperationContext& context, std::string_view text);
     void destroy() override { destroy_counted(this); }
 
     const Entry& entry_;

@@ -45,8 +45,12 @@ Result<void> show_schedule_statistics(Request& request, Text& text);
 Result<void> show_wait_channel(Request& request, Text& text);
 Result<void> show_identity_map(Request& request, Text& text);
 Result<void> show_set_groups(Request& request, Text& text);
-Result<void> show_login_user(Request& request, Text& text);
+Result<void> show_timer_slack(Request& request, Text& text);
+Result<void> show_transfers(Request& request, Text& text);
 Result<void> show_children(Request& request, Text& text);
+
+// network_files.cpp
+std::span<const Entry> network_entries();
 
 // mounts.cpp
 Result<void> show_mounts(Request& request, Text& text);

@@ -132,4 +132,86 @@ Result<void> show_personality(Request& request, Text& text) {
     return {};
 }
 
+/// cgroups(7): the one group there is, of the unified hierarchy.
+Result<void> show_control_groups(Request&, Text& text) {
+    text.append("0::/\n");
+    return {};
+}
+
+/// user_namespaces(7): every id is itself.
+Result<void> show_identity_map(Request&, Text& text) {
+    text.format("{:10} {:10} {:10}\n", 0u, 0u, ~u32{0});
+    return {};
+}
+
+Result<void> show_set_groups(Request&, Text& text) {
+    text.append("allow\n");
+    return {};
+}
+
+/// Nobody tells where in the kernel a thread sleeps.
+Result<void> show_wait_channel(Request&, Text& text) {
+    text.append('0');
+    return {};
+}
+
+Result<void> show_timer_slack(Request& request, Text& text) {
+    const ProcessFigures figures = TRY(Request::processes().figures(request.id()));
+    text.format("{}\n", figures.timer_slack);
+    return {};
+}
+
+/// Time on the CPU, time waiting for one (not counted), turns.
+Result<void> show_schedule_statistics(Request& request, Text& text) {
+    const ProcessFigures figures = TRY(Request::processes().figures(request.id()));
+    text.format("{} 0 {}\n", figures.run_nanoseconds, figures.voluntary_switches + figures.involuntary_switches);
+    return {};
+}
+
+/// Documentation/scheduler/sched-debug: the part that is the same for every scheduler.
+Result<void> show_schedule(Request& request, Text& text) {
+    const ProcessFigures figures = TRY(Request::processes().figures(request.id()));
+    constexpr usize kNameColumn = 45;
+    const auto name = [&](std::string_view label) {
+        const usize start = text.size();
+        text.append(label);
+        text.pad(start, kNameColumn);
+        text.append(':');
+    };
+    const auto number = [&](std::string_view label, u64 value) {
+        name(label);
+        text.format("{:21}\n", value);
+    };
+    text.format("{} ({}, #threads: {})\n", name_of(figures), figures.thread, figures.threads);
+    text.append("-------------------------------------------------------------------\n");
+    constexpr u64 kMillisecond = 1'000'000;
+    name("se.sum_exec_runtime");
+    text.format("{:14}.{:06}\n", figures.run_nanoseconds / kMillisecond, figures.run_nanoseconds % kMillisecond);
+    number("se.nr_migrations", figures.migrations);
+    number("nr_switches", figures.voluntary_switches + figures.involuntary_switches);
+    number("nr_voluntary_switches", figures.voluntary_switches);
+    number("nr_involuntary_switches", figures.involuntary_switches);
+    number("policy", figures.policy);
+    constexpr i32 kBase = 100;
+    number("prio", static_cast<u64>(figures.priority + kBase));
+    return {};
+}
+
+/// proc_pid_io(5). Nothing goes to a disk.
+Result<void> show_transfers(Request& request, Text& text) {
+    const ProcessFigures figures = TRY(Request::processes().figures(request.id()));
+    text.format("rchar: {}\nwchar: {}\nsyscr: {}\nsyscw: {}\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n",
+                figures.bytes_read, figures.bytes_written, figures.reads, figures.writes);
+    return {};
+}
+
+/// /proc/PID/task/TID/children
+Result<void> show_children(Request& request, Text& text) {
+    ProcessInformation& processes = Request::processes();
+    for (i32 id = processes.next_child(request.id(), 1); id != 0; id = processes.next_child(request.id(), id + 1)) {
+        text.format("{} ", id);
+    }
+    return {};
+}
+
 }  // namespace cairn::procfs

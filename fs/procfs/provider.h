@@ -48,6 +48,9 @@ struct ProcessFigures {
     i32 oom_score_adjust = 0;
     u32 personality = 0;
     u64 descriptor_slots = 0;
+    u64 run_nanoseconds = 0, migrations = 0;
+    u64 timer_slack = 50'000;
+    u64 reads = 0, writes = 0, bytes_read = 0, bytes_written = 0;
     u64 resident_limit = ~u64{0};
 };
 
@@ -61,11 +64,13 @@ constexpr u32 kLimits = 16;  // in the order of getrlimit(2)'s numbers
 struct SystemProcessFigures {
     u64 forks = 0;
     u32 runnable = 0;
+    u32 blocked = 0;  // in uninterruptible sleep
     u32 threads = 0;
     u32 processes = 0;
     i32 last_pid = 0;
     i32 pid_max = 0;
     u64 threads_max = 0;
+    u64 minor_faults = 0, major_faults = 0;  // of the processes that there are, and of those that they waited for
 };
 
 enum class AccessMode : u8 {
@@ -77,6 +82,8 @@ enum class OwnerOf : u8 {
     Process,   // whose process it is
     Contents,  // the same, but root for one that is not dumpable
 };
+
+enum class SystemConstant : u8 { Name, Release, Version };
 
 class ProcessInformation {
 public:
@@ -112,6 +119,8 @@ public:
 
     /// comm: the caller must be of the same process (EPERM checked by the mode of the file).
     virtual Result<void> set_name(ProcessId id, std::string_view name) = 0;
+    /// The child of the thread with the smallest id that is at least `from`; 0: none.
+    virtual i32 next_child(ProcessId id, i32 from) = 0;
     /// -1000 … 1000; EACCES for lowering it without CAP_SYS_RESOURCE, EINVAL.
     virtual Result<void> set_oom_score_adjust(ProcessId id, i32 value) = 0;
     /// oom_score: 0 … 2000.
@@ -119,6 +128,8 @@ public:
 
     virtual SystemProcessFigures system() = 0;
     virtual Result<void> set_pid_max(i32 value) = 0;
+    /// What uname(2) says and nobody changes.
+    virtual std::string_view system_constant(SystemConstant which) = 0;
     /// Host and domain name (uname(2)); index 0 and 1. Returns the length.
     virtual usize system_name(u32 which, std::span<char, 64> to) = 0;
     virtual Result<void> set_system_name(u32 which, std::string_view name) = 0;

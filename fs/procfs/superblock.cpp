@@ -2,6 +2,7 @@
 
 #include "fs/procfs/inodes.h"
 #include "fs/procfs/procfs.h"
+#include "kernel/sched/scheduler.h"
 
 namespace cairn::procfs {
 
@@ -34,6 +35,7 @@ private:
 Result<Ref<vfs::Superblock>> mount(vfs::OperationContext&, std::string_view, std::string_view) {
     Ref<ProcSuperblock> superblock = TRY(try_new_ref<ProcSuperblock>());
     TRY(superblock->make_root_inode());
+    g_kernel.scheduler->load.begin();  // now somebody may come to read loadavg
     return Ref<vfs::Superblock>::adopt(superblock.release());
 }
 

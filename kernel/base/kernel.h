@@ -2,6 +2,8 @@
 /// The one mutable global: the parts of the running kernel, in the order in which start-up
 /// builds them. A part that is not there yet is null. Each simulated run starts from an empty one.
 
+#include <string_view>
+
 #include "kernel/base/per_cpu.h"
 
 namespace cairn {
@@ -71,6 +73,7 @@ struct Kernel {
     event::EventFiles* event_files = nullptr;
     net::UnixSockets* unix_sockets = nullptr;
 
+    std::string_view command_line;  // what the boot loader passed; lives for ever
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex
     AtomicCpuSet online;          // CPUs that schedule

@@ -32,7 +32,12 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     }
 
     switches.store(switches.load(Order::relaxed) + 1, Order::relaxed);
+    queue.switches.store(queue.switches.load(Order::relaxed) + 1, Order::relaxed);
     next.started_running_ = now;
+    previous.left_cpu_ = now;
+    if (next.left_cpu_.value != 0) {
+        next.off_cpu_ = next.off_cpu_ + (now - next.left_cpu_);
+    }
     next.on_cpu_.store(true, Order::relaxed);
     queue.current = &next;
     queue.previous = &previous;

@@ -95,6 +95,9 @@ public:
         return voluntary_switches_.load(Order::relaxed) + involuntary_switches_.load(Order::relaxed);
     }
 
+    /// For how long it did not run since it began, asleep or waiting for its turn. By the thread itself.
+    Nanoseconds time_off_cpu() const { return off_cpu_; }
+
     /// What ends its Interruptible and Killable sleeps; see interrupt() and kill().
     bool interrupt_pending() const { return (pending_.load(Order::acquire) & kInterruptPending) != 0; }
     bool kill_pending() const { return (pending_.load(Order::acquire) & kKillPending) != 0; }
@@ -139,6 +142,8 @@ private:
     arch::ThreadContext context_;
 
     Nanoseconds started_running_{};  // when it last got the CPU or was accounted
+    Nanoseconds left_cpu_{};         // when it last lost the CPU
+    Nanoseconds off_cpu_{};          // the sum of the times between losing it and getting it
     Atomic<u64> run_time_{0};        // nanoseconds
     Atomic<u64> voluntary_switches_{0};
     Atomic<u64> involuntary_switches_{0};

@@ -94,6 +94,10 @@ void add_scheduling(ProcessFigures& figures, Task& task) {
     figures.priority = thread.is_realtime() ? -1 - static_cast<i32>(thread.realtime.priority) : 20 + thread.nice;
     const CpuSet affinity = thread.affinity() & g_kernel.online.snapshot(Order::relaxed);
     affinity.for_each([&](CpuIndex cpu) { figures.allowed_cpus |= cpu.value < 64 ? u64{1} << cpu.value : 0; });
+    const sched::ThreadStatistics statistics = thread.statistics();
+    figures.run_nanoseconds = statistics.run_time.value;
+    figures.migrations = statistics.migrations;
+    figures.timer_slack = task.timer_slack;
     figures.last_cpu = static_cast<i32>(thread.cpu().value);
 }
 
@@ -101,7 +105,7 @@ void add_scheduling(ProcessFigures& figures, Task& task) {
 void add_shared(ProcessFigures& figures, Task& task, bool whole_process) {
     ThreadGroup& group = task.group();
     SpinLockGuard guard(group.lock);
-    figures.threads = static_cast<i32>(group.thread_count);
+    figures.threads = std::max(static_cast<i32>(group.thread_count), 1);  // as Linux says of a zombie
     figures.exit_code = group.exit_status;
     figures.pending = task.pending.set().bits;
     figures.shared_pending = group.pending.set().bits;
@@ -126,6 +130,10 @@ void add_shared(ProcessFigures& figures, Task& task, bool whole_process) {
     figures.system = times.system;
     figures.minor_faults = times.minor_faults;
     figures.major_faults = times.major_faults;
+    figures.reads = times.reads;
+    figures.writes = times.writes;
+    figures.bytes_read = times.bytes_read;
+    figures.bytes_written = times.bytes_written;
     figures.voluntary_switches = times.voluntary_switches;
     figures.involuntary_switches = times.involuntary_switches;
     figures.children_user = group.waited_children.user;
@@ -310,6 +318,21 @@ public:
         return {};
     }
 
+    i32 next_child(ProcessId id, i32 from) override {
+        Result<Ref<Task>> task = task_of(id);
+        i32 best = 0;
+        if (task.ok()) {
+            SpinLockGuard guard(g_kernel.tasks->lock);
+            for (ThreadGroup& child : task.value()->group().children) {
+                const i32 number = child.number();
+                if (child.parent_thread == id.thread && number >= from && (best == 0 || number < best)) {
+                    best = number;
+                }
+            }
+        }
+        return best;
+    }
+
     Result<void> set_oom_score_adjust(ProcessId id, i32 value) override {
         constexpr i32 kMost = 1000;
         if (value < -kMost || value > kMost) {
@@ -350,8 +373,16 @@ public:
             SpinLockGuard group_guard(group.lock);
             ++figures.processes;
             for_each_thread(group, [&](Task& task) {
-                figures.runnable += task.thread().state() == sched::ThreadState::Running ? 1 : 0;
+                const sched::ThreadState state = task.thread().state();
+                figures.runnable += state == sched::ThreadState::Running ? 1 : 0;
+                const bool blocked =
+                    state == sched::ThreadState::Uninterruptible || state == sched::ThreadState::Killable;
+                figures.blocked += blocked ? 1 : 0;
+                figures.minor_faults += task.minor_faults.load(Order::relaxed);
+                figures.major_faults += task.major_faults.load(Order::relaxed);
             });
+            figures.minor_faults += group.waited_children.minor_faults + group.ended_threads.minor_faults;
+            figures.major_faults += group.waited_children.major_faults + group.ended_threads.major_faults;
         }
         return figures;
     }
@@ -363,6 +394,18 @@ public:
         }
         g_kernel.tasks->pid_max.store(value, Order::relaxed);
         return {};
+    }
+
+    std::string_view system_constant(procfs::SystemConstant which) override {
+        switch (which) {
+            case procfs::SystemConstant::Name:
+                return kSystemName;
+            case procfs::SystemConstant::Release:
+                return kRelease;
+            case procfs::SystemConstant::Version:
+                break;
+        }
+        return kVersion;
     }
 
     usize system_name(u32 which, std::span<char, 64> to) override {

@@ -149,6 +149,10 @@ ProcessTimes Task::times() const {
     const u64 system = system_time.load(Order::relaxed);
     times.system = {system < total ? system : total};
     times.user = {total - times.system.value};
+    times.reads = reads.load(Order::relaxed);
+    times.writes = writes.load(Order::relaxed);
+    times.bytes_read = bytes_read.load(Order::relaxed);
+    times.bytes_written = bytes_written.load(Order::relaxed);
     times.minor_faults = minor_faults.load(Order::relaxed);
     times.major_faults = major_faults.load(Order::relaxed);
     times.voluntary_switches = figures.voluntary_switches;

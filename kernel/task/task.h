@@ -131,6 +131,7 @@ public:
     Atomic<u64> system_time{0};  // nanoseconds in the kernel; user time is the rest of run_time
     u64 entered_kernel_at = 0;
     Atomic<u64> minor_faults{0}, major_faults{0};
+    Atomic<u64> reads{0}, writes{0}, bytes_read{0}, bytes_written{0};
     Nanoseconds start_time{};
     ProcessTimes times() const;
 
