@@ -43,8 +43,7 @@ TrapOutcome handle_page_fault(task::Task* task, const arch::TrapDetails& details
         return TrapOutcome::Unhandled;  // the kernel's own
     }
     mm::AddressSpace* space = sched::current_thread().address_space();
-    const mm::FaultResult result =
-        user_address ? mm::resolve_user_fault(space, details) : mm::FaultResult::SegvMaperr;
+    const mm::FaultResult result = user_address ? mm::resolve_user_fault(space, details) : mm::FaultResult::SegvMaperr;
     if (result == mm::FaultResult::Resolved) {
         if (task != nullptr) {
             task->minor_faults.fetch_add(1, Order::relaxed);

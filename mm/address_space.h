@@ -155,9 +155,9 @@ public:
         VirtualAddress address{};
         u64 old_size = 0;
         u64 new_size = 0;
-        bool may_move = false;       // MREMAP_MAYMOVE
-        bool fixed = false;          // MREMAP_FIXED
-        bool keep_old = false;       // MREMAP_DONTUNMAP
+        bool may_move = false;         // MREMAP_MAYMOVE
+        bool fixed = false;            // MREMAP_FIXED
+        bool keep_old = false;         // MREMAP_DONTUNMAP
         VirtualAddress new_address{};  // with fixed, or a hint with keep_old
         u64 lowest = 0x10000;
     };

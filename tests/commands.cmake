@@ -33,6 +33,7 @@ set_tests_properties(lint.analysis PROPERTIES TIMEOUT 1800 FIXTURES_REQUIRED "ke
 
 # --- the tools themselves ----------------------------------------------------------------------------
 cairn_command_test(lint tools 120 ${CAIRN_TOOL} lint.test_lint)
+cairn_command_test(syscalls-page tools 60 ${CMAKE_SOURCE_DIR}/tools/syscalls --check)
 cairn_command_test(command-lines tools 120 ${CAIRN_TOOL} tools.test_command_lines)
 
 # --- boot: one test for each row of the matrix -------------------------------------------------------
@@ -84,6 +85,8 @@ foreach(group IN LISTS groups)
   cairn_command_test(${group} programs 7200 ${CMAKE_CURRENT_SOURCE_DIR}/programs/run --no-build --group ${group})
   set_tests_properties(programs.${group} PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
 endforeach()
+cairn_command_test(runner programs 1800 ${CAIRN_TOOL} programs.test_runner)
+set_tests_properties(programs.runner PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
 
 # --- the ABI: the same programs on Linux and on Cairn --------------------------------------------------
 cairn_build_fixture(abi)

@@ -8,6 +8,7 @@
 
 #include "kernel/base/kernel.h"
 #include "kernel/base/own.h"
+#include "kernel/base/random.h"
 #include "kernel/sync/spin_lock.h"
 #include "kernel/time/clock.h"
 
@@ -133,9 +134,7 @@ void take_early_key(std::span<u32, kKeyWords> key) {
     generator.take_key(key);
 }
 
-}  // namespace
-
-void random_bytes(std::span<std::byte> to) {
+void fill(std::span<std::byte> to) {
     u32 key[kKeyWords];
     if (g_kernel.random != nullptr) {
         g_kernel.random->take_key(key);
@@ -151,4 +150,14 @@ void random_bytes(std::span<std::byte> to) {
     }
 }
 
+}  // namespace
+
 }  // namespace cairn::random
+
+namespace cairn {
+
+void random_bytes(std::span<std::byte> to) {
+    random::fill(to);
+}
+
+}  // namespace cairn

@@ -1,5 +1,5 @@
 #pragma once
-/// Random numbers for programs (getrandom(2), AT_RANDOM) and for the kernel (address space layout). A ChaCha20
+/// Behind random_bytes() (kernel/base/random.h): random numbers for programs (getrandom(2), AT_RANDOM) and for the kernel (address space layout). A ChaCha20
 /// generator whose key is replaced with each request, so that what was given out cannot be computed from a state seen
 /// later (Bernstein: "Fast-key-erasure random-number generators", 2017).
 ///
@@ -17,9 +17,6 @@ namespace cairn::random {
 Result<void> initialize();
 /// For tests: the counterpart.
 void destroy();
-
-/// Fills `to`. Never fails and never waits.
-void random_bytes(std::span<std::byte> to);
 
 /// Mixes in what may be unpredictable; it can only help.
 void add_entropy(std::span<const std::byte> bytes);

@@ -8,6 +8,7 @@
 #include "fs/devtmpfs/kernel_log_device.h"
 #include "fs/vfs/devices.h"
 #include "fs/vfs/file.h"
+#include "kernel/base/random.h"
 #include "mm/page_cache.h"
 
 namespace cairn::fs::devtmpfs {
@@ -79,7 +80,7 @@ public:
         while (sink.remaining() != 0) {
             std::byte block[256];
             usize size = std::min(sink.remaining(), sizeof(block));
-            random::random_bytes(std::span(block).first(size));
+            random_bytes(std::span(block).first(size));
             Result<usize> put = sink.put(block, size);
             if (!put.ok()) {
                 return moved != 0 ? Result<usize>(moved) : put;

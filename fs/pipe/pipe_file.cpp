@@ -56,15 +56,10 @@ bool writes(u32 flags) {
 
 }  // namespace
 
-<<<<<<< HEAD
-PipeFile::PipeFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pipe> pipe)
-    : File(std::move(inode), flags, path), pipe_(std::move(pipe)), partners_(this->pipe().add_ends(readable(), writable())) {}
-=======
 PipeFile::PipeFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pipe> buffer)
     : File(std::move(inode), flags, path),
       pipe_(std::move(buffer)),
       partners_(pipe().add_ends(readable(), writable())) {}
->>>>>>> h-ipc
 
 void PipeFile::closed() {
     pipe().remove_ends(readable(), writable());

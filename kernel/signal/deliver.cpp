@@ -25,8 +25,7 @@ constexpr u64 kRestartSystemCall = 219;  // restart_syscall(2)
 bool take_locked(Task& self, SignalSet allowed, SignalInfo& info, QueuedSignalList& freed) {
     PosixTimer* timer = nullptr;
     if (!self.pending.take(allowed & kSynchronous, info, freed, &timer) &&
-        !self.pending.take(allowed, info, freed, &timer) &&
-        !self.group().pending.take(allowed, info, freed, &timer)) {
+        !self.pending.take(allowed, info, freed, &timer) && !self.group().pending.take(allowed, info, freed, &timer)) {
         return false;
     }
     if (timer != nullptr) {
@@ -112,8 +111,9 @@ void run_handler(Task& self, arch::TrapFrame& frame, const SignalInfo& info, con
 [[noreturn]] void die_of(Task& self, i32 signal) {
     const bool core = kCoreSignals.has(signal);
     if (core) {
-        log_info("signal", "{}[{}] ended by signal {} at {:#x}, address {:#x}", self.name().view(), self.number(), signal,
-                 arch::instruction_pointer(arch::user_frame(self.thread().context())).value, self.fault_address);
+        log_info("signal", "{}[{}] ended by signal {} at {:#x}, address {:#x}", self.name().view(), self.number(),
+                 signal, arch::instruction_pointer(arch::user_frame(self.thread().context())).value,
+                 self.fault_address);
     }
     ThreadGroup& group = self.group();
     // The flag says that a core was dumped: only where the limit lets one be written.

@@ -19,13 +19,13 @@ namespace cairn {
     X(ExecGuard,      "one exec or attach at a time in a thread group")         \
     X(FilePosition,   "the offset of one open file")                            \
     X(OutOfMemory,    "who chooses a process to end")                             \
+    X(UnixNames,      "binding one local socket to a name")                     \
     X(Mounts,         "the tree of mounts")                                     \
     X(Rename,         "the shape of one filesystem's tree of directories")      \
     X(Directory,      "the names in one directory; a parent before its child")  \
     X(InodeData,      "size and contents of one file, against other writers")   \
     X(EpollNesting,   "the graph of epoll instances that watch one another")    \
     X(Epoll,          "the files that one epoll instance watches")              \
-    X(UnixNames,      "binding one local socket to a name")                     \
     X(UnixGarbage,    "sockets that are in flight in messages")                 \
     X(SocketPair,     "connection state of two sockets")                        \
     X(Socket,         "one socket")                                             \

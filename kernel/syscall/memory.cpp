@@ -6,8 +6,8 @@
 
 namespace cairn::syscall {
 
-using mm::MapRequest;
 using mm::MappingFlag;
+using mm::MapRequest;
 
 namespace {
 
@@ -89,8 +89,8 @@ Result<u64> sys_mmap(Caller& self, u64 address, u64 length, u32 protection, u32 
         if (!is_aligned(address, kPageSize)) {
             return fail(Errno::einval);
         }
-        request.placement = (flags & kFixedNoReplace) != 0 ? MapRequest::Placement::FixedNoReplace
-                                                           : MapRequest::Placement::Fixed;
+        request.placement =
+            (flags & kFixedNoReplace) != 0 ? MapRequest::Placement::FixedNoReplace : MapRequest::Placement::Fixed;
     }
     request.flags = (type != kPrivate ? mm::flag_bits(MappingFlag::Shared) : 0) |
                     ((flags & kGrowsDown) != 0 ? mm::flag_bits(MappingFlag::GrowsDown) : 0) |
@@ -255,8 +255,8 @@ Result<void> sys_mlockall(Caller& self, u32 flags) {
         return fail(Errno::einval);
     }
     TRY(check_may_lock(self));
-    const auto mode = (flags & kOnFault) != 0 ? mm::AddressSpace::LockMode::LockOnFault
-                                              : mm::AddressSpace::LockMode::Lock;
+    const auto mode =
+        (flags & kOnFault) != 0 ? mm::AddressSpace::LockMode::LockOnFault : mm::AddressSpace::LockMode::Lock;
     return space_of(self).lock_all(mode, (flags & kCurrent) != 0, (flags & kFuture) != 0, limits_of(self));
 }
 
@@ -288,8 +288,8 @@ Result<Ref<mm::AddressSpace>> remote_space(Caller& self, i32 pid) {
 
 enum class Direction : u8 { Read, Write };
 
-Result<i64> transfer(Caller& self, i32 pid, UserIn<mm::IoSegment> local, u64 local_count,
-                     UserIn<mm::IoSegment> remote, u64 remote_count, u64 flags, Direction direction) {
+Result<i64> transfer(Caller& self, i32 pid, UserIn<mm::IoSegment> local, u64 local_count, UserIn<mm::IoSegment> remote,
+                     u64 remote_count, u64 flags, Direction direction) {
     constexpr u64 kMostSegments = 1024;
     if (flags != 0 || remote_count > kMostSegments) {
         return fail(Errno::einval);

@@ -8,6 +8,7 @@
 #include "kernel/base/log.h"
 #include "kernel/base/own.h"
 #include "kernel/base/random.h"
+
 #include "kernel/task/rseq.h"
 #include "kernel/task/system_names.h"
 #include "kernel/task/task.h"
@@ -171,7 +172,7 @@ Result<u64> sys_getrandom(Caller& self, UserOut<std::byte> to, u64 size, u32 fla
     u64 done = 0;
     while (done < size) {
         const usize part = std::min<u64>(size - done, sizeof chunk);
-        random_bytes(std::span(chunk, part));
+        cairn::random_bytes(std::span(chunk, part));
         if (!mm::copy_out(to.address() + done, chunk, part).ok()) {
             return done != 0 ? Result<u64>(done) : Result<u64>(fail(Errno::efault));
         }

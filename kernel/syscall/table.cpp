@@ -30,7 +30,10 @@ struct Row {
     Call call;
 };
 
-#define SYSCALL(number, name, restart) Row{number, Decoder<&sys_##name>::describe(#name, restart)}
+#define SYSCALL(number, name, restart)                         \
+    Row {                                                      \
+        number, Decoder<&sys_##name>::describe(#name, restart) \
+    }
 
 /// By number, as in Linux's table for x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
 constexpr Row kRows[] = {

@@ -158,14 +158,14 @@ Result<void> kill_one_locked(Task& caller, ThreadGroup& target, i32 signal) {
     if (!target.leader) {
         return fail(Errno::esrch);
     }
-    const bool same_session = caller.group().session_number.load(Order::relaxed) ==
-                              target.session_number.load(Order::relaxed);
+    const bool same_session =
+        caller.group().session_number.load(Order::relaxed) == target.session_number.load(Order::relaxed);
     TRY(signal::check_may_signal(caller, **target.leader, signal, same_session));
     if (signal == 0) {
         return {};
     }
-    const auto info = signal::SignalInfo::from_process(signal, signal::kCodeUser, caller.group().number(),
-                                                       caller.credentials().uid);
+    const auto info =
+        signal::SignalInfo::from_process(signal, signal::kCodeUser, caller.group().number(), caller.credentials().uid);
     return signal::send_to_process(target, info);
 }
 
@@ -269,8 +269,7 @@ public:
     }
     bool caller_blocks_or_ignores(i32 signal) override {
         Task& self = current_task();
-        return self.blocked.has(signal) ||
-               self.group().handlers->get(signal).handler == signal::SignalAction::kIgnore;
+        return self.blocked.has(signal) || self.group().handlers->get(signal).handler == signal::SignalAction::kIgnore;
     }
     bool is_orphaned(i32 process_group) override {
         TaskTable& table = *g_kernel.tasks;

@@ -1,6 +1,6 @@
 #pragma once
-/// Restartable sequences (rseq(2)): a program tells the kernel where it keeps "which CPU am I on" and which stretch of code
-/// must not be interrupted unnoticed; the kernel updates the former and restarts the latter.
+/// Restartable sequences (rseq(2)): a program tells the kernel where it keeps "which CPU am I on" and which stretch of
+/// code must not be interrupted unnoticed; the kernel updates the former and restarts the latter.
 
 #include "kernel/task/task.h"
 

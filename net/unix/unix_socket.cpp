@@ -292,7 +292,8 @@ Result<usize> UnixSocket::send_counted(vfs::OperationContext& context, SendReque
 
 Result<usize> UnixSocket::receive(vfs::OperationContext&, ReceiveRequest& request) {
     if ((request.flags & message_flags::kOutOfBand) != 0) {
-        return fail(Errno::eopnotsupp);
+        // There is never any; only a stream could have some.
+        return fail(type() == SocketType::Stream ? Errno::einval : Errno::eopnotsupp);
     }
     UnixEndpoint::ReceiveOptions options;
     options.wants_credentials = passes_credentials();

@@ -351,21 +351,23 @@ TEST(PageFaultSim, FaultsWithFailuresLeaveNothingBehind) {
                     return;
                 }
                 Ref<AddressSpace> space = std::move(created).value();
-                InAddressSpace inside(*space);
                 MapRequest request = request_at(kPage, 4);
                 request.flags = sim.one_in(2) ? mm::flag_bits(MappingFlag::Shared) : 0;
                 if (!space->map(request).ok()) {
                     return;
                 }
-                bool stored = user_store<u64>(kPage + kPageSize, 5);
+                bool stored = false;
+                {
+                    InAddressSpace inside(*space);
+                    stored = user_store<u64>(kPage + kPageSize, 5);
+                }
                 auto child = space->fork();
                 if (child.ok()) {
-                    InAddressSpace in_child(*child.value());
+                    InAddressSpace inside(*child.value());
                     auto seen = user_load<u64>(kPage + kPageSize);
                     sim.check(!seen || *seen == (stored ? 5u : 0u), "content");
                     static_cast<void>(user_store<u64>(kPage + kPageSize, 6));
                 }
-                space->activate();
                 static_cast<void>(space->unmap(kPage + kPageSize, kPageSize));
             });
         }

@@ -65,8 +65,6 @@ public:
 class LimitedStore final : public PageStore {
 public:
     explicit LimitedStore(int limit_) : limit(limit_) {}
-    Result<void> read_page(u64, FrameNumber) override { return fail(Errno::eio); }
-    Result<void> write_page(u64, FrameNumber) override { return fail(Errno::eio); }
     Result<void> reserve_page() override {
         if (used == limit) {
             return fail(Errno::enospc);

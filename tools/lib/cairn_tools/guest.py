@@ -415,6 +415,8 @@ def _result(session: _Session, outcome: Outcome | None, console: str, seconds: f
         return Result(session.status, console, session.failure, seconds=seconds)
     if outcome is Outcome.TIMED_OUT:
         return Result(STATUS_TIMEOUT, console, "the program did not end in time", seconds=seconds)
+    if _PANIC.search(console):
+        return Result(STATUS_KERNEL_FAILED, console, "the kernel panicked", seconds=seconds)
     return Result(STATUS_KERNEL_FAILED, console, f"the machine {outcome.value} before the program had ended",
                   seconds=seconds)
 
