@@ -327,7 +327,7 @@ u64 PageCache::reclaim_pages(u64 pages) {
     }
     FrameAllocator& frames = *g_kernel.frames;
     u64 freed = 0;
-    u64 looks = 2 * pages_.load(Order::relaxed);
+    u64 looks = 2 * (pages_.load(Order::relaxed) + 1);  // twice around
     while (freed < pages && looks-- != 0) {
         std::optional<u64> at = tree_.next_present(hand_);
         if (!at) {

@@ -44,7 +44,8 @@ target_compile_options(cairn_objects PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${CAIRN_
 file(GLOB_RECURSE CAIRN_COLD_SOURCES CONFIGURE_DEPENDS
      drivers/*.cpp exec/*.cpp fs/devtmpfs/*.cpp fs/cpio/*.cpp fs/procfs/*.cpp fs/sysfs/*.cpp fs/terminal/*.cpp
      kernel/boot/*.cpp kernel/stress/*.cpp kernel/syscall/*.cpp kernel/*.cpp net/*.cpp)
-list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "kernel/(base|sched|sync|signal|task|time)/|syscall/(dispatch|table)\\.cpp")
+list(FILTER CAIRN_COLD_SOURCES EXCLUDE
+     REGEX "kernel/(base|sched|sync|signal|task|time)/|syscall/(dispatch|table)\\.cpp")
 set_source_files_properties(${CAIRN_COLD_SOURCES} PROPERTIES COMPILE_OPTIONS "-Os")
 
 # The symbol table of panics is made from the linked image and linked into it, in two passes: the first

@@ -118,6 +118,9 @@ protected:
     Atomic<u64> position_{0};  // written under position_mutex
 
 private:
+    /// Bytes were moved: tells who watches.
+    Result<usize> report_transfer(Result<usize> result, u32 event);
+
     Ref<Inode> inode_;
     std::optional<Path> path_;
     Atomic<u32> flags_;

@@ -18,7 +18,6 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
 import time
 
 from cairn_tools import debian, guest
