@@ -43,10 +43,16 @@ target_compile_options(cairn_objects PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${CAIRN_
 # What is not on a hot path is compiled for size: the image fits into a mebibyte, and the caches gain more than such
 # code loses.
 file(GLOB_RECURSE CAIRN_COLD_SOURCES CONFIGURE_DEPENDS
-     drivers/*.cpp exec/*.cpp fs/devtmpfs/*.cpp fs/cpio/*.cpp fs/inotify/*.cpp fs/procfs/*.cpp fs/sysfs/*.cpp fs/terminal/*.cpp
-     kernel/boot/*.cpp kernel/stress/*.cpp kernel/syscall/*.cpp kernel/*.cpp net/*.cpp)
+     drivers/*.cpp exec/*.cpp fs/devtmpfs/*.cpp fs/cpio/*.cpp fs/inotify/*.cpp fs/procfs/*.cpp fs/sysfs/*.cpp
+     fs/terminal/*.cpp kernel/boot/*.cpp kernel/stress/*.cpp kernel/syscall/*.cpp kernel/*.cpp net/*.cpp)
 list(FILTER CAIRN_COLD_SOURCES EXCLUDE
      REGEX "kernel/(base|sched|sync|signal|task|time)/|syscall/(dispatch|table)\\.cpp")
+list(APPEND CAIRN_COLD_SOURCES
+     fs/vfs/attributes.cpp fs/vfs/devices.cpp fs/vfs/file_locks.cpp fs/vfs/mount_calls.cpp fs/vfs/mount_tree.cpp
+     fs/vfs/rename.cpp fs/tmpfs/superblock.cpp kernel/base/format.cpp kernel/base/log.cpp kernel/base/panic.cpp
+     kernel/signal/process_timers.cpp kernel/task/futex_pi.cpp kernel/task/job_control.cpp
+     kernel/task/process_information.cpp mm/early_memory.cpp mm/initialize.cpp mm/kernel_mappings.cpp
+     mm/kernel_space.cpp)
 set_source_files_properties(${CAIRN_COLD_SOURCES} PROPERTIES COMPILE_OPTIONS "-Os")
 
 # The symbol table of panics is made from the linked image and linked into it, in two passes: the first
