@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "kernel/base/random.h"
 #include "exec/stack_image.h"
+#include "kernel/base/random.h"
 
 namespace cairn::exec {
 

@@ -56,7 +56,7 @@ TrapOutcome handle_page_fault(task::Task* task, const arch::TrapDetails& details
             return TrapOutcome::Resume;
         }
     }
-    if (!details.from_user) {
+    if (!details.from_user || task == nullptr) {
         return TrapOutcome::Unhandled;  // a copy of the kernel's, which fails with EFAULT
     }
     signal_fault(*task, details, page_fault_signal(result, details.fault_address));

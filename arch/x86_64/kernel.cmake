@@ -32,7 +32,8 @@ file(CONFIGURE OUTPUT ${CAIRN_X86_GENERATED}/assembly_constants.inc CONTENT "${a
 # use the same stack), no vector registers (they belong to threads), addresses in the top 2 GiB.
 set(CAIRN_X86_FLAGS
     -ffreestanding -mno-red-zone -mcmodel=kernel -mno-sse -mno-mmx -fno-pic -fno-pie -fno-stack-protector
-    -fno-threadsafe-statics -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables)
+    -fno-threadsafe-statics -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables
+    -ffunction-sections)
 
 add_library(cairn_objects OBJECT ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES} ${CAIRN_X86_ASSEMBLY})
 target_include_directories(cairn_objects PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/arch/x86_64/include
@@ -42,9 +43,10 @@ target_compile_options(cairn_objects PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${CAIRN_
 # What is not on a hot path is compiled for size: the image fits into a mebibyte, and the caches gain more than such
 # code loses.
 file(GLOB_RECURSE CAIRN_COLD_SOURCES CONFIGURE_DEPENDS
-     drivers/*.cpp exec/*.cpp fs/devtmpfs/*.cpp fs/cpio/*.cpp fs/procfs/*.cpp fs/sysfs/*.cpp fs/terminal/*.cpp
+     drivers/*.cpp exec/*.cpp fs/devtmpfs/*.cpp fs/cpio/*.cpp fs/inotify/*.cpp fs/procfs/*.cpp fs/sysfs/*.cpp fs/terminal/*.cpp
      kernel/boot/*.cpp kernel/stress/*.cpp kernel/syscall/*.cpp kernel/*.cpp net/*.cpp)
-list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "kernel/(base|sched|sync|signal|task|time)/|syscall/(dispatch|table)\\.cpp")
+list(FILTER CAIRN_COLD_SOURCES EXCLUDE
+     REGEX "kernel/(base|sched|sync|signal|task|time)/|syscall/(dispatch|table)\\.cpp")
 set_source_files_properties(${CAIRN_COLD_SOURCES} PROPERTIES COMPILE_OPTIONS "-Os")
 
 # The symbol table of panics is made from the linked image and linked into it, in two passes: the first
@@ -54,7 +56,7 @@ function(cairn_link target)
   add_executable(${target} $<TARGET_OBJECTS:cairn_objects> ${CAIRN_X86_SYMBOL_TABLE})
   set_target_properties(${target} PROPERTIES LINKER_LANGUAGE CXX LINK_DEPENDS ${CAIRN_X86_LINKER_SCRIPT})
   target_link_options(${target} PRIVATE -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=0x1000
-                                        -Wl,-z,noexecstack -Wl,--fatal-warnings -Wl,-T,${CAIRN_X86_LINKER_SCRIPT})
+                                        -Wl,-z,noexecstack -Wl,--fatal-warnings -Wl,--gc-sections -Wl,-T,${CAIRN_X86_LINKER_SCRIPT})
 endfunction()
 
 cairn_link(cairn_without_symbols)

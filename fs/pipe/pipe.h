@@ -108,6 +108,10 @@ public:
         registrar.watch(write_pollers_, vfs::kPollOut | vfs::kPollWriteNormal | vfs::kPollErr);
     }
 
+    /// Open files that want SIGIO for bytes, and for room.
+    vfs::AsyncList async_readers;
+    vfs::AsyncList async_writers;
+
     Pipe(vfs::Inode& inode, bool named) : inode_(inode), named_(named) {}
     ~Pipe();
 

@@ -26,10 +26,13 @@ public:
 
 private:
     void closed() override;
+    void async_changed() override;
     void destroy() override { destroy_counted(this); }
 
     std::optional<Ref<Pipe>> pipe_;  // until it is closed
     const Pipe::Partners partners_;
+    vfs::AsyncWatch async_reader_{*this};
+    vfs::AsyncWatch async_writer_{*this};
     u32 ignored_generation_ = 0;  // set before the file is known to others
 };
 

@@ -90,6 +90,8 @@ public:
     /// Whether it runs at this moment (or is being switched to or from).
     bool on_cpu() const { return on_cpu_.load(Order::acquire); }
     ThreadStatistics statistics() const;
+    /// Processor time so far, up to this moment if it runs. Any context.
+    Nanoseconds run_time() const;
     /// How often it gave up the CPU so far. Cheap; any context.
     u64 switches() const {
         return voluntary_switches_.load(Order::relaxed) + involuntary_switches_.load(Order::relaxed);
@@ -141,7 +143,8 @@ private:
     task::Task* task_ = nullptr;
     arch::ThreadContext context_;
 
-    Nanoseconds started_running_{};  // when it last got the CPU or was accounted
+    Atomic<u64> started_running_{0};  // when it last got the CPU or was accounted; nanoseconds
+    Atomic<u32> run_time_edition_{0};
     Nanoseconds left_cpu_{};         // when it last lost the CPU
     Nanoseconds off_cpu_{};          // the sum of the times between losing it and getting it
     Atomic<u64> run_time_{0};        // nanoseconds

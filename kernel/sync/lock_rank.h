@@ -32,6 +32,7 @@ namespace cairn {
     X(Socket,         "one socket")                                             \
     X(Pipe,           "one pipe")                                               \
     X(EventFile,      "one eventfd, timerfd, signalfd and the like")            \
+    X(AsyncFiles,     "the open files that want SIGIO from one pipe or socket")     \
     X(Terminal,       "settings and owner of one terminal")                     \
     X(TerminalInput,  "the line being edited")                                  \
     X(TerminalOutput, "the characters on their way out")                        \
@@ -59,6 +60,7 @@ namespace cairn {
     X(DentryTree,     "names and parents of entries in the cache of names")     \
     X(DentryHash,     "one chain of the cache of names")                        \
     X(Inode,          "the attributes of one inode")                            \
+    X(InodeWatches,   "who watches one inode (inotify)")                        \
     X(InodeTable,     "the inodes of one filesystem")                           \
     X(AbstractNames,  "names of local sockets outside the filesystem")          \
     X(Superblocks,    "the list of filesystems that are mounted")               \

@@ -27,6 +27,10 @@ void note_unknown(const task::Task& task, u64 number) {
 /// return to user mode, when it is known whether a handler runs (kernel/signal/deliver.cpp).
 void prepare_restart(task::Task& task, u64 number, Restart restart) {
     task.restart_number = number;
+    if (task.restart == task::RestartKind::Never) {
+        task.restart = task::RestartKind::None;
+        return;
+    }
     if (task.restart != task::RestartKind::None) {
         return;
     }

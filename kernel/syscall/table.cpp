@@ -10,6 +10,7 @@
 #include "kernel/syscall/files.h"
 #include "kernel/syscall/futexes.h"
 #include "kernel/syscall/identity.h"
+#include "kernel/syscall/inotify.h"
 #include "kernel/syscall/memory.h"
 #include "kernel/syscall/mounts.h"
 #include "kernel/syscall/paths.h"
@@ -228,6 +229,9 @@ constexpr Row kRows[] = {
     SYSCALL(234, tgkill, Restart::No),
     SYSCALL(235, utimes, Restart::No),
     SYSCALL(247, waitid, Restart::Yes),
+    SYSCALL(253, inotify_init, Restart::No),
+    SYSCALL(254, inotify_add_watch, Restart::No),
+    SYSCALL(255, inotify_rm_watch, Restart::No),
     SYSCALL(257, openat, Restart::Yes),
     SYSCALL(258, mkdirat, Restart::No),
     SYSCALL(259, mknodat, Restart::No),
@@ -264,6 +268,7 @@ constexpr Row kRows[] = {
     SYSCALL(291, epoll_create1, Restart::No),
     SYSCALL(292, dup3, Restart::No),
     SYSCALL(293, pipe2, Restart::No),
+    SYSCALL(294, inotify_init1, Restart::No),
     SYSCALL(295, preadv, Restart::Yes),
     SYSCALL(296, pwritev, Restart::Yes),
     SYSCALL(297, rt_tgsigqueueinfo, Restart::No),

@@ -22,7 +22,7 @@ class Caller;
 namespace cairn::task {
 
 /// What a system call that was interrupted wants to become of it (kernel/syscall/caller.h, Restart).
-enum class RestartKind : u8 { None, HandlerDecides, WithoutHandler, Continuation, Always };
+enum class RestartKind : u8 { None, HandlerDecides, WithoutHandler, Continuation, Always, Never };
 
 class Task : public RefCounted<Task>, public TaskLink {
 public:

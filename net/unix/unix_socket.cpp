@@ -80,6 +80,7 @@ UnixEndpoint* find_unix_endpoint(vfs::File& file) {
 }
 
 void UnixSocket::closed() NO_THREAD_SAFETY_ANALYSIS {
+    endpoint_->async.remove(async_watch_);
     g_kernel.unix_sockets->unbind(binding_);
     if (path_) {
         vfs::Inode& inode = path_->inode();

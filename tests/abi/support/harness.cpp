@@ -192,7 +192,10 @@ void end_leftovers(pid_t test) {
 
 void remove_tree(const std::string& directory) {
     auto remove_one = [](const char* path, const struct stat*, int, FTW*) {
-        remove(path);
+        if (remove(path) != 0 && errno == EBUSY) {
+            umount2(path, MNT_DETACH);
+            remove(path);
+        }
         return 0;
     };
     nftw(directory.c_str(), remove_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -18,8 +18,9 @@ _RESTART = {
 _HEAD = """\
 # System calls
 
-Made by `tools/syscalls` from the table in `kernel/syscall/table.cpp`; a test sees that it is up to date. The last column
-says what becomes of a call that a signal interrupts: nothing there means that EINTR reaches the program (signal(7)).
+Made by `tools/syscalls` from the table in `kernel/syscall/table.cpp`; a test sees that it is up to date. The
+last column says what becomes of a call that a signal interrupts: nothing there means that EINTR reaches the
+program (signal(7)).
 A number that is not here gives ENOSYS and a line in the log.
 
 | number | call | parameters | goes on after a signal |

@@ -189,9 +189,9 @@ TEST_F(ProcProcess, SmallFiles) {
 }
 
 TEST_F(ProcProcess, LinksOfAnEndedProcessLeadNowhere) {
-    EXPECT_EQ("!ENOENT", shown_by(&show_executable));
-    EXPECT_EQ("!ENOENT", shown_by(&show_working_directory));
-    EXPECT_EQ("!ENOENT", shown_by(&show_root));
+    EXPECT_EQ("!enoent", shown_by(&show_executable));
+    EXPECT_EQ("!enoent", shown_by(&show_working_directory));
+    EXPECT_EQ("!enoent", shown_by(&show_root));
 }
 
 }  // namespace
