@@ -52,6 +52,8 @@ public:
     static Result<Ref<vfs::Superblock>> create(std::string_view name, u64 magic, vfs::FileType root_type) {
         Ref<AnonymousSuperblock> superblock = TRY(try_new_ref<AnonymousSuperblock>(name, magic));
         superblock->root_.emplace(TRY(create_inode(*superblock, attributes_of(root_type, 0600, 0, 0))));
+        // For ever: the mounts that procfs makes for single files come and go, which unmounts nothing.
+        superblock->mount_begins();
         return Ref<vfs::Superblock>::adopt(superblock.release());
     }
 

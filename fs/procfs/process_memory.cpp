@@ -43,10 +43,11 @@ void show_mapping(mm::AddressSpace& space, const MappingInformation& mapping, st
     }
     const vfs::DeviceNumber device = vfs::DeviceNumber::decode(identity.device);
     const u32 access = mapping.properties.access;
+    const bool is_special = mapping.properties.name != nullptr;  // the kernel's own pages: parts of nothing
     text.format("{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {} ", mapping.start.value, mapping.end.value,
                 (access & mm::kAccessRead) != 0 ? 'r' : '-', (access & mm::kAccessWrite) != 0 ? 'w' : '-',
                 (access & mm::kAccessExecute) != 0 ? 'x' : '-', mapping.is_shared() ? 's' : 'p',
-                mapping.file || mapping.has_object ? mapping.offset : 0, device.major, device.minor, identity.inode);
+                is_special || !mapping.has_object ? 0 : mapping.offset, device.major, device.minor, identity.inode);
     show_mapping_name(space, mapping, buffer, line_start, text);
     text.append('\n');
 }

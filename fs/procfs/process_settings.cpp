@@ -71,7 +71,7 @@ Result<void> show_limits(Request& request, Text& text) {
         show_value(limit.hard);
         const usize unit = text.size();
         text.append(kRows[which].unit);
-        text.pad(unit, 10);
+        text.pad(unit, kRows[which].unit.empty() ? 0 : 10);
         text.append('\n');
     }
     return {};

@@ -107,6 +107,17 @@ Result<void> show_load(Request& request, Text& text) {
     return {};
 }
 
+namespace {
+
+/// The interrupts of devices all go to the first CPU.
+void show_interrupt_line(u32 line, u64 count, Text& text) {
+    text.format("{:4}:", line);
+    for_each_cpu([&](PerCpu& cpu) { text.format(" {:10}", cpu.index.value == 0 ? count : 0); });
+    text.format("  IO-APIC {:3}\n", line);
+}
+
+}  // namespace
+
 /// proc_interrupts(5): the lines of devices, all of which go to the first CPU, and what CPUs and their timers say.
 Result<void> show_interrupts(Request&, Text& text) {
     text.append("     ");
@@ -116,11 +127,21 @@ Result<void> show_interrupts(Request&, Text& text) {
         text.pad(start, 11);
     });
     text.append('\n');
-    drivers::interrupt_lines.for_each_device([&](u32 line, u64 count) {
-        text.format("{:4}:", line);
-        for_each_cpu([&](PerCpu& cpu) { text.format(" {:10}", cpu.index.value == 0 ? count : 0); });
-        text.format("  IO-APIC {:3}\n", line);
-    });
+    // Devices that share a line make one row, with the lowest line first.
+    for (std::optional<u32> line = 0; line;) {
+        std::optional<u32> next;
+        u64 count = 0;
+        bool present = false;
+        drivers::interrupt_lines.for_each_device([&](u32 other, u64 interrupts) {
+            count += other == *line ? interrupts : 0;
+            present = present || other == *line;
+            next = other > *line && (!next || other < *next) ? other : next;
+        });
+        if (present) {
+            show_interrupt_line(*line, count, text);
+        }
+        line = next;
+    }
     struct Row {
         arch::InterruptKind kind;
         std::string_view name, text;

@@ -68,6 +68,7 @@ public:
         }
         return TerminalFile::open(context, *this, request, Ref<Terminal>::adopt(pty->release()));
     }
+    bool names_are_stable() const override { return false; }  // its own goes with the pty
 
 private:
     void destroy() override { destroy_counted(this); }

@@ -108,7 +108,10 @@ Result<Ref<Dentry>> DentryCache::lookup_locked(OperationContext& context, Dentry
         return inode.failure();
     }
     Ref<Dentry> entry = TRY(Dentry::create(parent, name, inode.ok() ? &*inode.value() : nullptr));
-    if (!parent.inode().names_are_stable()) {
+    // A directory whose names come and go may also have fixed ones, which other things are mounted on: a file there
+    // that would keep names itself is such.
+    const bool fixed = inode.ok() && inode.value()->names_are_stable();
+    if (!parent.inode().names_are_stable() && !fixed) {
         return entry;
     }
     return insert_or_find(std::move(entry));

@@ -165,7 +165,8 @@ public:
     /// Entries from `offset` (0: the first after "." and "..", which the VFS emits) on; returns the offset to go on
     /// from.
     virtual Result<u64> read_directory(OperationContext& context, u64 offset, DirectorySink& sink);
-    /// Whether names found (or not found) may be kept in the dentry cache. False for procfs's processes.
+    /// Whether names found (or not found) may be kept in the dentry cache. False for procfs's processes. What says true
+    /// keeps its own name too where the others' come and go, so that it can be mounted on.
     virtual bool names_are_stable() const { return true; }
 
     // --- Symbolic links --------------------------------------------------------------------------------------

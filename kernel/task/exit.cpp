@@ -117,7 +117,7 @@ void leave_children_of_thread(Task& self) {
     }
 }
 
-/// What exit_status a process has whose threads all called exit(2): its leader's.
+/// A process whose threads all called exit(2) has the status of the last one (Linux since 5.16).
 void leave_group_locked(Task& self, i32 status, bool& last, bool& tell_stopped) {
     ThreadGroup& group = self.group();
     group.threads.remove(self);
@@ -127,7 +127,7 @@ void leave_group_locked(Task& self, i32 status, bool& last, bool& tell_stopped) 
     group.ended_threads.add(self.times());
     last = group.thread_count == 0;
     if (last && !group.exiting) {
-        group.exit_status = (*group.leader)->exit_status;
+        group.exit_status = status;
     }
     tell_stopped = signal::finish_stop_without_locked(self);
     if (group.exec_task != nullptr) {
