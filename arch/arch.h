@@ -28,6 +28,7 @@
 #include "arch/platform.h"
 #include "arch/user_mode.h"
 #include "kernel/base/address.h"
+#include "kernel/base/format.h"
 #include "kernel/base/per_cpu.h"
 #include "kernel/base/result.h"
 #include "machine/machine.h"
@@ -69,6 +70,10 @@ void wait_for_interrupt();
 
 /// A number from the processor's own generator; nothing when it has none. Any context.
 std::optional<u64> hardware_random();
+
+/// What this machine says of a CPU in /proc/cpuinfo, lines of "name\t: value". All CPUs are alike but for
+/// their numbers. Thread context.
+void describe_processor(const PerCpu& cpu, TextBuffer& text);
 
 // --- Time -------------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ bool InterruptLines::handle(u32 gsi) {
         for (InterruptHandler* handler = first_.load(Order::acquire); handler != nullptr; handler = handler->next_) {
             if (handler->gsi_ == gsi && handler->handle_interrupt()) {
                 again = claimed = true;
+                handler->claimed_.fetch_add(1, Order::relaxed);
             }
         }
     }

@@ -23,6 +23,7 @@ protected:
 private:
     friend class InterruptLines;
     u32 gsi_ = 0;
+    Atomic<u64> claimed_{0};  // interrupts that were this device's
     InterruptHandler* next_ = nullptr;
 };
 
@@ -35,6 +36,13 @@ public:
     /// edge-triggered line raises no new edge while one of its devices still holds it. False: none had anything, or
     /// the line does not come to rest; it is masked then. Interrupts off.
     bool handle(u32 gsi);
+    /// Calls `visit(gsi, interrupts)` for each device; for /proc/interrupts.
+    template <typename Visit>
+    void for_each_device(Visit visit) const {
+        for (InterruptHandler* handler = first_.load(Order::acquire); handler != nullptr; handler = handler->next_) {
+            visit(handler->gsi_, handler->claimed_.load(Order::relaxed));
+        }
+    }
     /// For tests and a new simulated run.
     void forget_all() { first_.store(nullptr, Order::relaxed); }
 

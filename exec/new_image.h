@@ -1,6 +1,6 @@
 #pragma once
-/// NewImage: the address space of a program that is about to be, complete with its stack and auxiliary vector, and where
-/// user mode begins. Built on the side; nothing of the running program is touched (E06).
+/// NewImage: the address space of a program that is about to be, complete with its stack and auxiliary vector, and
+/// where user mode begins. Built on the side; nothing of the running program is touched (E06).
 
 #include "exec/argument_block.h"
 #include "exec/elf.h"
@@ -42,8 +42,8 @@ struct ImageRequest {
     AuxiliaryValues values;  // identities and flags; addresses are filled in
 };
 
-/// Maps the program and its interpreter, the vDSO and the stack. ENOEXEC, EINVAL, ENOMEM, EIO, ELIBBAD and what opening the
-/// interpreter gives.
+/// Maps the program and its interpreter, the vDSO and the stack. ENOEXEC, EINVAL, ENOMEM, EIO, ELIBBAD and what opening
+/// the interpreter gives.
 Result<NewImage> build_image(vfs::OperationContext& context, ImageRequest& request, ArgumentBlock&& arguments);
 
 }  // namespace cairn::exec

@@ -12,7 +12,7 @@ namespace {
 /// A random number of pages below 2^bits, in bytes.
 u64 random_pages(u32 bits) {
     u64 value = 0;
-    random_bytes(std::as_writable_bytes(std::span(&value, 1)));
+    cairn::random_bytes(std::as_writable_bytes(std::span(&value, 1)));
     return (value & ((u64{1} << bits) - 1)) << kPageShift;
 }
 
@@ -31,7 +31,8 @@ RandomLayout RandomLayout::choose(bool randomize, u64 stack_limit) {
     u64 gap = stack_limit + kGuardGap + (randomize ? kStackRandom : 0);
     gap = std::clamp(gap < stack_limit ? ~u64{0} : gap, kLeastGap, kMostGap);
     layout.mapping_base = {align_down(kStackTopLimit - gap - (randomize ? random_pages(kMappingBits) : 0), kPageSize)};
-    layout.program_base = {align_down(kStackTopLimit / 3 * 2, kPageSize) + (randomize ? random_pages(kMappingBits) : 0)};
+    layout.program_base = {align_down(kStackTopLimit / 3 * 2, kPageSize) +
+                           (randomize ? random_pages(kMappingBits) : 0)};
     layout.break_offset = randomize ? random_pages(kBreakBits) : 0;
     if (randomize) {
         u64 value = 0;

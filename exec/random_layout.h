@@ -21,9 +21,7 @@ struct RandomLayout {
 
     static RandomLayout choose(bool randomize, u64 stack_limit);
     /// brk(2)'s start for a program that ends at `end`.
-    VirtualAddress break_start(VirtualAddress end) const {
-        return {align_up(end.value, kPageSize) + break_offset};
-    }
+    VirtualAddress break_start(VirtualAddress end) const { return {align_up(end.value, kPageSize) + break_offset}; }
 };
 
 }  // namespace cairn::exec

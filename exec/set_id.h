@@ -9,8 +9,8 @@ namespace cairn::exec {
 
 struct NewCredentials {
     Ref<vfs::Credentials> credentials;
-    bool secure = false;   // AT_SECURE
-    bool gained = false;   // other ids than the caller's: not dumpable, no death signal
+    bool secure = false;  // AT_SECURE
+    bool gained = false;  // other ids than the caller's: not dumpable, no death signal
 };
 
 /// ENOMEM.

@@ -6,7 +6,6 @@
 #include "exec/format.h"
 #include "exec/new_image.h"
 #include "exec/program_support.h"
-#include "exec/program_support.h"
 #include "exec/set_id.h"
 #include "exec/siblings.h"
 #include "kernel/base/log.h"
@@ -130,7 +129,7 @@ AuxiliaryValues identities(const vfs::Credentials& who, bool secure, u64 flags) 
 struct Prepared {
     NewImage image;
     NewCredentials credentials;
-    std::optional<Ref<signal::SignalHandlers>> handlers;        // a copy, if they are shared with another process
+    std::optional<Ref<signal::SignalHandlers>> handlers;       // a copy, if they are shared with another process
     std::optional<Ref<vfs::FileDescriptorTable>> descriptors;  // likewise
     std::optional<Ref<vfs::FilesystemContext>> filesystem;
 };
@@ -146,12 +145,12 @@ Result<Prepared> prepare(Task& self, const ExecuteRequest& request, const Progra
     ArgumentBlock arguments = TRY(collect_arguments(request, name.view(), stack_limit));
     Program program = TRY(find_program(context, std::move(file), name.view(), name.vanishes(), arguments));
     NewCredentials credentials = TRY(compute_credentials(self, *program.file));
-    ImageRequest image_request{.program = *program.file,
-                               .header = program.header,
-                               .randomize = (self.group().personality.load(Order::relaxed) & kNoRandomize) == 0,
-                               .stack_limit = stack_limit,
-                               .values = identities(*credentials.credentials, credentials.secure,
-                                                    program.auxiliary_flags)};
+    ImageRequest image_request{
+        .program = *program.file,
+        .header = program.header,
+        .randomize = (self.group().personality.load(Order::relaxed) & kNoRandomize) == 0,
+        .stack_limit = stack_limit,
+        .values = identities(*credentials.credentials, credentials.secure, program.auxiliary_flags)};
     NewImage image = TRY(build_image(context, image_request, std::move(arguments)));
     Prepared prepared{std::move(image), std::move(credentials), {}, {}, {}};
     if (self.group().handlers->reference_count() > 1) {
@@ -167,8 +166,8 @@ Result<Prepared> prepare(Task& self, const ExecuteRequest& request, const Progra
 void commit_descriptors(Task& self, Prepared& prepared) {
     vfs::FileDescriptorTable& table = self.descriptors();
     if (table.users.load(Order::acquire) > 1 && prepared.descriptors) {
-        // A copy of this moment is better than phase one's, since a sibling may have changed a flag since; that one is for
-        // when there is no memory.
+        // A copy of this moment is better than phase one's, since a sibling may have changed a flag since; that one is
+        // for when there is no memory.
         Result<Ref<vfs::FileDescriptorTable>> fresh = table.copy();
         if (fresh.ok()) {
             std::swap(*prepared.descriptors, fresh.value());
@@ -212,6 +211,12 @@ std::optional<Ref<mm::AddressSpace>> commit(Task& self, Prepared& prepared, std:
     self.set_name(base_name);
     commit_descriptors(self, prepared);
     commit_credentials(self, prepared.credentials);
+    {
+        const std::span<const std::byte> vector = std::as_bytes(prepared.image.auxiliary_vector.entries());
+        SpinLockGuard guard(group.lock);
+        group.auxiliary_size = std::min(vector.size(), ThreadGroup::kAuxiliaryBytes);
+        std::copy_n(vector.data(), group.auxiliary_size, group.auxiliary_vector);
+    }
     {
         SpinLockGuard tree(g_kernel.tasks->lock);
         group.has_execed = true;
@@ -299,9 +304,9 @@ Result<void> execute_first_program(std::string_view path, std::span<const std::s
                                    std::span<const std::string_view> environment) {
     KernelWords argument_words(arguments);
     KernelWords environment_words(environment);
-    arch::TrapFrame frame = TRY(execute(
-        task::current_task(),
-        {.path = path, .walk = {}, .arguments = argument_words, .environment = environment_words}));
+    arch::TrapFrame frame =
+        TRY(execute(task::current_task(),
+                    {.path = path, .walk = {}, .arguments = argument_words, .environment = environment_words}));
     log_info("init", "running {}", path);
     arch::enter_user_mode(frame);
 }

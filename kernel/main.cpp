@@ -26,14 +26,20 @@ namespace cairn {
 namespace {
 
 /// What start-up builds and the kernel keeps, in static storage because it is there before the heap.
+/// One by one, so that those that begin as zeros take no room in the image.
 struct StartUp {
-    PerCpu boot_cpu;
-    boot::Information information;
-    boot::Options options;
-    mm::EarlyMemory early_memory;
-    arch::PlatformDescription platform;
+    PerCpu& boot_cpu;
+    boot::Information& information;
+    boot::Options& options;
+    mm::EarlyMemory& early_memory;
+    arch::PlatformDescription& platform;
 };
-constinit StartUp start_up;
+constinit PerCpu the_boot_cpu;
+constinit boot::Information the_information;
+constinit boot::Options the_options;
+constinit mm::EarlyMemory the_early_memory;
+constinit arch::PlatformDescription the_platform;
+constexpr StartUp start_up{the_boot_cpu, the_information, the_options, the_early_memory, the_platform};
 
 /// Physical memory as the boot page tables show it.
 class BootMappedMemory final : public PhysicalReader {
@@ -50,7 +56,8 @@ public:
 void read_boot_information(const arch::BootHandover& handover, PhysicalReader& memory) {
     log_notice("boot", "Cairn, a kernel for Linux programs, x86-64{}", CAIRN_CHECKS ? ", with checks" : "");
     Result<void> parsed = boot::parse_handover(handover, memory, start_up.information);
-    start_up.options.parse(start_up.information.command_line());
+    g_kernel.command_line = start_up.information.command_line();
+    start_up.options.parse(g_kernel.command_line);
     set_console_level(start_up.options.log_level);
     set_panic_timeout(start_up.options.panic_timeout);
     boot::log_information(start_up.information);

@@ -10,6 +10,7 @@
 #include "kernel/signal/send.h"
 #include "kernel/sync/read_side.h"
 #include "kernel/syscall/dispatch.h"
+#include "kernel/task/rseq.h"
 #include "kernel/time/timer.h"
 #include "mm/page_fault.h"
 
@@ -42,8 +43,7 @@ TrapOutcome handle_page_fault(task::Task* task, const arch::TrapDetails& details
         return TrapOutcome::Unhandled;  // the kernel's own
     }
     mm::AddressSpace* space = sched::current_thread().address_space();
-    const mm::FaultResult result =
-        user_address ? mm::resolve_user_fault(space, details) : mm::FaultResult::SegvMaperr;
+    const mm::FaultResult result = user_address ? mm::resolve_user_fault(space, details) : mm::FaultResult::SegvMaperr;
     if (result == mm::FaultResult::Resolved) {
         if (task != nullptr) {
             task->minor_faults.fetch_add(1, Order::relaxed);
@@ -56,7 +56,7 @@ TrapOutcome handle_page_fault(task::Task* task, const arch::TrapDetails& details
             return TrapOutcome::Resume;
         }
     }
-    if (!details.from_user) {
+    if (!details.from_user || task == nullptr) {
         return TrapOutcome::Unhandled;  // a copy of the kernel's, which fails with EFAULT
     }
     signal_fault(*task, details, page_fault_signal(result, details.fault_address));
@@ -84,7 +84,10 @@ TrapOutcome kernel_trap(arch::TrapFrame& frame, const arch::TrapDetails& details
 }
 
 void kernel_interrupt(arch::InterruptKind kind, u32 line) {
-    sync::ReadSide::note_interrupt(arch::this_cpu());
+    PerCpu& cpu = arch::this_cpu();
+    sync::ReadSide::note_interrupt(cpu);
+    Atomic<u64>& count = cpu.interrupts[static_cast<u32>(kind)];
+    count.store(count.load(Order::relaxed) + 1, Order::relaxed);
     switch (kind) {
         case arch::InterruptKind::Timer:
             time::handle_timer_interrupt();
@@ -112,9 +115,18 @@ void kernel_syscall(arch::TrapFrame& frame) {
 void kernel_prepare_user_return(arch::TrapFrame& frame) {
     // With interrupts off nothing can become pending unseen: who makes it so on another CPU sends an interrupt, which
     // arrives as soon as user mode has turned them on.
-    while (signal::has_pending_work(task::current_task())) {
+    task::Task& task = task::current_task();
+    for (;;) {
+        const bool pending = signal::has_pending_work(task);
+        if (!pending && !task::rseq_is_stale(task)) {
+            return;
+        }
         arch::enable_interrupts();
-        signal::handle_pending(frame);
+        if (pending) {
+            signal::handle_pending(frame);
+        } else {
+            task::update_rseq(task, frame);
+        }
         static_cast<void>(arch::disable_interrupts());
     }
 }

@@ -15,6 +15,7 @@
 #include "kernel/task/clone.h"
 #include "kernel/task/futex.h"
 #include "kernel/task/job_control.h"
+#include "kernel/task/process_information.h"
 #include "mm/initialize.h"
 #include "net/unix/unix_sockets.h"
 
@@ -126,6 +127,7 @@ void start_user_layers(const boot::Options& options, const arch::PlatformDescrip
     must(task::TaskTable::initialize(), "no memory for processes");
     must(task::initialize_futexes(), "no memory for futexes");
     task::install_job_control();
+    task::install_process_information();
     g_kernel.event_files->current_signals = &signal::current_signal_source;
     must(exec::ProgramSupport::initialize(), "no memory for what programs share");
     syscall::set_tracing(options.trace_system_calls);

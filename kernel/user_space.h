@@ -7,12 +7,12 @@
 
 namespace cairn {
 
-/// Makes what programs need (g_kernel's parts of the upper layers). Boot CPU, thread context, once; panics when there is no
-/// memory.
+/// Makes what programs need (g_kernel's parts of the upper layers). Boot CPU, thread context, once; panics when there
+/// is no memory.
 void start_user_layers(const boot::Options& options, const arch::PlatformDescription& platform);
 
-/// Starts process 1, which unpacks the modules into the root filesystem, gives back the boot loader's memory and runs the
-/// first program. False: there is no module, hence no program. Both arguments live for ever.
+/// Starts process 1, which unpacks the modules into the root filesystem, gives back the boot loader's memory and runs
+/// the first program. False: there is no module, hence no program. Both arguments live for ever.
 bool start_first_program(const boot::Options& options, const boot::Information& information);
 
 }  // namespace cairn

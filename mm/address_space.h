@@ -43,7 +43,7 @@ struct MapRequest {
         Fixed,           // MAP_FIXED: replaces what is there
         FixedNoReplace,  // MAP_FIXED_NOREPLACE: EEXIST
     };
-    VirtualAddress address;
+    VirtualAddress address{};
     u64 length = 0;  // bytes; rounded up to pages
     Placement placement = Placement::Hint;
     u32 access = 0;              // kAccess…
@@ -62,11 +62,11 @@ struct MapRequest {
 
 /// Where exec put things; prctl(PR_SET_MM_…) and /proc/PID/stat.
 struct SpaceLayout {
-    VirtualAddress code_start, code_end, data_start, data_end;
-    VirtualAddress break_start;  // brk(2) grows from here
-    VirtualAddress stack_start;  // of the stack pointer at the start
-    VirtualAddress arguments_start, arguments_end, environment_start, environment_end;
-    VirtualAddress vdso;  // AT_SYSINFO_EHDR
+    VirtualAddress code_start{}, code_end{}, data_start{}, data_end{};
+    VirtualAddress break_start{};  // brk(2) grows from here
+    VirtualAddress stack_start{};  // of the stack pointer at the start
+    VirtualAddress arguments_start{}, arguments_end{}, environment_start{}, environment_end{};
+    VirtualAddress vdso{};  // AT_SYSINFO_EHDR
 };
 
 /// One mapping as others see it: a line of /proc/PID/maps.
@@ -152,13 +152,13 @@ public:
                          const MemoryLimits& limits = {});
     /// mremap(2). EINVAL, ENOMEM, EFAULT, EAGAIN.
     struct RemapRequest {
-        VirtualAddress address;
+        VirtualAddress address{};
         u64 old_size = 0;
         u64 new_size = 0;
-        bool may_move = false;       // MREMAP_MAYMOVE
-        bool fixed = false;          // MREMAP_FIXED
-        bool keep_old = false;       // MREMAP_DONTUNMAP
-        VirtualAddress new_address;  // with fixed, or a hint with keep_old
+        bool may_move = false;         // MREMAP_MAYMOVE
+        bool fixed = false;            // MREMAP_FIXED
+        bool keep_old = false;         // MREMAP_DONTUNMAP
+        VirtualAddress new_address{};  // with fixed, or a hint with keep_old
         u64 lowest = 0x10000;
     };
     Result<VirtualAddress> remap(const RemapRequest& request, const MemoryLimits& limits = {});
@@ -213,7 +213,7 @@ public:
     MappingUsage usage(VirtualAddress start, VirtualAddress end);
     /// The name that /proc/PID/maps gives to a mapping without a file: "[heap]", "[stack]", "[vdso]", or "".
     std::string_view name_of(const MappingInformation& mapping);
-    SpaceStatistics statistics();
+    SpaceStatistics statistics() NO_THREAD_SAFETY_ANALYSIS;
 
     SpaceLayout layout();
     void set_layout(const SpaceLayout& layout);

@@ -58,8 +58,12 @@ Result<void> IndexTree::grow(u64 index) {
             return {};
         }
         Own<Node> node = TRY(try_new<Node>());
-        node->shift = is_node(root) ? node_of(root)->shift + kBits : 0;
-        if (root != 0) {
+        if (root == 0) {
+            while (!covers(*node, index)) {
+                node->shift += kBits;  // no empty nodes below the first word
+            }
+        } else {
+            node->shift = is_node(root) ? node_of(root)->shift + kBits : 0;
             node->slots[0].store(root, Order::relaxed);
             node->count = 1;
             if (is_node(root)) {

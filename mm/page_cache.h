@@ -20,9 +20,13 @@ namespace cairn::mm {
 class PageStore {
 public:
     /// Fills the page, which is zero. EIO, ENOMEM. May sleep.
-    virtual Result<void> read_page(u64 index, FrameNumber frame) = 0;
+    virtual Result<void> read_page([[maybe_unused]] u64 index, [[maybe_unused]] FrameNumber frame) {
+        return fail(Errno::eio);
+    }
     /// Writes it back. May sleep.
-    virtual Result<void> write_page(u64 index, FrameNumber frame) = 0;
+    virtual Result<void> write_page([[maybe_unused]] u64 index, [[maybe_unused]] FrameNumber frame) {
+        return fail(Errno::eio);
+    }
     /// A page is about to be added where there was none (quotas, tmpfs's size limit): ENOSPC. And the counterpart.
     virtual Result<void> reserve_page() { return {}; }
     virtual void release_page() {}

@@ -210,7 +210,11 @@ Result<void> AddressSpace::copy_entries(AddressSpace& child, const Mapping& mapp
         i64 copied = 0;
         for (; i < last; ++i) {
             PageEntry entry = table_.load(leaf, i);
-            if (!is_own(entry)) {
+            if (entry.empty() || !entry.owns_reference()) {
+                continue;
+            }
+            Frame& frame = frames_.frame(entry.frame());
+            if (frame.use.load(Order::relaxed) != FrameUse::Anonymous) {
                 continue;
             }
             if (entry.writable()) {
@@ -218,7 +222,7 @@ Result<void> AddressSpace::copy_entries(AddressSpace& child, const Mapping& mapp
                 table_.store(leaf, i, entry);
                 flush.note(at + (i - first) * kPageSize, kPageSize, 0);
             }
-            frames_.add_reference(entry.frame());
+            frame.references.fetch_add(1, Order::relaxed);
             child.table_.store(target.value(), i, entry);
             ++copied;
         }

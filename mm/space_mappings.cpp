@@ -153,7 +153,7 @@ void AddressSpace::remove_range(VirtualAddress start, VirtualAddress end, Mappin
 
 Result<void> AddressSpace::unmap_locked(VirtualAddress start, VirtualAddress end, MappingBin& bin) {
     const Mapping* first = mappings_.at_or_after(start);
-    if (first == nullptr || first->start >= end) {
+    if (start >= end || first == nullptr || first->start >= end) {
         return {};
     }
     TRY(split_at(start));

@@ -94,6 +94,8 @@ public:
     /// When a call that begins now gives up; SO_RCVTIMEO, SO_SNDTIMEO.
     Nanoseconds receive_deadline() const { return deadline(receive_timeout_); }
     Nanoseconds send_deadline() const { return deadline(send_timeout_); }
+    bool receives_with_timeout() const { return receive_timeout_.load(Order::relaxed) != 0; }
+    bool sends_with_timeout() const { return send_timeout_.load(Order::relaxed) != 0; }
     bool passes_credentials() const { return pass_credentials_.load(Order::relaxed); }
     bool tells_time() const { return timestamp_.load(Order::relaxed); }
 

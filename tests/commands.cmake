@@ -1,7 +1,7 @@
 # The tests that are commands: lint, the boot matrix, the kernel's size and start-up cost, the second
 # compiler's programs, exploring and fuzzing. With them one run of ctest is everything that proves.
 #
-# Labels: unit, sim, lint, boot, cost, fuzz, tools, programs. Names begin with the label: boot.q35-uefi-2cpu-256m.
+# Labels: unit, sim, lint, boot, cost, fuzz, tools, programs, abi. Names begin with the label: boot.q35-uefi-2cpu-256m.
 
 set(CAIRN_TOOL ${CMAKE_SOURCE_DIR}/tools/lib/start)
 
@@ -33,6 +33,7 @@ set_tests_properties(lint.analysis PROPERTIES TIMEOUT 1800 FIXTURES_REQUIRED "ke
 
 # --- the tools themselves ----------------------------------------------------------------------------
 cairn_command_test(lint tools 120 ${CAIRN_TOOL} lint.test_lint)
+cairn_command_test(syscalls-page tools 60 ${CMAKE_SOURCE_DIR}/tools/syscalls --check)
 cairn_command_test(command-lines tools 120 ${CAIRN_TOOL} tools.test_command_lines)
 
 # --- boot: one test for each row of the matrix -------------------------------------------------------
@@ -83,4 +84,15 @@ string(REPLACE "\n" ";" groups "${groups}")
 foreach(group IN LISTS groups)
   cairn_command_test(${group} programs 7200 ${CMAKE_CURRENT_SOURCE_DIR}/programs/run --no-build --group ${group})
   set_tests_properties(programs.${group} PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
+endforeach()
+cairn_command_test(runner programs 1800 ${CAIRN_TOOL} programs.test_runner)
+set_tests_properties(programs.runner PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
+
+# --- the ABI: the same programs on Linux and on Cairn --------------------------------------------------
+cairn_build_fixture(abi)
+cairn_command_test(host abi 600 ${CMAKE_CURRENT_SOURCE_DIR}/abi/run --no-build --host)
+set_tests_properties(abi.host PROPERTIES FIXTURES_REQUIRED abi)
+foreach(cpus 1 4)
+  cairn_command_test(${cpus}cpu abi 3600 ${CMAKE_CURRENT_SOURCE_DIR}/abi/run --no-build --cpus ${cpus})
+  set_tests_properties(abi.${cpus}cpu PROPERTIES FIXTURES_REQUIRED "abi;kernel" PROCESSORS 2)
 endforeach()

@@ -81,6 +81,9 @@ public:
         }
     }
 
+    /// Written once, before anybody else knows the generator.
+    std::byte boot_identity[16] = {};
+
 private:
     SpinLock<LockRank::Random> lock_;
     u32 key_[kKeyWords] GUARDED_BY(lock_) = {};
@@ -113,7 +116,12 @@ Result<void> initialize() {
     }
     mix_jitter(*generator);
     g_kernel.random = generator.release();
+    random_bytes(g_kernel.random->boot_identity);
     return {};
+}
+
+std::span<const std::byte, 16> boot_identity() {
+    return g_kernel.random->boot_identity;
 }
 
 void destroy() {
@@ -123,7 +131,6 @@ void destroy() {
 void add_entropy(std::span<const std::byte> bytes) {
     g_kernel.random->mix(bytes);
 }
-
 
 namespace {
 

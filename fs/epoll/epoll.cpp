@@ -167,12 +167,18 @@ Result<u32> Epoll::deliver(EventSink& sink, u32 limit) {
     Result<void> result;
     {
         sync::MutexGuard guard(mutex_);
+        ++rounds_;
         // Level-triggered items go back on the list, behind what is there; not before the end, so that none comes
         // twice.
         List<EpollItem, &EpollItem::ready_node> again;
         while (delivered < limit) {
             EpollItem* item = take_ready();
             if (item == nullptr) {
+                break;
+            }
+            if (std::exchange(item->last_round, rounds_) == rounds_) {
+                // It became ready once more after it was delivered, as has all that may follow: for the next call.
+                static_cast<void>(add_to_ready_list(*item));
                 break;
             }
             const vfs::PollEvents events = item->look();

@@ -83,6 +83,7 @@ private:
     sync::Parking unused_parking_;
     sync::Mutex<LockRank::Epoll> mutex_;
     RbTree<EpollItem, &EpollItem::node, EpollItemOrder> items_ GUARDED_BY(mutex_);
+    u64 rounds_ GUARDED_BY(mutex_) = 0;  // of delivering
     SpinLock<LockRank::EpollReady> ready_lock_;
     List<EpollItem, &EpollItem::ready_node> ready_ GUARDED_BY(ready_lock_);
     sync::WaitQueue waiters_;

@@ -56,6 +56,7 @@ public:
     using PollRegistrar::watch;
     void watch(sync::WaitQueue& queue, vfs::PollEvents told_of) override;
 
+    u64 last_round = 0;  // of delivering that came to the item
     RbNode node;
     ListNode ready_node;  // under the instance's ready lock
     ListNode inner_node;  // when the file is an epoll too: under EventFiles::epoll_nesting

@@ -92,8 +92,8 @@ vfs::PollEvents EventCounter::poll(vfs::PollRegistrar* registrar) {
         registrar->watch(pollers_);
     }
     const u64 value = count();
-    vfs::PollEvents events = value != 0 ? vfs::kPollIn | vfs::kPollReadNormal : 0;
-    events |= value < kLimit ? vfs::kPollOut | vfs::kPollWriteNormal : 0;
+    vfs::PollEvents events = value != 0 ? vfs::kPollIn : 0;
+    events |= value < kLimit ? vfs::kPollOut : 0;
     return events;
 }
 

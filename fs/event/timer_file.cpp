@@ -164,9 +164,9 @@ Result<usize> TimerFile::read(vfs::OperationContext&, mm::IoSink& sink, u64&) {
 
 vfs::PollEvents TimerFile::poll(vfs::PollRegistrar* registrar) {
     if (registrar != nullptr) {
-        registrar->watch(pollers_, vfs::kPollIn | vfs::kPollReadNormal);
+        registrar->watch(pollers_, vfs::kPollIn);
     }
-    return readable_now() ? vfs::kPollIn | vfs::kPollReadNormal : 0;
+    return readable_now() ? vfs::kPollIn : 0;
 }
 
 void TimerFile::describe(TextBuffer& text) {

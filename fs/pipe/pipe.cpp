@@ -202,6 +202,7 @@ void Pipe::data_arrived(bool was_empty) {
     }
     // Each write is an event of its own for an edge-triggered epoll.
     read_pollers_.wake_one();
+    async_readers.notify(vfs::AsyncEvent::Readable);
 }
 
 void Pipe::place_freed(bool was_full) {
@@ -209,6 +210,7 @@ void Pipe::place_freed(bool was_full) {
         writable_.wake_one();
         write_pollers_.wake_one();
     }
+    async_writers.notify(vfs::AsyncEvent::Writable);
 }
 
 Result<void> Pipe::wait_for_data(Waiting waiting) {
@@ -281,6 +283,8 @@ void Pipe::remove_ends(bool reader, bool writer) {
         writable_.wake_all();
         read_pollers_.wake_all();
         write_pollers_.wake_all();
+        async_readers.notify(vfs::AsyncEvent::Readable);
+        async_writers.notify(vfs::AsyncEvent::Writable);
     }
 }
 

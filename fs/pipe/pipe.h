@@ -101,8 +101,16 @@ public:
     /// A copy of the bytes from `skip` on, at most `limit` and at most a page; null at the end. ENOMEM.
     Result<Own<PipeBuffer>> copy_at(usize skip, usize limit);
 
-    void watch_readable(vfs::PollRegistrar& registrar) { registrar.watch(read_pollers_, vfs::kPollIn | vfs::kPollReadNormal | vfs::kPollHup); }
-    void watch_writable(vfs::PollRegistrar& registrar) { registrar.watch(write_pollers_, vfs::kPollOut | vfs::kPollWriteNormal | vfs::kPollErr); }
+    void watch_readable(vfs::PollRegistrar& registrar) {
+        registrar.watch(read_pollers_, vfs::kPollIn | vfs::kPollReadNormal | vfs::kPollHup);
+    }
+    void watch_writable(vfs::PollRegistrar& registrar) {
+        registrar.watch(write_pollers_, vfs::kPollOut | vfs::kPollWriteNormal | vfs::kPollErr);
+    }
+
+    /// Open files that want SIGIO for bytes, and for room.
+    vfs::AsyncList async_readers;
+    vfs::AsyncList async_writers;
 
     Pipe(vfs::Inode& inode, bool named) : inode_(inode), named_(named) {}
     ~Pipe();

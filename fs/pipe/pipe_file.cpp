@@ -56,10 +56,23 @@ bool writes(u32 flags) {
 
 }  // namespace
 
-PipeFile::PipeFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pipe> pipe)
-    : File(std::move(inode), flags, path), pipe_(std::move(pipe)), partners_(this->pipe().add_ends(readable(), writable())) {}
+PipeFile::PipeFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pipe> buffer)
+    : File(std::move(inode), flags, path),
+      pipe_(std::move(buffer)),
+      partners_(pipe().add_ends(readable(), writable())) {}
+
+void PipeFile::async_changed() {
+    if (readable()) {
+        pipe().async_readers.update(async_reader_);
+    }
+    if (writable()) {
+        pipe().async_writers.update(async_writer_);
+    }
+}
 
 void PipeFile::closed() {
+    pipe().async_readers.remove(async_reader_);
+    pipe().async_writers.remove(async_writer_);
     pipe().remove_ends(readable(), writable());
     pipe_.reset();  // its last use clears the inode's attachment, and the inode goes next
 }

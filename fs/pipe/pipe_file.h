@@ -8,7 +8,7 @@ namespace cairn::pipe {
 class PipeFile final : public vfs::File {
 public:
     /// Counts as an end from now on, until it is closed.
-    PipeFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pipe> pipe);
+    PipeFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pipe> buffer);
 
     Pipe& pipe() const { return **pipe_; }
     const Pipe::Partners& partners_found() const { return partners_; }
@@ -26,10 +26,13 @@ public:
 
 private:
     void closed() override;
+    void async_changed() override;
     void destroy() override { destroy_counted(this); }
 
     std::optional<Ref<Pipe>> pipe_;  // until it is closed
     const Pipe::Partners partners_;
+    vfs::AsyncWatch async_reader_{*this};
+    vfs::AsyncWatch async_writer_{*this};
     u32 ignored_generation_ = 0;  // set before the file is known to others
 };
 

@@ -30,6 +30,8 @@ public:
     vfs::PollEvents master_poll(vfs::PollRegistrar* registrar);
     Result<u64> master_ioctl(vfs::OperationContext& context, u32 command, u64 argument, const vfs::File& file);
     void master_closed();
+    /// TIOCSPTLCK: whether the slave cannot be opened; so it begins.
+    void set_locked(bool locked) { locked_.store(locked, Order::relaxed); }
     /// TIOCGPTPEER: the slave, opened without its name. EIO.
     Result<Ref<vfs::File>> open_peer(vfs::OperationContext& context, u32 flags);
 

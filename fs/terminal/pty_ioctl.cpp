@@ -32,7 +32,7 @@ Result<u64> Pty::master_ioctl(vfs::OperationContext& context, u32 command, u64 a
         case kGetNumber:
             return give(argument, static_cast<i32>(index_));
         case kSetLock:
-            locked_.store(TRY(mm::UserIn<i32>(argument).fetch()) != 0, Order::relaxed);
+            set_locked(TRY(mm::UserIn<i32>(argument).fetch()) != 0);
             return u64{0};
         case kGetLock:
             return give(argument, locked_.load(Order::relaxed) ? 1 : 0);

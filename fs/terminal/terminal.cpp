@@ -149,8 +149,8 @@ Result<usize> Terminal::read_in_turn(mm::IoSink& sink, const TerminalFile& file)
             wait = rule.between.value != 0 ? rule.between : wait;
             continue;
         }
-        if (moved != 0 && taken.canonical) {
-            break;
+        if (moved != 0 && (taken.canonical || moved >= rule.minimum)) {
+            break;  // the rest was flushed meanwhile
         }
         if (other_side_closed()) {
             error = Errno::eio;
@@ -202,14 +202,9 @@ Result<usize> Terminal::write(vfs::OperationContext& context, mm::IoSource& sour
     if (dead(file)) {
         return fail(Errno::eio);
     }
-    {
-        sync::MutexGuard guard(output_mutex_);
-        if (!termios_.has_local(local_flags::kStopBackgroundOutput)) {
-            goto allowed;
-        }
+    if (settings().has_local(local_flags::kStopBackgroundOutput)) {
+        TRY(check_background(context, kSignalBackgroundWrite));
     }
-    TRY(check_background(context, kSignalBackgroundWrite));
-allowed:
     Turn::Holder turn = TRY(writer_.take(file.non_blocking()));
     return write_in_turn(source, file);
 }

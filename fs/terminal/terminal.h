@@ -75,8 +75,9 @@ public:
 
     void last_reference_dropped();
 
-    /// For TIOCGPTPEER and the master's side.
     Termios settings();
+    /// As TCSETS, without looking at who asks.
+    void set_settings(Termios wanted);
 
 protected:
     Terminal(vfs::DeviceNumber number, const Termios& termios)
@@ -188,7 +189,6 @@ private:
     /// TERMIOS_WAIT and TERMIOS_FLUSH of tcsetattr(3).
     enum class When : u8 { Now, AfterOutput, AfterOutputFlushingInput };
     Result<void> change_settings(vfs::OperationContext& context, const Termios& wanted, When when);
-    void change_settings_now(Termios wanted);
     Result<void> wait_until_sent() { return output_wait_until_sent(Nanoseconds::never()); }
     bool all_sent();
     void flush(bool input, bool output);

@@ -212,7 +212,7 @@ Result<u64> Terminal::settings_ioctl(vfs::OperationContext& context, u32 command
             Termios wanted = settings();
             wanted.control &= ~control_flags::kLocal;
             wanted.control |= local != 0 ? control_flags::kLocal : 0;
-            change_settings_now(wanted);
+            set_settings(wanted);
             return u64{0};
         }
         case kGetLocked: {
@@ -267,7 +267,7 @@ Result<u64> Terminal::set_from_user(vfs::OperationContext& context, u64 argument
 
 Result<void> Terminal::change_settings(vfs::OperationContext&, const Termios& wanted, When when) {
     if (when == When::Now) {
-        change_settings_now(wanted);
+        set_settings(wanted);
         return {};
     }
     for (;;) {
@@ -284,12 +284,12 @@ Result<void> Terminal::change_settings(vfs::OperationContext&, const Termios& wa
         if (when == When::AfterOutputFlushingInput) {
             flush(true, false);
         }
-        change_settings_now(wanted);
+        set_settings(wanted);
         return {};
     }
 }
 
-void Terminal::change_settings_now(Termios wanted) {
+void Terminal::set_settings(Termios wanted) {
     {
         sync::MutexGuard guard(settings_mutex_);
         sync::MutexGuard input(input_mutex_);

@@ -50,11 +50,24 @@ Result<void> check_writable_mount(const AttributeTarget& target) {
     return target.read_only ? fail(Errno::erofs) : Result<void>();
 }
 
+Result<void> apply(OperationContext& context, const AttributeTarget& target, const AttributeChange& change) {
+    TRY(target.inode.change_attributes(context, change));
+    if (target.path != nullptr) {
+        notify(*target.path, notify_events::kAttributes);
+    } else {
+        notify_inode(target.inode, notify_events::kAttributes);
+    }
+    return {};
+}
+
 }  // namespace
 
-AttributeTarget::AttributeTarget(const Path& path) : inode(path.inode()), read_only(path.mount().is_read_only()) {}
+AttributeTarget::AttributeTarget(const Path& path_)
+    : inode(path_.inode()), read_only(path_.mount().is_read_only()), path(&path_) {}
 AttributeTarget::AttributeTarget(File& file)
-    : inode(file.inode()), read_only(file.path() != nullptr && file.path()->mount().is_read_only()) {}
+    : inode(file.inode()),
+      read_only(file.path() != nullptr && file.path()->mount().is_read_only()),
+      path(file.path()) {}
 
 Result<void> change_mode(OperationContext& context, const AttributeTarget& target, u16 permissions) {
     TRY(check_writable_mount(target));
@@ -72,7 +85,7 @@ Result<void> change_mode(OperationContext& context, const AttributeTarget& targe
     if (!credentials.in_group(inode.ownership().gid) && !credentials.has(Capability::Fsetid)) {
         change.permissions = static_cast<u16>(change.permissions & ~kSetGroupId);
     }
-    return inode.change_attributes(context, change);
+    return apply(context, target, change);
 }
 
 Result<void> change_owner(OperationContext& context, const AttributeTarget& target, u32 uid, u32 gid) {
@@ -102,7 +115,7 @@ Result<void> change_owner(OperationContext& context, const AttributeTarget& targ
         }
         change.permissions = static_cast<u16>(kept);
     }
-    return inode.change_attributes(context, change);
+    return apply(context, target, change);
 }
 
 Result<void> change_times(OperationContext& context, const AttributeTarget& target, const TimesRequest& request) {
@@ -129,7 +142,7 @@ Result<void> change_times(OperationContext& context, const AttributeTarget& targ
         change.what |= AttributeChange::kModificationTime;
         change.modification_time = request.modification == Kind::Now ? now : request.modification_time;
     }
-    return inode.change_attributes(context, change);
+    return apply(context, target, change);
 }
 
 namespace {
@@ -160,6 +173,9 @@ Result<void> truncate(OperationContext& context, const Path& path, u64 size) {
     }
     Result<void> result = truncate_inode(context, inode, size);
     inode.release_write_access();
+    if (result.ok()) {
+        notify(path, notify_events::kModify);
+    }
     return result;
 }
 
@@ -167,7 +183,9 @@ Result<void> truncate(OperationContext& context, File& file, u64 size) {
     if (!file.writable() || !file.inode().is_regular()) {
         return fail(Errno::einval);
     }
-    return truncate_inode(context, file.inode(), size);
+    TRY(truncate_inode(context, file.inode(), size));
+    notify(file, notify_events::kModify);
+    return {};
 }
 
 }  // namespace cairn::vfs

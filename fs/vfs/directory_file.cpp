@@ -75,6 +75,7 @@ Result<void> DirectoryFile::read_directory(OperationContext& context, DirectoryS
     if (path() == nullptr || !path()->mount().has(mount_flags::kNoAccessTime | mount_flags::kNoDirectoryAccessTime)) {
         inode().touch_access_time();
     }
+    notify(*this, notify_events::kAccess);
     return {};
 }
 

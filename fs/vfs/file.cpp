@@ -37,10 +37,26 @@ void File::set_flags(u32 changeable) {
     while (!flags_.compare_exchange(seen, (seen & ~open_flags::kChangeable) | (changeable & open_flags::kChangeable),
                                     Order::relaxed, Order::relaxed)) {
     }
+    if (((seen ^ changeable) & open_flags::kAsync) != 0) {
+        async_changed();
+    }
+}
+
+void File::set_owner(i32 target, const Credentials& credentials) {
+    owner_users_.store(u64{credentials.euid} << 32 | credentials.uid, Order::relaxed);
+    owner_process.store(target, Order::release);
+}
+
+AsyncOwner File::async_owner() const {
+    const i32 target = owner_process.load(Order::acquire);
+    const u64 users = owner_users_.load(Order::relaxed);
+    return {target, owner_signal.load(Order::relaxed), async_descriptor.load(Order::relaxed),
+            static_cast<UserId>(users), static_cast<UserId>(users >> 32)};
 }
 
 void File::last_reference_dropped() {
     watches.let_go(*this);
+    notify(*this, writable_ ? notify_events::kCloseWrite : notify_events::kCloseNoWrite);
     release_file_locks(*this);
     closed();
     if (owes_write_access_) {
@@ -127,19 +143,26 @@ Result<u64> File::seek(OperationContext&, i64 offset, u32 whence) {
     return static_cast<u64>(target);
 }
 
+Result<usize> File::report_transfer(Result<usize> result, u32 event) {
+    if (result.ok() && result.value() != 0) {
+        notify(*this, event);
+    }
+    return result;
+}
+
 Result<usize> File::read_at_position(OperationContext& context, mm::IoSink& sink) {
     if (!readable_) {
         return fail(Errno::ebadf);
     }
     if (!seekable()) {
         u64 ignored = 0;
-        return read(context, sink, ignored);
+        return report_transfer(read(context, sink, ignored), notify_events::kAccess);
     }
     sync::MutexGuard guard(position_mutex);
     u64 offset = position();
     Result<usize> result = read(context, sink, offset);
     position_.store(offset, Order::relaxed);
-    return result;
+    return report_transfer(std::move(result), notify_events::kAccess);
 }
 
 Result<usize> File::write_at_position(OperationContext& context, mm::IoSource& source) {
@@ -148,27 +171,27 @@ Result<usize> File::write_at_position(OperationContext& context, mm::IoSource& s
     }
     if (!seekable()) {
         u64 ignored = 0;
-        return write(context, source, ignored);
+        return report_transfer(write(context, source, ignored), notify_events::kModify);
     }
     sync::MutexGuard guard(position_mutex);
     u64 offset = position();
     Result<usize> result = write(context, source, offset);
     position_.store(offset, Order::relaxed);
-    return result;
+    return report_transfer(std::move(result), notify_events::kModify);
 }
 
 Result<usize> File::read_at(OperationContext& context, mm::IoSink& sink, u64 offset) {
     if (!seekable()) {
         return fail(Errno::espipe);
     }
-    return readable_ ? read(context, sink, offset) : fail(Errno::ebadf);
+    return readable_ ? report_transfer(read(context, sink, offset), notify_events::kAccess) : fail(Errno::ebadf);
 }
 
 Result<usize> File::write_at(OperationContext& context, mm::IoSource& source, u64 offset) {
     if (!seekable()) {
         return fail(Errno::espipe);
     }
-    return writable_ ? write(context, source, offset) : fail(Errno::ebadf);
+    return writable_ ? report_transfer(write(context, source, offset), notify_events::kModify) : fail(Errno::ebadf);
 }
 
 Result<u64> File::seek_position(OperationContext& context, i64 offset, u32 whence) {

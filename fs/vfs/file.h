@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "fs/vfs/async_list.h"
 #include "fs/vfs/file_watch.h"
 #include "fs/vfs/inode.h"
 #include "fs/vfs/path.h"
@@ -89,6 +90,10 @@ public:
     /// F_SETOWN, F_SETSIG.
     Atomic<i32> owner_process{0};
     Atomic<i32> owner_signal{0};
+    Atomic<i32> async_descriptor{0};  // under which O_ASYNC was set
+    /// F_SETOWN: a process or minus a group, on behalf of whoever calls.
+    void set_owner(i32 target, const Credentials& credentials);
+    AsyncOwner async_owner() const;
 
     /// What open(2) took for the file and its last reference gives back: a writer of the inode and the mount, or for
     /// execve(2) the promise that nobody writes to it (ETXTBSY).
@@ -103,6 +108,8 @@ public:
 
 protected:
     ~File();
+    /// O_ASYNC was set or cleared: pipes and sockets enter or leave their lists.
+    virtual void async_changed() {}
     /// Before the inode goes: leaves wait queues and the like. Thread context; may sleep.
     virtual void closed() {}
     /// destroy_counted(this) with the concrete type.
@@ -111,9 +118,13 @@ protected:
     Atomic<u64> position_{0};  // written under position_mutex
 
 private:
+    /// Bytes were moved: tells who watches.
+    Result<usize> report_transfer(Result<usize> result, u32 event);
+
     Ref<Inode> inode_;
     std::optional<Path> path_;
     Atomic<u32> flags_;
+    Atomic<u64> owner_users_{0};  // uid, and euid in the upper half
     const bool readable_;
     const bool writable_;
     bool owes_write_access_ = false;   // set before the file is shared

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "fs/vfs/credentials.h"
+#include "fs/vfs/notify.h"
 #include "fs/vfs/operation_context.h"
 #include "kernel/base/ref.h"
 #include "kernel/sync/mutex.h"
@@ -198,6 +199,8 @@ public:
     /// The pipe of a FIFO, or the socket that is bound to the name, while somebody has it open. Not counted: it
     /// clears this before it dies, and who reads it takes a reference under the lock.
     void* attachment GUARDED_BY(attribute_lock) = nullptr;
+    /// inotify(7).
+    InodeWatches watches;
 
     // --- Kept by the VFS -------------------------------------------------------------------------------------
     /// Writers minus, execs: ETXTBSY. Positive: open for writing so often; negative: being executed so often.

@@ -62,6 +62,7 @@ Result<CreatedName> create_name(OperationContext& context, const Path& directory
         return entry.failure();
     }
     cache.replace(*entry.value());
+    notify_name(inode, notify_events::kCreate, name, *child);
     return CreatedName{std::move(entry).value(), true};
 }
 
@@ -181,6 +182,8 @@ Result<void> make_link(OperationContext& context, const Path& source, std::strin
     TRY(directory.link_child(context, target.name, inode));
     inode.may_get_first_name.store(false, Order::relaxed);
     cache.replace(*entry);
+    notify_inode(inode, notify_events::kAttributes);
+    notify_name(directory, notify_events::kCreate, target.name, inode);
     return {};
 }
 
@@ -230,6 +233,8 @@ Result<void> remove_name(OperationContext& context, const ParentAndName& target,
     }
     TRY(directory.remove_child(context, target.name, entry.inode()));
     cache.forget_deleted(entry);
+    notify_name_removed(entry.inode());
+    notify_name(directory, notify_events::kDelete, target.name, entry.inode());
     return {};
 }
 

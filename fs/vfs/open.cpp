@@ -97,7 +97,9 @@ Result<Ref<File>> finish_open(OperationContext& context, const Path& path, u32 f
         sync::MutexGuard guard(inode.data_lock);
         inode.drop_set_id_bits(context.credentials);
         TRY(inode.change_attributes(context, {.what = AttributeChange::kSize}));
+        notify(path, notify_events::kModify);
     }
+    notify(path, notify_events::kOpen);
     return file;
 }
 

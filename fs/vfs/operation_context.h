@@ -26,6 +26,18 @@ struct OperationContext {
     bool session_leader = false;
 };
 
+/// Who gets SIGIO for an open file: F_SETOWN, F_SETSIG.
+struct AsyncOwner {
+    i32 target = 0;      // a process, or minus a process group
+    i32 signal = 0;      // 0: SIGIO, without details
+    i32 descriptor = 0;  // as the details name it
+    UserId uid = 0;      // of whoever set the owner: as if this user sent the signal
+    UserId euid = 0;
+};
+
+/// What happened: si_code, POLL_* (sigaction(2)).
+enum class AsyncEvent : u8 { Readable = 1, Writable = 2, HangUp = 6 };
+
 /// How the terminal layer and F_SETOWN reach processes. g_kernel.job_control; implemented by kernel/task.
 class JobControl {
 public:
@@ -34,6 +46,8 @@ public:
     virtual void signal_group(i32 process_group, i32 signal) = 0;
     /// To a process (positive), as F_SETOWN's target.
     virtual void signal_process(i32 process, i32 signal) = 0;
+    /// SIGIO for those of the owner's processes that the one who set it may send signals to.
+    virtual void signal_owner(const AsyncOwner& owner, AsyncEvent event) = 0;
     /// SIGHUP and SIGCONT for the session leader and the foreground group when a terminal hangs up.
     virtual void hang_up_session(i32 session, i32 foreground_group) = 0;
     /// Whether the calling thread blocks or ignores the signal (SIGTTIN, SIGTTOU).

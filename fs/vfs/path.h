@@ -100,7 +100,8 @@ struct AttributeTarget {
     AttributeTarget(const Path& path);
     AttributeTarget(File& file);
     Inode& inode;
-    bool read_only;  // by its mount
+    bool read_only;    // by its mount
+    const Path* path;  // for who watches the directory; null for a file without a path
 };
 Result<void> change_mode(OperationContext&, const AttributeTarget&, u16 permissions);
 Result<void> change_owner(OperationContext&, const AttributeTarget&, u32 uid, u32 gid);  // ~0: unchanged

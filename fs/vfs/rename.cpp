@@ -122,6 +122,24 @@ struct NewNames {
     }
 };
 
+void notify_move(const Places& places, Inode& moved, Inode* replaced, bool exchange) {
+    using namespace notify_events;
+    Inode& from = places.from.parent.inode();
+    Inode& to = places.to.parent.inode();
+    u32 cookie = next_notify_cookie();
+    notify_name(from, kMovedFrom, places.from.name, moved, cookie);
+    notify_name(to, kMovedTo, places.to.name, moved, cookie);
+    notify_inode(moved, kMoveSelf);
+    if (exchange) {
+        cookie = next_notify_cookie();
+        notify_name(to, kMovedFrom, places.to.name, *replaced, cookie);
+        notify_name(from, kMovedTo, places.from.name, *replaced, cookie);
+        notify_inode(*replaced, kMoveSelf);
+    } else if (replaced != nullptr) {
+        notify_name_removed(*replaced);
+    }
+}
+
 Result<void> commit(OperationContext& context, Places& places, bool exchange) {
     DentryCache& cache = the_vfs().dentries;
     Dentry& moved = **places.moved;
@@ -140,6 +158,7 @@ Result<void> commit(OperationContext& context, Places& places, bool exchange) {
     } else {
         cache.move(moved, places.to.parent.dentry(), std::exchange(names.moved, nullptr), &present);
     }
+    notify_move(places, moved.inode(), replaced, exchange);
     return {};
 }
 

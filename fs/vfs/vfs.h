@@ -38,6 +38,10 @@ public:
     /// Where device nodes appear; fs/devtmpfs.
     std::optional<Ref<Mount>> device_files;
 
+    /// Watches on inodes, of all inotify instances: mostly none.
+    Atomic<u32> watch_count{0};
+    Atomic<u32> notify_cookies{0};
+
     /// A device number for a filesystem without a device: major 0.
     DeviceNumber allocate_anonymous_device() { return {0, next_device_.fetch_add(1, Order::relaxed)}; }
     void add_superblock(Superblock& superblock);

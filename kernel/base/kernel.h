@@ -2,6 +2,8 @@
 /// The one mutable global: the parts of the running kernel, in the order in which start-up
 /// builds them. A part that is not there yet is null. Each simulated run starts from an empty one.
 
+#include <string_view>
+
 #include "kernel/base/per_cpu.h"
 
 namespace cairn {
@@ -27,6 +29,9 @@ struct ProgramSupport;
 }
 namespace task {
 class TaskTable;
+}
+namespace procfs {
+class ProcessInformation;
 }
 namespace random {
 class Generator;
@@ -61,12 +66,14 @@ struct Kernel {
     random::Generator* random = nullptr;
     vfs::Vfs* vfs = nullptr;
     task::TaskTable* tasks = nullptr;
+    procfs::ProcessInformation* processes = nullptr;
     vfs::JobControl* job_control = nullptr;
     fs::terminal::Terminals* terminals = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;
     event::EventFiles* event_files = nullptr;
     net::UnixSockets* unix_sockets = nullptr;
 
+    std::string_view command_line;  // what the boot loader passed; lives for ever
     u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex
     AtomicCpuSet online;          // CPUs that schedule

@@ -6,6 +6,7 @@
 #include "kernel/base/log.h"
 
 #include "arch/arch.h"
+#include "kernel/base/console_level.h"
 #include "kernel/base/kernel.h"
 
 namespace cairn {
@@ -157,6 +158,10 @@ void remove_console(const ConsoleSink& sink) {
 
 void set_console_level(u32 limit) {
     g_consoles.level.store(limit, Order::relaxed);
+}
+
+u32 console_level() {
+    return g_consoles.level.load(Order::relaxed);
 }
 
 void flush_log_for_panic() {

@@ -6,6 +6,7 @@
 ///
 /// Unless a field says otherwise only its own CPU touches it, with preemption or interrupts off.
 
+#include "kernel/base/atomic.h"
 #include "kernel/base/cpu_set.h"
 #include "kernel/base/types.h"
 
@@ -60,6 +61,8 @@ struct alignas(kCacheLine) PerCpu {
     u64 user_stack_scratch = 0;            // 40: SYSCALL entry only
 
     HeldLocks held_spin_locks;
+    /// Interrupts so far, by arch::InterruptKind; written by this CPU, read by all.
+    Atomic<u64> interrupts[4];
 
     arch::CpuState* machine = nullptr;
     sched::RunQueue* run_queue = nullptr;       // locked by itself; other CPUs read the pointer

@@ -32,7 +32,12 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     }
 
     switches.store(switches.load(Order::relaxed) + 1, Order::relaxed);
-    next.started_running_ = now;
+    queue.switches.store(queue.switches.load(Order::relaxed) + 1, Order::relaxed);
+    next.started_running_.store(now.value, Order::relaxed);
+    previous.left_cpu_ = now;
+    if (next.left_cpu_.value != 0) {
+        next.off_cpu_ = next.off_cpu_ + (now - next.left_cpu_);
+    }
     next.on_cpu_.store(true, Order::relaxed);
     queue.current = &next;
     queue.previous = &previous;
@@ -156,7 +161,7 @@ void Dispatcher::adopt_context(PerCpu& cpu, Thread& thread) {
     thread.state_.store(ThreadState::Running, Order::relaxed);
     thread.on_cpu_.store(true, Order::relaxed);
     thread.cpu_.store(cpu.index.value, Order::relaxed);
-    thread.started_running_ = arch::monotonic_now();
+    thread.started_running_.store(arch::monotonic_now().value, Order::relaxed);
     cpu.current = &thread;
 }
 

@@ -17,9 +17,14 @@ RunQueue::RunQueue(PerCpu& owner, Ref<Thread> idle_thread)
 
 void RunQueue::account(Nanoseconds now) {
     Thread& thread = *current;
-    Nanoseconds elapsed = now - thread.started_running_;
-    thread.started_running_ = now;
+    Nanoseconds elapsed = now - Nanoseconds{thread.started_running_.load(Order::relaxed)};
+    // Odd while the two do not fit together; see Thread::run_time().
+    const u32 edition = thread.run_time_edition_.load(Order::relaxed);
+    thread.run_time_edition_.store(edition + 1, Order::relaxed);
+    full_fence();
+    thread.started_running_.store(now.value, Order::relaxed);
     thread.run_time_.store(thread.run_time_.load(Order::relaxed) + elapsed.value, Order::relaxed);
+    thread.run_time_edition_.store(edition + 2, Order::release);
     if (ready.account(elapsed)) {
         request_reschedule();
     }

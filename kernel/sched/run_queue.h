@@ -45,6 +45,11 @@ public:
     Atomic<u32> waiting{0};  // threads that wait here
     Atomic<u32> urgency{0};  // of what runs: see urgency_of()
 
+    // --- Figures for /proc/stat -----------------------------------------------------------------
+    /// What system calls took of this CPU, in nanoseconds; the CPU that a call ends on is charged for it.
+    Atomic<u64> system_time{0};
+    Atomic<u64> switches{0};  // written under `lock`
+
     // --- Between request_reschedule(), under `lock`, and the idle thread ------------------------
     Atomic<bool> reschedule_sent{false};  // by another CPU, since the last switch_threads()
     Atomic<bool> idle_polls{true};        // the idle thread looks at the above before it sleeps

@@ -4,6 +4,7 @@
 
 #include "kernel/base/atomic.h"
 #include "kernel/base/kernel.h"
+#include "kernel/sched/load_average.h"
 #include "kernel/sched/thread.h"
 
 namespace cairn::sched {
@@ -26,6 +27,8 @@ public:
     sync::WaitQueue reaper_work;
     /// Those who wait until a thread has left a CPU that it may no longer use.
     sync::WaitQueue migrations;
+
+    LoadAverage load;
 
 private:
     Atomic<u64> next_id_{1};

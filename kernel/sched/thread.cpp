@@ -72,8 +72,24 @@ Result<void> Thread::set_nice(i32 new_nice) {
     return Dispatcher::set_policy(*this, policy, new_nice, realtime.priority);
 }
 
+Nanoseconds Thread::run_time() const {
+    for (;;) {
+        const u32 edition = run_time_edition_.load(Order::acquire);
+        const bool running = on_cpu_.load(Order::relaxed);
+        const u64 started = started_running_.load(Order::relaxed);
+        const u64 accounted = run_time_.load(Order::relaxed);
+        full_fence();
+        if ((edition & 1) == 0 && run_time_edition_.load(Order::relaxed) == edition &&
+            on_cpu_.load(Order::relaxed) == running) {
+            const Nanoseconds since = running ? arch::monotonic_now() - Nanoseconds{started} : Nanoseconds{};
+            return Nanoseconds{accounted} + since;
+        }
+        arch::cpu_relax();  // its CPU is just accounting
+    }
+}
+
 ThreadStatistics Thread::statistics() const {
-    return {.run_time = {run_time_.load(Order::relaxed)},
+    return {.run_time = run_time(),
             .voluntary_switches = voluntary_switches_.load(Order::relaxed),
             .involuntary_switches = involuntary_switches_.load(Order::relaxed),
             .migrations = migrations_.load(Order::relaxed)};

@@ -90,6 +90,15 @@ public:
     /// Whether it runs at this moment (or is being switched to or from).
     bool on_cpu() const { return on_cpu_.load(Order::acquire); }
     ThreadStatistics statistics() const;
+    /// Processor time so far, up to this moment if it runs. Any context.
+    Nanoseconds run_time() const;
+    /// How often it gave up the CPU so far. Cheap; any context.
+    u64 switches() const {
+        return voluntary_switches_.load(Order::relaxed) + involuntary_switches_.load(Order::relaxed);
+    }
+
+    /// For how long it did not run since it began, asleep or waiting for its turn. By the thread itself.
+    Nanoseconds time_off_cpu() const { return off_cpu_; }
 
     /// What ends its Interruptible and Killable sleeps; see interrupt() and kill().
     bool interrupt_pending() const { return (pending_.load(Order::acquire) & kInterruptPending) != 0; }
@@ -134,7 +143,10 @@ private:
     task::Task* task_ = nullptr;
     arch::ThreadContext context_;
 
-    Nanoseconds started_running_{};  // when it last got the CPU or was accounted
+    Atomic<u64> started_running_{0};  // when it last got the CPU or was accounted; nanoseconds
+    Atomic<u32> run_time_edition_{0};
+    Nanoseconds left_cpu_{};         // when it last lost the CPU
+    Nanoseconds off_cpu_{};          // the sum of the times between losing it and getting it
     Atomic<u64> run_time_{0};        // nanoseconds
     Atomic<u64> voluntary_switches_{0};
     Atomic<u64> involuntary_switches_{0};

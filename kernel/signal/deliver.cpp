@@ -7,6 +7,7 @@
 #include "kernel/signal/send.h"
 #include "kernel/signal/stop.h"
 #include "kernel/task/exit.h"
+#include "kernel/task/rseq.h"
 
 namespace cairn::signal {
 
@@ -24,8 +25,7 @@ constexpr u64 kRestartSystemCall = 219;  // restart_syscall(2)
 bool take_locked(Task& self, SignalSet allowed, SignalInfo& info, QueuedSignalList& freed) {
     PosixTimer* timer = nullptr;
     if (!self.pending.take(allowed & kSynchronous, info, freed, &timer) &&
-        !self.pending.take(allowed, info, freed, &timer) &&
-        !self.group().pending.take(allowed, info, freed, &timer)) {
+        !self.pending.take(allowed, info, freed, &timer) && !self.group().pending.take(allowed, info, freed, &timer)) {
         return false;
     }
     if (timer != nullptr) {
@@ -65,6 +65,7 @@ void restart_without_handler(Task& self, arch::TrapFrame& frame) {
 
 void run_handler(Task& self, arch::TrapFrame& frame, const SignalInfo& info, const SignalAction& action) {
     restart_before_handler(self, frame, action);
+    task::update_rseq(self, frame);
     std::byte siginfo[128] = {};
     std::memcpy(siginfo, &info, sizeof info);
     const u64 stack_pointer = arch::stack_pointer(frame).value;
@@ -110,8 +111,9 @@ void run_handler(Task& self, arch::TrapFrame& frame, const SignalInfo& info, con
 [[noreturn]] void die_of(Task& self, i32 signal) {
     const bool core = kCoreSignals.has(signal);
     if (core) {
-        log_info("signal", "{}[{}] ended by signal {} at {:#x}, address {:#x}", self.name().view(), self.number(), signal,
-                 arch::instruction_pointer(arch::user_frame(self.thread().context())).value, self.fault_address);
+        log_info("signal", "{}[{}] ended by signal {} at {:#x}, address {:#x}", self.name().view(), self.number(),
+                 signal, arch::instruction_pointer(arch::user_frame(self.thread().context())).value,
+                 self.fault_address);
     }
     ThreadGroup& group = self.group();
     // The flag says that a core was dumped: only where the limit lets one be written.

@@ -152,7 +152,8 @@ void note_timer_delivered_locked(PosixTimer& timer, SignalInfo& info) {
     timer.delivered(info);
 }
 
-// --- The table of a process ---------------------------------------------------------------------------------------------
+// --- The table of a process
+// ---------------------------------------------------------------------------------------------
 
 ProcessTimers::~ProcessTimers() {
     remove_all();

@@ -79,8 +79,8 @@ bool is_fatal(ThreadGroup& group, const Task& target, i32 signal) {
            !kCoreSignals.has(signal) && !target.really_blocked.has(signal) && !group.is_init;
 }
 
-/// Wakes who is to take the signal, and begins the end of the process where that is what it means: then sleeps that only a
-/// kill ends are ended too.
+/// Wakes who is to take the signal, and begins the end of the process where that is what it means: then sleeps that
+/// only a kill ends are ended too.
 void direct(ThreadGroup& group, Task* only, i32 signal) {
     Task* target = only != nullptr ? (wants(*only, signal) ? only : nullptr) : choose_thread(group, signal);
     group.signal_queue->waiters.wake_all();

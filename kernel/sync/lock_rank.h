@@ -18,19 +18,21 @@ namespace cairn {
     X(TestInner,      "tests and the in-kernel stress only")                    \
     X(ExecGuard,      "one exec or attach at a time in a thread group")         \
     X(FilePosition,   "the offset of one open file")                            \
+    X(ProcText,       "the text of one open file of procfs")                  \
     X(OutOfMemory,    "who chooses a process to end")                             \
+    X(UnixNames,      "binding one local socket to a name")                     \
     X(Mounts,         "the tree of mounts")                                     \
     X(Rename,         "the shape of one filesystem's tree of directories")      \
     X(Directory,      "the names in one directory; a parent before its child")  \
     X(InodeData,      "size and contents of one file, against other writers")   \
     X(EpollNesting,   "the graph of epoll instances that watch one another")    \
     X(Epoll,          "the files that one epoll instance watches")              \
-    X(UnixNames,      "binding one local socket to a name")                     \
     X(UnixGarbage,    "sockets that are in flight in messages")                 \
     X(SocketPair,     "connection state of two sockets")                        \
     X(Socket,         "one socket")                                             \
     X(Pipe,           "one pipe")                                               \
     X(EventFile,      "one eventfd, timerfd, signalfd and the like")            \
+    X(AsyncFiles,     "the open files that want SIGIO from one pipe or socket")     \
     X(Terminal,       "settings and owner of one terminal")                     \
     X(TerminalInput,  "the line being edited")                                  \
     X(TerminalOutput, "the characters on their way out")                        \
@@ -58,6 +60,7 @@ namespace cairn {
     X(DentryTree,     "names and parents of entries in the cache of names")     \
     X(DentryHash,     "one chain of the cache of names")                        \
     X(Inode,          "the attributes of one inode")                            \
+    X(InodeWatches,   "who watches one inode (inotify)")                        \
     X(InodeTable,     "the inodes of one filesystem")                           \
     X(AbstractNames,  "names of local sockets outside the filesystem")          \
     X(Superblocks,    "the list of filesystems that are mounted")               \

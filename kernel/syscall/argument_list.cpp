@@ -4,7 +4,8 @@ namespace cairn::syscall {
 
 namespace {
 
-/// One string. It is read twice, and may change between: the lengths then differ and the second reading is cut or padded.
+/// One string. It is read twice, and may change between: the lengths then differ and the second reading is cut or
+/// padded.
 class UserText final : public exec::StringSource {
 public:
     explicit UserText(VirtualAddress address) : address_(address) {}

@@ -1,6 +1,6 @@
 #pragma once
-/// argv and envp in user memory, for execve(2): a list of pointers that ends with a null pointer. A null list is an empty
-/// one (E02).
+/// argv and envp in user memory, for execve(2): a list of pointers that ends with a null pointer. A null list is an
+/// empty one (E02).
 
 #include "exec/argument_block.h"
 #include "exec/transaction.h"

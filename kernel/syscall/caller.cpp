@@ -45,6 +45,10 @@ Failure Caller::interrupted(const Continuation& continuation) {
     return fail(Errno::eintr);
 }
 
+void Caller::forbid_restart() {
+    task.restart = task::RestartKind::Never;
+}
+
 void Caller::signal_self(i32 signal) {
     static_cast<void>(signal::send_to_thread(
         task, signal::SignalInfo::from_process(signal, signal::kCodeUser, task.process_number(), credentials().uid)));

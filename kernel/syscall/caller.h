@@ -56,6 +56,10 @@ public:
     };
     Failure interrupted(const Continuation& continuation);
 
+    /// If this call ends with EINTR, the program gets to see it, whatever the table says (signal(7): socket calls
+    /// with a timeout).
+    void forbid_restart();
+
     /// SIGPIPE, SIGXFSZ: a signal that the call itself causes for the calling thread.
     void signal_self(i32 signal);
 };

@@ -15,7 +15,7 @@ constexpr i32 kSetDeathSignal = 1, kGetDeathSignal = 2, kGetDumpable = 3, kSetDu
 constexpr i32 kSetKeepCaps = 8, kSetName = 15, kGetName = 16, kCapBsetRead = 23, kCapBsetDrop = 24, kGetTsc = 25;
 constexpr i32 kGetSecurebits = 27, kSetSecurebits = 28, kSetTimerSlack = 29, kGetTimerSlack = 30;
 constexpr i32 kSetSubreaper = 36, kGetSubreaper = 37, kSetNoNewPrivs = 38, kGetNoNewPrivs = 39, kGetTidAddress = 40;
-constexpr i32 kSetVma = 0x53564d41, kCapAmbient = 47;
+constexpr i32 kCapAmbient = 47;
 constexpr u32 kKeepBit = 1 << 4, kLockedKeepBit = 1 << 5;
 
 Result<void> change_credentials(Caller& self, Ref<vfs::Credentials> fresh) {

@@ -68,8 +68,7 @@ struct Decoder<kHandler> {
 private:
     template <usize... kIndices>
     static Result<u64> apply(Caller& self, std::index_sequence<kIndices...>) {
-        Result<R> result =
-            kHandler(self, decode_argument<Parameters>(arch::syscall_argument(self.frame, kIndices))...);
+        Result<R> result = kHandler(self, decode_argument<Parameters>(arch::syscall_argument(self.frame, kIndices))...);
         if (!result.ok()) {
             return result.failure();
         }

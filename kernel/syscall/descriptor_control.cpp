@@ -1,6 +1,7 @@
 /// fcntl(2), flock(2), ioctl(2); see descriptors.h.
 
 #include "fs/pipe/pipe_file.h"
+#include "fs/terminal/pty.h"
 #include "fs/vfs/file_locks.h"
 #include "fs/vfs/regular_file.h"
 #include "kernel/syscall/descriptors.h"
@@ -67,12 +68,13 @@ Result<u64> duplicate(Caller& self, Fd fd, u64 minimum, bool close_on_exec) {
     return static_cast<u64>(made.value);
 }
 
-Result<u64> set_flags(Caller& self, vfs::File& file, u64 argument) {
+Result<u64> set_flags(Caller& self, Fd fd, vfs::File& file, u64 argument) {
     u32 flags = static_cast<u32>(argument);
     bool gains_no_access_time = (flags & ~file.flags() & vfs::open_flags::kNoAccessTime) != 0;
     if (gains_no_access_time && !vfs::is_owner_or_capable(self.credentials(), file.inode())) {
         return fail(Errno::eperm);
     }
+    file.async_descriptor.store(fd.value, Order::relaxed);
     file.set_flags(flags);
     return u64{0};
 }
@@ -184,10 +186,10 @@ constexpr i32 kOwnerThread = 0;
 constexpr i32 kOwnerProcess = 1;
 constexpr i32 kOwnerGroup = 2;
 
-Result<u64> owner_command(vfs::File& file, u32 command, u64 argument) {
+Result<u64> owner_command(Caller& self, vfs::File& file, u32 command, u64 argument) {
     switch (command) {
         case kSetOwner:
-            file.owner_process.store(static_cast<i32>(argument), Order::relaxed);
+            file.set_owner(static_cast<i32>(argument), self.credentials());
             return u64{0};
         case kGetOwner:
             return static_cast<u64>(i64{file.owner_process.load(Order::relaxed)});
@@ -196,7 +198,7 @@ Result<u64> owner_command(vfs::File& file, u32 command, u64 argument) {
             if (owner.type < kOwnerThread || owner.type > kOwnerGroup) {
                 return fail(Errno::einval);
             }
-            file.owner_process.store(owner.type == kOwnerGroup ? -owner.id : owner.id, Order::relaxed);
+            file.set_owner(owner.type == kOwnerGroup ? -owner.id : owner.id, self.credentials());
             return u64{0};
         }
         case kGetOwnerEx: {
@@ -227,13 +229,17 @@ Result<u64> add_seals(vfs::File& file, u64 argument) {
         return fail(Errno::einval);
     }
     vfs::Inode& inode = file.inode();
-    sync::MutexGuard guard(inode.data_lock);
-    u32 present = inode.seals.load(Order::relaxed);
-    if (present == vfs::Inode::kNoSeals) {
+    if (inode.seals.load(Order::relaxed) == vfs::Inode::kNoSeals) {
         return fail(Errno::einval);
     }
+    Ref<mm::MemoryObject> object = TRY(file.memory_object());
+    sync::MutexGuard guard(inode.data_lock);
+    u32 present = inode.seals.load(Order::relaxed);
     if ((present & vfs::seal_flags::kSeal) != 0) {
         return fail(Errno::eperm);
+    }
+    if ((argument & vfs::seal_flags::kWrite) != 0) {
+        TRY(object->forbid_writable_mappings());
     }
     inode.seals.store(present | static_cast<u32>(argument), Order::release);
     return u64{0};
@@ -287,7 +293,7 @@ Result<u64> sys_fcntl(Caller& self, Fd fd, u32 command, u64 argument) {
     vfs::OperationContext context = self.context();
     switch (command) {
         case kSetFlags:
-            return set_flags(self, *file, argument);
+            return set_flags(self, fd, *file, argument);
         case kGetLock:
         case kSetLock:
         case kSetLockWait:
@@ -301,7 +307,7 @@ Result<u64> sys_fcntl(Caller& self, Fd fd, u32 command, u64 argument) {
         case kGetOwnerEx:
         case kSetSignal:
         case kGetSignal:
-            return owner_command(*file, command, argument);
+            return owner_command(self, *file, command, argument);
         case kGetLease:
             return static_cast<u64>(RecordLock::Type::Unlock);  // there are none: F_UNLCK
         case kSetPipeSize:
@@ -372,6 +378,13 @@ Result<u64> sys_ioctl(Caller& self, Fd fd, u32 command, u64 argument) {
                 return u64{0};
             }
             break;
+        case fs::terminal::kOpenPeerCommand: {
+            const u32 flags = static_cast<u32>(argument);
+            vfs::OperationContext context = self.context();
+            Ref<vfs::File> peer = TRY(fs::terminal::open_peer(context, *file, flags));
+            const Fd made = TRY(self.install(std::move(peer), (flags & vfs::open_flags::kCloseOnExec) != 0));
+            return static_cast<u64>(made.value);
+        }
         default:
             break;
     }

@@ -1,4 +1,5 @@
-/// open(2), close(2), dup(2) and their kin; see descriptors.h. fcntl(2), flock(2) and ioctl(2) are in descriptor_control.cpp.
+/// open(2), close(2), dup(2) and their kin; see descriptors.h. fcntl(2), flock(2) and ioctl(2) are in
+/// descriptor_control.cpp.
 
 #include "kernel/syscall/descriptors.h"
 
@@ -157,7 +158,7 @@ Result<Fd> sys_dup(Caller& self, Fd fd) {
 /// dup2(2).
 Result<Fd> sys_dup2(Caller& self, Fd fd, Fd target) {
     if (fd.value == target.value) {
-        TRY(self.file_or_path(fd));
+        static_cast<void>(TRY(self.file_or_path(fd)));
         return fd;
     }
     return sys_dup3(self, fd, target, 0);

@@ -2,6 +2,7 @@
 
 #include "kernel/base/log.h"
 #include "kernel/base/rate_limit.h"
+#include "kernel/sched/run_queue.h"
 #include "kernel/syscall/table.h"
 #include "kernel/syscall/trace.h"
 #include "kernel/task/task.h"
@@ -26,6 +27,10 @@ void note_unknown(const task::Task& task, u64 number) {
 /// return to user mode, when it is known whether a handler runs (kernel/signal/deliver.cpp).
 void prepare_restart(task::Task& task, u64 number, Restart restart) {
     task.restart_number = number;
+    if (task.restart == task::RestartKind::Never) {
+        task.restart = task::RestartKind::None;
+        return;
+    }
     if (task.restart != task::RestartKind::None) {
         return;
     }
@@ -46,6 +51,47 @@ u64 register_of(const Result<u64>& result) {
     return result.ok() ? result.value() : static_cast<u64>(-static_cast<i64>(static_cast<i32>(result.error())));
 }
 
+/// Counts calls that read and write, for /proc/PID/io.
+void account_transfer(task::Task& task, u32 number, const Result<u64>& result) {
+    enum : u32 { Read = 0, Write = 1, ReadAt = 17, WriteAt = 18, ReadVector = 19, WriteVector = 20 };
+    enum : u32 { ReadVectorAt = 295, WriteVectorAt = 296, ReadVectorAt2 = 327, WriteVectorAt2 = 328 };
+    const u64 bytes = result.ok() ? result.value() : 0;
+    // Only the thread itself writes its counts.
+    const auto add = [](Atomic<u64>& count, u64 more) {
+        count.store(count.load(Order::relaxed) + more, Order::relaxed);
+    };
+    switch (number) {
+        case Read:
+        case ReadAt:
+        case ReadVector:
+        case ReadVectorAt:
+        case ReadVectorAt2:
+            add(task.reads, 1);
+            add(task.bytes_read, bytes);
+            break;
+        case Write:
+        case WriteAt:
+        case WriteVector:
+        case WriteVectorAt:
+        case WriteVectorAt2:
+            add(task.writes, 1);
+            add(task.bytes_written, bytes);
+            break;
+        default:
+            break;
+    }
+}
+
+/// What the call took of a CPU: the time since it began, without that in which the thread did not run.
+void account_system_time(task::Task& task, u64 entered, Nanoseconds off_cpu) {
+    const u64 slept = (task.thread().time_off_cpu() - off_cpu).value;
+    const u64 taken = time::now().value - entered;
+    const u64 used = taken > slept ? taken - slept : 0;
+    task.system_time.fetch_add(used, Order::relaxed);
+    // Whichever CPU this is: the figure is a statistic.
+    arch::this_cpu().run_queue->system_time.fetch_add(used, Order::relaxed);
+}
+
 }  // namespace
 
 void set_tracing(bool on) {
@@ -55,7 +101,8 @@ void set_tracing(bool on) {
 void dispatch(arch::TrapFrame& frame) {
     task::Task& task = task::current_task();
     const u64 entered = time::now().value;
-    const u64 number = arch::syscall_number(frame);
+    const Nanoseconds off_cpu = task.thread().time_off_cpu();
+    const u32 number = static_cast<u32>(arch::syscall_number(frame));  // as Linux: the upper half is not looked at
     const Call* call = find_call(number);
     task.restart = task::RestartKind::None;
     const bool traced = tracing.load(Order::relaxed);
@@ -82,7 +129,8 @@ void dispatch(arch::TrapFrame& frame) {
     if (traced) {
         trace_exit(task, *call, result);
     }
-    task.system_time.fetch_add(time::now().value - entered, Order::relaxed);
+    account_transfer(task, number, result);
+    account_system_time(task, entered, off_cpu);
 }
 
 }  // namespace cairn::syscall

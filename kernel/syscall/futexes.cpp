@@ -43,8 +43,8 @@ Result<u64> wait(Caller& self, const FutexWord& word, u32 expected, u32 bitset, 
         return u64{0};
     }
     if (waited.error() == Errno::eintr && deadline != Nanoseconds::never()) {
-        return self.interrupted({&wait_again,
-                                 {word.address, static_cast<u64>(word.scope), expected, bitset, deadline.value}});
+        return self.interrupted(
+            {&wait_again, {word.address, static_cast<u64>(word.scope), expected, bitset, deadline.value}});
     }
     return waited.failure();
 }
@@ -74,8 +74,8 @@ Result<u64> counted(Result<u32> result) {
 Result<u64> sys_futex(Caller& self, u64 address, i32 operation, u32 value, u64 timeout, u64 second, u32 third) {
     const i32 command = operation & ~(kPrivateFlag | kClockRealtime);
     const bool realtime = (operation & kClockRealtime) != 0;
-    const auto scope = (operation & kPrivateFlag) != 0 ? mm::AddressSpace::FutexScope::Private
-                                                       : mm::AddressSpace::FutexScope::Shared;
+    const auto scope =
+        (operation & kPrivateFlag) != 0 ? mm::AddressSpace::FutexScope::Private : mm::AddressSpace::FutexScope::Shared;
     if (realtime && command != kWait && command != kWaitBitset && command != kWaitRequeuePi && command != kLockPi2) {
         return fail(Errno::enosys);
     }
@@ -109,8 +109,8 @@ Result<u64> sys_futex(Caller& self, u64 address, i32 operation, u32 value, u64 t
         case kUnlockPi:
             return done(task::futex_unlock_pi(word));
         case kWaitRequeuePi:
-            return done(task::futex_wait_requeue_pi(word, value, task::kMatchAny, TRY(deadline_of(timeout, absolute)),
-                                                    other));
+            return done(
+                task::futex_wait_requeue_pi(word, value, task::kMatchAny, TRY(deadline_of(timeout, absolute)), other));
         case kCompareRequeuePi:
             if (value != 1) {
                 return fail(Errno::einval);
@@ -133,8 +133,8 @@ Result<u64> sys_futex_waitv(Caller&, UserIn<FutexWaitArgument> waiters, u32 coun
         if (clock != 0 && clock != 1) {
             return fail(Errno::einval);
         }
-        deadline = TRY(deadline_of(timeout.address().value,
-                                   clock == 0 ? TimeoutKind::AbsoluteRealtime : TimeoutKind::Absolute));
+        deadline = TRY(
+            deadline_of(timeout.address().value, clock == 0 ? TimeoutKind::AbsoluteRealtime : TimeoutKind::Absolute));
     }
     struct Entries {
         task::FutexWaitEntry entry[kMost];
@@ -146,10 +146,10 @@ Result<u64> sys_futex_waitv(Caller&, UserIn<FutexWaitArgument> waiters, u32 coun
             argument.reserved != 0) {
             return fail(Errno::einval);
         }
-        entries->entry[i] = {{argument.address, (argument.flags & kPrivate) != 0
-                                                    ? mm::AddressSpace::FutexScope::Private
-                                                    : mm::AddressSpace::FutexScope::Shared},
-                             static_cast<u32>(argument.value)};
+        entries->entry[i] = {
+            {argument.address, (argument.flags & kPrivate) != 0 ? mm::AddressSpace::FutexScope::Private
+                                                                : mm::AddressSpace::FutexScope::Shared},
+            static_cast<u32>(argument.value)};
     }
     return counted(task::futex_wait_many(std::span(entries->entry, count), deadline));
 }

@@ -14,8 +14,8 @@ namespace {
 constexpr u32 kUnchanged = ~u32{0};
 constexpr u32 kNoSetuidFixup = 1 << 2, kKeepCapabilities = 1 << 4;
 /// What setfsuid gives and takes (capabilities(7)).
-constexpr u64 kFilesystemCapabilities = (u64{1} << 0) | (u64{1} << 1) | (u64{1} << 2) | (u64{1} << 3) | (u64{1} << 4) |
-                                        (u64{1} << 9) | (u64{1} << 27);
+constexpr u64 kFilesystemCapabilities =
+    (u64{1} << 0) | (u64{1} << 1) | (u64{1} << 2) | (u64{1} << 3) | (u64{1} << 4) | (u64{1} << 9) | (u64{1} << 27);
 
 /// capabilities(7), "Effect of user ID changes on capabilities".
 void fix_capabilities(Credentials& fresh, const Credentials& old) {
@@ -42,8 +42,8 @@ void fix_capabilities(Credentials& fresh, const Credentials& old) {
 /// (prctl(2), PR_SET_DUMPABLE).
 Result<void> publish(Caller& self, Ref<Credentials> fresh) {
     const Credentials& old = self.credentials();
-    const bool other = fresh->euid != old.euid || fresh->egid != old.egid || fresh->fsuid != old.fsuid ||
-                       fresh->fsgid != old.fsgid;
+    const bool other =
+        fresh->euid != old.euid || fresh->egid != old.egid || fresh->fsuid != old.fsuid || fresh->fsgid != old.fsgid;
     if (fresh->uid != old.uid) {
         Ref<task::UserAccount> account = TRY(task::UserAccount::find_or_create(fresh->uid));
         const Ref<task::UserAccount> left = self.task.exchange_account(std::move(account));
@@ -302,8 +302,7 @@ Result<void> sys_capget(Caller& self, UserInOut<CapabilityHeader> header, UserOu
     if (given.pid < 0) {
         return fail(Errno::einval);
     }
-    Ref<task::Task> target =
-        given.pid == 0 ? Ref<task::Task>(self.task) : TRY(g_kernel.tasks->find_task(given.pid));
+    Ref<task::Task> target = given.pid == 0 ? Ref<task::Task>(self.task) : TRY(g_kernel.tasks->find_task(given.pid));
     Ref<Credentials> who = target->credentials_of_other();
     for (u32 i = 0; i < words.value(); ++i) {
         const u32 shift = 32 * i;
@@ -333,7 +332,8 @@ Result<void> sys_capset(Caller& self, UserInOut<CapabilityHeader> header, UserIn
     permitted.bits &= all;
     inheritable.bits &= all;
     const Credentials& old = self.credentials();
-    const u64 may_inherit = old.inheritable.bits | (old.has(Capability::Setpcap) ? old.bounding.bits : old.permitted.bits);
+    const u64 may_inherit =
+        old.inheritable.bits | (old.has(Capability::Setpcap) ? old.bounding.bits : old.permitted.bits);
     if ((permitted.bits & ~old.permitted.bits) != 0 || (effective.bits & ~permitted.bits) != 0 ||
         (inheritable.bits & ~may_inherit) != 0 ||
         (inheritable.bits & ~(old.inheritable.bits | old.bounding.bits)) != 0) {

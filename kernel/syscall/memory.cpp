@@ -1,13 +1,14 @@
 #include "kernel/syscall/memory.h"
 
 #include "fs/vfs/mount_tree.h"
+#include "fs/vfs/regular_file.h"
 #include "kernel/task/file_mapping.h"
 #include "kernel/task/task.h"
 
 namespace cairn::syscall {
 
-using mm::MapRequest;
 using mm::MappingFlag;
+using mm::MapRequest;
 
 namespace {
 
@@ -53,6 +54,15 @@ Result<void> apply_file(vfs::File& file, u32 type, u32 flags, MapRequest& reques
             request.maximum &= ~mm::kAccessWrite;
         }
     }
+    // memfd_create(2), "File sealing".
+    constexpr u32 kSealed = vfs::seal_flags::kWrite | vfs::seal_flags::kFutureWrite;
+    const u32 seals = file.inode().seals.load(Order::acquire);
+    if (type != kPrivate && seals != vfs::Inode::kNoSeals && (seals & kSealed) != 0) {
+        if ((request.access & mm::kAccessWrite) != 0) {
+            return fail(Errno::eperm);
+        }
+        request.maximum &= ~mm::kAccessWrite;
+    }
     if (const vfs::Path* path = file.path()) {
         if (path->mount().has(vfs::mount_flags::kNoExec)) {
             if ((request.access & mm::kAccessExecute) != 0) {
@@ -89,8 +99,8 @@ Result<u64> sys_mmap(Caller& self, u64 address, u64 length, u32 protection, u32 
         if (!is_aligned(address, kPageSize)) {
             return fail(Errno::einval);
         }
-        request.placement = (flags & kFixedNoReplace) != 0 ? MapRequest::Placement::FixedNoReplace
-                                                           : MapRequest::Placement::Fixed;
+        request.placement =
+            (flags & kFixedNoReplace) != 0 ? MapRequest::Placement::FixedNoReplace : MapRequest::Placement::Fixed;
     }
     request.flags = (type != kPrivate ? mm::flag_bits(MappingFlag::Shared) : 0) |
                     ((flags & kGrowsDown) != 0 ? mm::flag_bits(MappingFlag::GrowsDown) : 0) |
@@ -255,8 +265,8 @@ Result<void> sys_mlockall(Caller& self, u32 flags) {
         return fail(Errno::einval);
     }
     TRY(check_may_lock(self));
-    const auto mode = (flags & kOnFault) != 0 ? mm::AddressSpace::LockMode::LockOnFault
-                                              : mm::AddressSpace::LockMode::Lock;
+    const auto mode =
+        (flags & kOnFault) != 0 ? mm::AddressSpace::LockMode::LockOnFault : mm::AddressSpace::LockMode::Lock;
     return space_of(self).lock_all(mode, (flags & kCurrent) != 0, (flags & kFuture) != 0, limits_of(self));
 }
 
@@ -288,8 +298,8 @@ Result<Ref<mm::AddressSpace>> remote_space(Caller& self, i32 pid) {
 
 enum class Direction : u8 { Read, Write };
 
-Result<i64> transfer(Caller& self, i32 pid, UserIn<mm::IoSegment> local, u64 local_count,
-                     UserIn<mm::IoSegment> remote, u64 remote_count, u64 flags, Direction direction) {
+Result<i64> transfer(Caller& self, i32 pid, UserIn<mm::IoSegment> local, u64 local_count, UserIn<mm::IoSegment> remote,
+                     u64 remote_count, u64 flags, Direction direction) {
     constexpr u64 kMostSegments = 1024;
     if (flags != 0 || remote_count > kMostSegments) {
         return fail(Errno::einval);

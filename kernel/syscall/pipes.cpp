@@ -110,7 +110,7 @@ Result<u64> sys_vmsplice(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u6
         return fail(Errno::ebadf);
     }
     IoVector vector = TRY(IoVector::fetch(segments, count));
-    const bool waits = (flags & pipe::splice_flags::kNonBlock) == 0 && !file->non_blocking();
+    const bool waits = (flags & pipe::splice_flags::kNonBlock) == 0;  // O_NONBLOCK is not looked at
     const pipe::Pipe::Waiting waiting = waits ? pipe::Pipe::Waiting::Allowed : pipe::Pipe::Waiting::Forbidden;
     if (file->writable()) {
         mm::IoSource source = vector.source();

@@ -51,8 +51,8 @@ Result<i32> sys_clone(Caller& self, u64 flags, u64 stack, UserOut<i32> parent_ti
 
 namespace {
 
-/// A structure that may be longer or shorter than the kernel's (clone3(2), "Versioning"): what is missing is zero, what is
-/// beyond must be.
+/// A structure that may be longer or shorter than the kernel's (clone3(2), "Versioning"): what is missing is zero, what
+/// is beyond must be.
 Result<CloneArguments> fetch_clone_arguments(UserIn<CloneArguments> from, usize size) {
     constexpr usize kFirstVersion = 64;
     if (size > kPageSize) {
@@ -127,8 +127,8 @@ Result<void> sys_execve(Caller& self, UserCString path, UserIn<u64> arguments, U
 }
 
 /// execveat(2)
-Result<void> sys_execveat(Caller& self, Fd directory, UserCString path, UserIn<u64> arguments,
-                          UserIn<u64> environment, i32 flags) {
+Result<void> sys_execveat(Caller& self, Fd directory, UserCString path, UserIn<u64> arguments, UserIn<u64> environment,
+                          i32 flags) {
     constexpr i32 kNoFollow = 0x100, kEmptyPath = 0x1000;
     if ((flags & ~(kNoFollow | kEmptyPath)) != 0) {
         return fail(Errno::einval);
@@ -143,14 +143,13 @@ Result<void> sys_execveat(Caller& self, Fd directory, UserCString path, UserIn<u
         Result<bool> flag = self.descriptors().close_on_exec(directory);
         closes = flag.ok() && flag.value();
     }
-    exec::ExecuteRequest request{.path = name.text(),
-                                 .walk = {.start = start.path(),
-                                          .follow_last_link = (flags & kNoFollow) == 0,
-                                          .allow_empty = empty_allowed},
-                                 .directory = directory.value,
-                                 .descriptor_closes = closes,
-                                 .arguments = argument_words,
-                                 .environment = environment_words};
+    exec::ExecuteRequest request{
+        .path = name.text(),
+        .walk = {.start = start.path(), .follow_last_link = (flags & kNoFollow) == 0, .allow_empty = empty_allowed},
+        .directory = directory.value,
+        .descriptor_closes = closes,
+        .arguments = argument_words,
+        .environment = environment_words};
     return execute(self, request);
 }
 

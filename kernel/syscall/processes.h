@@ -12,8 +12,8 @@ struct CloneArguments {
 /// struct rusage.
 struct ResourceUsage {
     i64 user_seconds, user_microseconds, system_seconds, system_microseconds;
-    i64 peak_resident_kib, shared, data, stack, minor_faults, major_faults, swaps, blocks_in, blocks_out, sent, received,
-        signals, voluntary_switches, involuntary_switches;
+    i64 peak_resident_kib, shared, data, stack, minor_faults, major_faults, swaps, blocks_in, blocks_out, sent,
+        received, signals, voluntary_switches, involuntary_switches;
 };
 /// struct tms.
 struct ClockTicks {
@@ -34,8 +34,8 @@ Result<i32> sys_clone(Caller& self, u64 flags, u64 stack, UserOut<i32> parent_ti
 Result<i32> sys_clone3(Caller& self, UserIn<CloneArguments> arguments, usize size);
 Result<void> sys_unshare(Caller& self, u64 flags);
 Result<void> sys_execve(Caller& self, UserCString path, UserIn<u64> arguments, UserIn<u64> environment);
-Result<void> sys_execveat(Caller& self, Fd directory, UserCString path, UserIn<u64> arguments,
-                          UserIn<u64> environment, i32 flags);
+Result<void> sys_execveat(Caller& self, Fd directory, UserCString path, UserIn<u64> arguments, UserIn<u64> environment,
+                          i32 flags);
 Result<void> sys_exit(Caller& self, i32 code);
 Result<void> sys_exit_group(Caller& self, i32 code);
 Result<i32> sys_wait4(Caller& self, i32 pid, UserOut<i32> status, i32 options, UserOut<ResourceUsage> usage);

@@ -179,7 +179,8 @@ Result<i32> sys_sched_getaffinity(Caller& self, i32 pid, u32 size, UserOut<u8> m
     Ref<Task> target = TRY(task_of(self, pid));
     u8 bytes[kBytes + sizeof(u64)] = {};
     const CpuSet affinity = target->thread().affinity() & g_kernel.online.snapshot(Order::relaxed);
-    affinity.for_each([&](CpuIndex cpu) { bytes[cpu.value / 8] = static_cast<u8>(bytes[cpu.value / 8] | 1u << cpu.value % 8); });
+    affinity.for_each(
+        [&](CpuIndex cpu) { bytes[cpu.value / 8] = static_cast<u8>(bytes[cpu.value / 8] | 1u << cpu.value % 8); });
     const u32 length = size < needed ? size : needed;
     TRY(mm::copy_out(mask.address(), bytes, length));
     return static_cast<i32>(length);

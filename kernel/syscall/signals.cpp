@@ -34,8 +34,8 @@ Result<void> send_to_thread(Caller& self, i32 pid, i32 tid, const SignalInfo& in
     if (pid != 0 && target->process_number() != pid) {
         return fail(Errno::esrch);
     }
-    const bool same_session = self.task.group().session_number.load(Order::relaxed) ==
-                              target->group().session_number.load(Order::relaxed);
+    const bool same_session =
+        self.task.group().session_number.load(Order::relaxed) == target->group().session_number.load(Order::relaxed);
     TRY(signal::check_may_signal(self.task, *target, info.signal, same_session));
     if (info.signal == 0) {
         return {};
@@ -63,9 +63,9 @@ Result<void> sys_kill(Caller& self, i32 pid, i32 signal) {
 
 /// tkill(2)
 Result<void> sys_tkill(Caller& self, i32 tid, i32 signal) {
-    return send_to_thread(self, 0, tid,
-                          SignalInfo::from_process(signal, signal::kCodeTkill, self.task.process_number(),
-                                                   self.credentials().uid));
+    return send_to_thread(
+        self, 0, tid,
+        SignalInfo::from_process(signal, signal::kCodeTkill, self.task.process_number(), self.credentials().uid));
 }
 
 /// tgkill(2)
@@ -73,9 +73,9 @@ Result<void> sys_tgkill(Caller& self, i32 pid, i32 tid, i32 signal) {
     if (pid <= 0) {
         return fail(Errno::einval);
     }
-    return send_to_thread(self, pid, tid,
-                          SignalInfo::from_process(signal, signal::kCodeTkill, self.task.process_number(),
-                                                   self.credentials().uid));
+    return send_to_thread(
+        self, pid, tid,
+        SignalInfo::from_process(signal, signal::kCodeTkill, self.task.process_number(), self.credentials().uid));
 }
 
 /// rt_sigqueueinfo(2)
@@ -134,7 +134,8 @@ Result<void> sys_rt_sigaction(Caller& self, i32 signal, UserIn<SignalAction> fre
             return fail(Errno::einval);
         }
         action.mask = action.mask & ~signal::kUnblockable;
-        // Unknown flags are dropped, so that a program can find out which there are (sigaction(2), "Dynamically probing").
+        // Unknown flags are dropped, so that a program can find out which there are (sigaction(2), "Dynamically
+        // probing").
         action.flags &= SignalAction::kKnown;
         signal::QueuedSignalList freed;
         SpinLockGuard guard(group.lock);

@@ -26,8 +26,7 @@ Result<void> sys_kill(Caller& self, i32 pid, i32 signal);
 Result<void> sys_tkill(Caller& self, i32 tid, i32 signal);
 Result<void> sys_tgkill(Caller& self, i32 pid, i32 tid, i32 signal);
 Result<void> sys_rt_sigqueueinfo(Caller& self, i32 pid, i32 signal, UserIn<signal::SignalInfo> information);
-Result<void> sys_rt_tgsigqueueinfo(Caller& self, i32 pid, i32 tid, i32 signal,
-                                   UserIn<signal::SignalInfo> information);
+Result<void> sys_rt_tgsigqueueinfo(Caller& self, i32 pid, i32 tid, i32 signal, UserIn<signal::SignalInfo> information);
 Result<void> sys_rt_sigaction(Caller& self, i32 signal, UserIn<signal::SignalAction> fresh,
                               UserOut<signal::SignalAction> old, usize size);
 Result<void> sys_rt_sigprocmask(Caller& self, i32 how, UserIn<u64> set, UserOut<u64> old, usize size);

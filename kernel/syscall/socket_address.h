@@ -17,6 +17,15 @@ private:
     Ref<vfs::File> file_;
 };
 
+/// An interrupted call that had a timeout is not restarted, since nobody knows how much of it is left (signal(7)).
+template <typename T>
+Result<T> note_interruption(Caller& self, bool has_timeout, Result<T> result) {
+    if (!result.ok() && result.error() == Errno::eintr && has_timeout) {
+        self.forbid_restart();
+    }
+    return result;
+}
+
 /// EINVAL: no size that an address can have.
 Result<net::SocketAddress> fetch_address(UserIn<std::byte> from, i32 size);
 /// Value and result: the program's room goes in, the address's true size comes out. EINVAL, EFAULT.

@@ -18,7 +18,7 @@ constexpr usize kLargestTransfer = 0x7ffff000;  // MAX_RW_COUNT
 Result<u64> send(Caller& self, net::Socket& socket, net::SendRequest& request) {
     request.descriptor_limit = self.descriptor_limit();
     vfs::OperationContext context = self.context();
-    Result<usize> sent = socket.send(context, request);
+    Result<usize> sent = note_interruption(self, socket.sends_with_timeout(), socket.send(context, request));
     if (!sent.ok() && request.raises_signal) {
         self.signal_self(kSigPipe);
     }
@@ -62,7 +62,8 @@ Result<u64> receive_message(Caller& self, net::Socket& socket, MessageHeader& he
     request.flags = flags;
     request.wants_address = header.name != 0;
     vfs::OperationContext context = self.context();
-    const usize received = TRY(socket.receive(context, request));
+    const usize received =
+        TRY(note_interruption(self, socket.receives_with_timeout(), socket.receive(context, request)));
     if (header.name != 0) {
         const u32 part = std::min(request.address.size, static_cast<u32>(header.name_size));
         TRY(UserOut<std::byte>(header.name).store(std::span<const std::byte>(request.address.bytes, part)));
@@ -109,7 +110,8 @@ Result<u64> sys_recvfrom(Caller& self, Fd fd, UserOut<std::byte> to, usize size,
     request.flags = flags;
     request.wants_address = !address.is_null();
     vfs::OperationContext context = self.context();
-    const usize received = TRY(socket->receive(context, request));
+    const usize received =
+        TRY(note_interruption(self, socket->receives_with_timeout(), socket->receive(context, request)));
     if (!address.is_null()) {
         TRY(store_address(request.address, address, address_size));
     }

@@ -127,7 +127,8 @@ Result<Fd> sys_accept4(Caller& self, Fd fd, UserOut<std::byte> address, UserInOu
     const bool close_on_exec = (flags & vfs::open_flags::kCloseOnExec) != 0;
     auto reservation = TRY(self.descriptors().reserve(self.descriptor_limit(), close_on_exec));
     vfs::OperationContext context = self.context();
-    Ref<net::Socket> accepted = TRY(socket->accept(context, flags));
+    Ref<net::Socket> accepted =
+        TRY(note_interruption(self, socket->receives_with_timeout(), socket->accept(context, flags)));
     if (!address.is_null()) {
         net::SocketAddress peer;
         if (!accepted->peer_address(peer).ok()) {
@@ -143,7 +144,7 @@ Result<void> sys_connect(Caller& self, Fd fd, UserIn<std::byte> address, i32 siz
     SocketReference socket = TRY(SocketReference::find(self, fd));
     const net::SocketAddress peer = TRY(fetch_address(address, size));
     vfs::OperationContext context = self.context();
-    return socket->connect(context, peer);
+    return note_interruption(self, socket->sends_with_timeout(), socket->connect(context, peer));
 }
 
 /// shutdown(2).

@@ -10,6 +10,7 @@
 #include "kernel/syscall/files.h"
 #include "kernel/syscall/futexes.h"
 #include "kernel/syscall/identity.h"
+#include "kernel/syscall/inotify.h"
 #include "kernel/syscall/memory.h"
 #include "kernel/syscall/mounts.h"
 #include "kernel/syscall/paths.h"
@@ -18,6 +19,7 @@
 #include "kernel/syscall/processes.h"
 #include "kernel/syscall/signals.h"
 #include "kernel/syscall/sockets.h"
+#include "kernel/syscall/system.h"
 #include "kernel/syscall/time.h"
 
 namespace cairn::syscall {
@@ -29,7 +31,10 @@ struct Row {
     Call call;
 };
 
-#define SYSCALL(number, name, restart) Row{number, Decoder<&sys_##name>::describe(#name, restart)}
+#define SYSCALL(number, name, restart)                         \
+    Row {                                                      \
+        number, Decoder<&sys_##name>::describe(#name, restart) \
+    }
 
 /// By number, as in Linux's table for x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
 constexpr Row kRows[] = {
@@ -93,6 +98,7 @@ constexpr Row kRows[] = {
     SYSCALL(60, exit, Restart::No),
     SYSCALL(61, wait4, Restart::Yes),
     SYSCALL(62, kill, Restart::No),
+    SYSCALL(63, uname, Restart::No),
     SYSCALL(72, fcntl, Restart::Yes),
     SYSCALL(73, flock, Restart::Yes),
     SYSCALL(74, fsync, Restart::Yes),
@@ -120,8 +126,10 @@ constexpr Row kRows[] = {
     SYSCALL(96, gettimeofday, Restart::No),
     SYSCALL(97, getrlimit, Restart::No),
     SYSCALL(98, getrusage, Restart::No),
+    SYSCALL(99, sysinfo, Restart::No),
     SYSCALL(100, times, Restart::No),
     SYSCALL(102, getuid, Restart::No),
+    SYSCALL(103, syslog, Restart::No),
     SYSCALL(104, getgid, Restart::No),
     SYSCALL(105, setuid, Restart::No),
     SYSCALL(106, setgid, Restart::No),
@@ -168,15 +176,20 @@ constexpr Row kRows[] = {
     SYSCALL(150, munlock, Restart::No),
     SYSCALL(151, mlockall, Restart::No),
     SYSCALL(152, munlockall, Restart::No),
+    SYSCALL(153, vhangup, Restart::No),
     SYSCALL(155, pivot_root, Restart::No),
     SYSCALL(157, prctl, Restart::No),
     SYSCALL(158, arch_prctl, Restart::No),
+    SYSCALL(159, adjtimex, Restart::No),
     SYSCALL(160, setrlimit, Restart::No),
     SYSCALL(161, chroot, Restart::No),
     SYSCALL(162, sync, Restart::No),
     SYSCALL(164, settimeofday, Restart::No),
     SYSCALL(165, mount, Restart::Yes),
     SYSCALL(166, umount2, Restart::Yes),
+    SYSCALL(169, reboot, Restart::No),
+    SYSCALL(170, sethostname, Restart::No),
+    SYSCALL(171, setdomainname, Restart::No),
     SYSCALL(186, gettid, Restart::No),
     SYSCALL(187, readahead, Restart::No),
     SYSCALL(188, setxattr, Restart::No),
@@ -216,6 +229,9 @@ constexpr Row kRows[] = {
     SYSCALL(234, tgkill, Restart::No),
     SYSCALL(235, utimes, Restart::No),
     SYSCALL(247, waitid, Restart::Yes),
+    SYSCALL(253, inotify_init, Restart::No),
+    SYSCALL(254, inotify_add_watch, Restart::No),
+    SYSCALL(255, inotify_rm_watch, Restart::No),
     SYSCALL(257, openat, Restart::Yes),
     SYSCALL(258, mkdirat, Restart::No),
     SYSCALL(259, mknodat, Restart::No),
@@ -252,12 +268,14 @@ constexpr Row kRows[] = {
     SYSCALL(291, epoll_create1, Restart::No),
     SYSCALL(292, dup3, Restart::No),
     SYSCALL(293, pipe2, Restart::No),
+    SYSCALL(294, inotify_init1, Restart::No),
     SYSCALL(295, preadv, Restart::Yes),
     SYSCALL(296, pwritev, Restart::Yes),
     SYSCALL(297, rt_tgsigqueueinfo, Restart::No),
     SYSCALL(299, recvmmsg, Restart::Yes),
     SYSCALL(302, prlimit64, Restart::No),
     SYSCALL(303, name_to_handle_at, Restart::No),
+    SYSCALL(305, clock_adjtime, Restart::No),
     SYSCALL(306, syncfs, Restart::No),
     SYSCALL(307, sendmmsg, Restart::Yes),
     SYSCALL(309, getcpu, Restart::No),
@@ -266,6 +284,7 @@ constexpr Row kRows[] = {
     SYSCALL(314, sched_setattr, Restart::No),
     SYSCALL(315, sched_getattr, Restart::No),
     SYSCALL(316, renameat2, Restart::No),
+    SYSCALL(318, getrandom, Restart::Yes),
     SYSCALL(319, memfd_create, Restart::No),
     SYSCALL(322, execveat, Restart::No),
     SYSCALL(324, membarrier, Restart::No),
@@ -274,6 +293,7 @@ constexpr Row kRows[] = {
     SYSCALL(327, preadv2, Restart::Yes),
     SYSCALL(328, pwritev2, Restart::Yes),
     SYSCALL(332, statx, Restart::No),
+    SYSCALL(334, rseq, Restart::No),
     SYSCALL(424, pidfd_send_signal, Restart::No),
     SYSCALL(434, pidfd_open, Restart::No),
     SYSCALL(435, clone3, Restart::No),

@@ -1,6 +1,6 @@
-#include "fs/event/timer_file.h"
 #include "kernel/syscall/time.h"
 
+#include "fs/event/timer_file.h"
 #include "kernel/base/kernel.h"
 #include "kernel/syscall/timeout.h"
 #include "kernel/task/task.h"

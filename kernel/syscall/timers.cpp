@@ -58,8 +58,7 @@ Result<void> sys_getitimer(Caller& self, i32 which, UserOut<IntervalTimerValue> 
 }
 
 /// setitimer(2)
-Result<void> sys_setitimer(Caller& self, i32 which, UserIn<IntervalTimerValue> fresh,
-                           UserOut<IntervalTimerValue> old) {
+Result<void> sys_setitimer(Caller& self, i32 which, UserIn<IntervalTimerValue> fresh, UserOut<IntervalTimerValue> old) {
     IntervalSetting setting;
     if (!fresh.is_null()) {
         const IntervalTimerValue value = TRY(fresh.fetch());

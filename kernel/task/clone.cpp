@@ -15,13 +15,12 @@ namespace {
 /// What Linux's copy_process refuses, in its order.
 Result<void> check_flags(const Task& parent, const CloneRequest& request) {
     const u64 flags = request.flags;
-    const bool contradictory = ((flags & kThread) != 0 && (flags & kHandlers) == 0) ||
-                               ((flags & kHandlers) != 0 && (flags & kMemory) == 0) ||
-                               ((flags & kHandlers) != 0 && (flags & kClearHandlers) != 0) ||
-                               ((flags & kNamespaces) != 0) || ((flags & kIntoCgroup) != 0) ||
-                               ((flags & kParent) != 0 && parent.group().is_init) ||
-                               ((flags & kPidFd) != 0 && (flags & (kDetached | kThread)) != 0) ||
-                               !(request.exit_signal >= 0 && request.exit_signal <= signal::kSignals);
+    const bool contradictory =
+        ((flags & kThread) != 0 && (flags & kHandlers) == 0) || ((flags & kHandlers) != 0 && (flags & kMemory) == 0) ||
+        ((flags & kHandlers) != 0 && (flags & kClearHandlers) != 0) || ((flags & kNamespaces) != 0) ||
+        ((flags & kIntoCgroup) != 0) || ((flags & kParent) != 0 && parent.group().is_init) ||
+        ((flags & kPidFd) != 0 && (flags & (kDetached | kThread)) != 0) ||
+        !(request.exit_signal >= 0 && request.exit_signal <= signal::kSignals);
     if (contradictory) {
         return fail(Errno::einval);
     }
@@ -169,8 +168,8 @@ void inherit(Task& child, Task& parent, const CloneRequest& request) {
     child.clear_child_tid = (flags & kChildClearTid) != 0 ? request.child_tid : 0;
 }
 
-/// Puts the child where the world can see it. The decision whether it may enter the group is made under the same lock under
-/// which a group's end or execve sets its flags (trap A). EINTR: the parent is about to be killed.
+/// Puts the child where the world can see it. The decision whether it may enter the group is made under the same lock
+/// under which a group's end or execve sets its flags (trap A). EINTR: the parent is about to be killed.
 Result<void> publish(Task& child, Task& parent, u64 flags) {
     ThreadGroup& group = parent.group();
     ThreadGroup& own = child.group();
@@ -251,9 +250,9 @@ Result<i32> clone(Task& parent, const arch::TrapFrame& frame, const CloneRequest
     Ref<ThreadGroup> group = TRY(child_group(parent, *pid, request));
     FilesGuard files(parent, TRY(child_files(parent, flags)));
     Ref<vfs::FilesystemContext> directories = TRY(child_directories(parent, flags));
-    Ref<Task> child = TRY(try_new_ref<Task>(pid, group, Ref<vfs::Credentials>(const_cast<vfs::Credentials&>(parent.credentials())),
-                                            Ref<vfs::FileDescriptorTable>(*files), directories,
-                                            Ref<UserAccount>(parent.account())));
+    Ref<Task> child =
+        TRY(try_new_ref<Task>(pid, group, Ref<vfs::Credentials>(const_cast<vfs::Credentials&>(parent.credentials())),
+                              Ref<vfs::FileDescriptorTable>(*files), directories, Ref<UserAccount>(parent.account())));
     inherit(*child, parent, request);
     TRY(give_thread(*child, parent, frame, request));
     if ((flags & kMemory) != 0) {
@@ -305,8 +304,8 @@ Result<Ref<Task>> create_first_task(vfs::Path root, void (*body)()) {
     Ref<signal::SignalHandlers> handlers = TRY(signal::SignalHandlers::create());
     const u64 threads = table.threads_max.load(Order::relaxed) / 2;
     Ref<event::SignalQueue> queue = TRY(try_new_ref<event::SignalQueue>());
-    Ref<ThreadGroup> process = TRY(try_new_ref<ThreadGroup>(pid, std::move(handlers), std::move(queue),
-                                                            ResourceLimits::initial(threads)));
+    Ref<ThreadGroup> process =
+        TRY(try_new_ref<ThreadGroup>(pid, std::move(handlers), std::move(queue), ResourceLimits::initial(threads)));
     Ref<vfs::Credentials> credentials = TRY(vfs::Credentials::create_for_init());
     Ref<vfs::FileDescriptorTable> files = TRY(vfs::FileDescriptorTable::create());
     Ref<vfs::FilesystemContext> directories = TRY(try_new_ref<vfs::FilesystemContext>(root, root, u16{022}));
@@ -315,8 +314,8 @@ Result<Ref<Task>> create_first_task(vfs::Path root, void (*body)()) {
                                            std::move(directories), std::move(account)));
     task->set_name("init");
     first_body = body;
-    Ref<sched::Thread> thread = TRY(sched::Thread::create(
-        "init", [](void*) { first_body(); }, nullptr, {.vector_state = sched::VectorState::Own}));
+    Ref<sched::Thread> thread = TRY(
+        sched::Thread::create("init", [](void*) { first_body(); }, nullptr, {.vector_state = sched::VectorState::Own}));
     thread->set_task(&*task);
     task->set_thread(std::move(thread));
     Ref<Session> session = TRY(try_new_ref<Session>(pid));

@@ -31,7 +31,8 @@ struct CloneRequest {
 /// Returns the child's id to the parent; with kVfork when the child has let go of the memory. `frame` is the caller's.
 Result<i32> clone(Task& parent, const arch::TrapFrame& frame, const CloneRequest& request);
 
-/// The first process: a task with empty memory that runs `body` in kernel mode, which ends in enter_user_mode. Boot only.
+/// The first process: a task with empty memory that runs `body` in kernel mode, which ends in enter_user_mode. Boot
+/// only.
 Result<Ref<Task>> create_first_task(vfs::Path root, void (*body)());
 
 /// unshare(2): EINVAL for what Linux refuses too.

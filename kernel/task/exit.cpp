@@ -68,8 +68,8 @@ void reparent(ThreadGroup& child, ThreadGroup& dying, ThreadGroup& reaper, Remai
     }
 }
 
-/// The process has no thread any more: its children go to others, and it waits for its parent, or goes at once. False: there
-/// is more to do, after `remains` has been emptied.
+/// The process has no thread any more: its children go to others, and it waits for its parent, or goes at once. False:
+/// there is more to do, after `remains` has been emptied.
 bool become_zombie_locked(ThreadGroup& process, Remains& remains) {
     ThreadGroup& reaper = find_reaper(process);
     while (ThreadGroup* child = process.children.front()) {
@@ -81,8 +81,8 @@ bool become_zombie_locked(ThreadGroup& process, Remains& remains) {
     if (remains.full()) {
         return false;
     }
-    if (process.parent != nullptr && process.parent->session_number.load(Order::relaxed) ==
-                                         process.session_number.load(Order::relaxed)) {
+    if (process.parent != nullptr &&
+        process.parent->session_number.load(Order::relaxed) == process.session_number.load(Order::relaxed)) {
         hang_up_if_orphaned(process, process);
     }
     if (process.session_leader.load(Order::relaxed) && process.pid().session != nullptr) {
@@ -107,9 +107,8 @@ void leave_children_of_thread(Task& self) {
         i32 wanted = 0;
         {
             SpinLockGuard guard(child.lock);
-            for_each_thread(child, [&](Task& task) {
-                wanted = task.parent_death_signal != 0 ? task.parent_death_signal : wanted;
-            });
+            for_each_thread(
+                child, [&](Task& task) { wanted = task.parent_death_signal != 0 ? task.parent_death_signal : wanted; });
         }
         if (wanted != 0) {
             static_cast<void>(signal::send_to_process(
@@ -210,6 +209,7 @@ void release_files(Task& self) {
 ReapedProcess reap_locked(ThreadGroup& zombie) {
     ReapedProcess reaped;
     TaskTable& table = *g_kernel.tasks;
+    table.lock.assert_held();
     zombie.reaped = true;
     reaped.process = Ref<ThreadGroup>(zombie);
     if (zombie.parent != nullptr) {

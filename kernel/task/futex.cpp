@@ -229,8 +229,7 @@ Result<u32> futex_wake_operation(const FutexWord& word, const FutexWord& second,
     for (;;) {
         {
             BucketPairGuard guard(first_bucket, second_bucket);
-            Result<u32> before =
-                arch::user_fetch_operation({second.address}, operation.operation, operation.operand);
+            Result<u32> before = arch::user_fetch_operation({second.address}, operation.operation, operation.operand);
             if (before.ok()) {
                 u32 woken = wake_locked(first_bucket, first_key, wake, kMatchAny);
                 if (compare(operation.comparison, static_cast<i32>(before.value()), operation.compared)) {
@@ -363,8 +362,7 @@ void release_robust_futexes(Task& self) {
                 u64 next = 0;
                 bool next_pi = false;
                 const bool more = fetch_link(entry, next, next_pi);
-                if (entry != pending &&
-                    !release_robust_lock(self, entry + static_cast<u64>(head.offset), pi, false)) {
+                if (entry != pending && !release_robust_lock(self, entry + static_cast<u64>(head.offset), pi, false)) {
                     break;
                 }
                 if (!more) {
@@ -374,8 +372,8 @@ void release_robust_futexes(Task& self) {
                 pi = next_pi;
             }
             if (pending != 0) {
-                static_cast<void>(release_robust_lock(self, pending + static_cast<u64>(head.offset),
-                                                      (head.pending & 1) != 0, true));
+                static_cast<void>(
+                    release_robust_lock(self, pending + static_cast<u64>(head.offset), (head.pending & 1) != 0, true));
             }
         }
     }

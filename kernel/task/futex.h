@@ -24,11 +24,12 @@ Result<void> initialize_futexes();
 Result<void> futex_wait(const FutexWord& word, u32 expected, u32 bitset, Nanoseconds deadline);
 /// Returns how many were woken.
 Result<u32> futex_wake(const FutexWord& word, u32 count, u32 bitset);
-/// Wakes `wake`, moves `move` to `target`; EAGAIN when the word is not `*expected`. Returns woken (and moved, if expected
-/// is given).
+/// Wakes `wake`, moves `move` to `target`; EAGAIN when the word is not `*expected`. Returns woken (and moved, if
+/// expected is given).
 Result<u32> futex_requeue(const FutexWord& word, const FutexWord& target, u32 wake, u32 move, const u32* expected);
 /// FUTEX_WAKE_OP.
-Result<u32> futex_wake_operation(const FutexWord& word, const FutexWord& second, u32 wake, u32 wake_second, u32 operation);
+Result<u32> futex_wake_operation(const FutexWord& word, const FutexWord& second, u32 wake, u32 wake_second,
+                                 u32 operation);
 
 /// futex_waitv(2): returns the index of one that was woken.
 struct FutexWaitEntry {
@@ -48,8 +49,8 @@ void release_pi_futexes(Task& dying);
 
 /// clear_child_tid's wake-up: one waiter, whoever shares the memory.
 void wake_futex_word(Task& self, u64 address);
-/// X02, E14: walks the robust list: each lock that the thread holds is marked FUTEX_OWNER_DIED and a waiter woken. A bad list
-/// ends the walk. In the address space concerned.
+/// X02, E14: walks the robust list: each lock that the thread holds is marked FUTEX_OWNER_DIED and a waiter woken. A
+/// bad list ends the walk. In the address space concerned.
 void release_robust_futexes(Task& self);
 
 }  // namespace cairn::task

@@ -239,8 +239,7 @@ Result<u32> futex_requeue_pi(const FutexWord& word, const FutexWord& lock, u32 m
                 if (waiter->requeue_to == nullptr || !waiter->requeue_to->same(to_key)) {
                     return fail(Errno::einval);
                 }
-                Result<Attempt> attempt =
-                    try_acquire(to, to_key, lock.address, waiter->tid, &waiter->owner, false);
+                Result<Attempt> attempt = try_acquire(to, to_key, lock.address, waiter->tid, &waiter->owner, false);
                 if (!attempt.ok()) {
                     return attempt.failure();
                 }

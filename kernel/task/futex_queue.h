@@ -16,9 +16,9 @@ struct FutexWaiter {
     sync::Parking& parking;
     Atomic<FutexBucket*> bucket{nullptr};
     // Priority inheritance:
-    bool wants_lock = false;             // waits to own the lock, not to be told of a change
-    Task* owner = nullptr;               // who has it, as far as known; for release_pi_futexes
-    bool granted = false;                // it owns the lock now
+    bool wants_lock = false;  // waits to own the lock, not to be told of a change
+    Task* owner = nullptr;    // who has it, as far as known; for release_pi_futexes
+    bool granted = false;     // it owns the lock now
     i32 tid = 0;
     i32 urgency = 0;
     const mm::FutexKey* requeue_to = nullptr;  // FUTEX_WAIT_REQUEUE_PI
@@ -51,8 +51,9 @@ Result<void> touch_word(u64 address, mm::FaultAccess access);
 /// Locks the two buckets of a pair of keys, which may be the same.
 class BucketPairGuard {
 public:
-    BucketPairGuard(FutexBucket& a, FutexBucket& b) NO_THREAD_SAFETY_ANALYSIS
-        : lower_(&a < &b ? a : b), upper_(&a < &b ? b : a), state_(lower_.lock.lock()) {
+    BucketPairGuard(FutexBucket& a, FutexBucket& b) NO_THREAD_SAFETY_ANALYSIS : lower_(&a < &b ? a : b),
+                                                                                upper_(&a < &b ? b : a),
+                                                                                state_(lower_.lock.lock()) {
         if (&lower_ != &upper_) {
             upper_.lock.lock_interrupts_off(RankUse::SecondOfPair);
         }

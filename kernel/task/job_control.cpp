@@ -158,14 +158,14 @@ Result<void> kill_one_locked(Task& caller, ThreadGroup& target, i32 signal) {
     if (!target.leader) {
         return fail(Errno::esrch);
     }
-    const bool same_session = caller.group().session_number.load(Order::relaxed) ==
-                              target.session_number.load(Order::relaxed);
+    const bool same_session =
+        caller.group().session_number.load(Order::relaxed) == target.session_number.load(Order::relaxed);
     TRY(signal::check_may_signal(caller, **target.leader, signal, same_session));
     if (signal == 0) {
         return {};
     }
-    const auto info = signal::SignalInfo::from_process(signal, signal::kCodeUser, caller.group().number(),
-                                                       caller.credentials().uid);
+    const auto info =
+        signal::SignalInfo::from_process(signal, signal::kCodeUser, caller.group().number(), caller.credentials().uid);
     return signal::send_to_process(target, info);
 }
 
@@ -236,6 +236,30 @@ Result<void> kill(Task& caller, i32 pid, i32 signal) {
 
 namespace {
 
+/// SIGIO says nothing; a signal that was asked for tells the descriptor and the events (sigaction(2), si_band).
+signal::SignalInfo describe(const vfs::AsyncOwner& owner, vfs::AsyncEvent event) {
+    if (owner.signal == 0) {
+        return signal::SignalInfo::from_kernel(signal::kSigIo);
+    }
+    constexpr u64 kIn = 0x041, kOut = 0x304, kHangUp = 0x018;  // poll(2)
+    const u64 band = event == vfs::AsyncEvent::Readable ? kIn : (event == vfs::AsyncEvent::Writable ? kOut : kHangUp);
+    return {owner.signal, 0, static_cast<i32>(event), 0, {band, static_cast<u32>(owner.descriptor)}};
+}
+
+/// As if the user who set the owner sent the signal.
+void signal_as(const vfs::AsyncOwner& owner, ThreadGroup& process, const signal::SignalInfo& info) {
+    Result<Ref<Task>> task = g_kernel.tasks->find_task(process.number());
+    if (!task.ok()) {
+        return;
+    }
+    Ref<vfs::Credentials> of_target = task.value()->credentials_of_other();
+    const bool permitted = owner.euid == 0 || owner.euid == of_target->suid || owner.euid == of_target->uid ||
+                           owner.uid == of_target->suid || owner.uid == of_target->uid;
+    if (permitted) {
+        static_cast<void>(signal::send_to_process(process, info));
+    }
+}
+
 class KernelJobControl final : public vfs::JobControl {
 public:
     void signal_group(i32 process_group, i32 signal) override {
@@ -250,6 +274,27 @@ public:
         Result<Ref<ThreadGroup>> target = g_kernel.tasks->find_process(process);
         if (target.ok()) {
             static_cast<void>(signal::send_to_process(*target.value(), signal::SignalInfo::from_kernel(signal)));
+        }
+    }
+    void signal_owner(const vfs::AsyncOwner& owner, vfs::AsyncEvent event) override {
+        const signal::SignalInfo info = describe(owner, event);
+        TaskTable& table = *g_kernel.tasks;
+        if (owner.target > 0) {
+            Result<Ref<ThreadGroup>> process = table.find_process(owner.target);
+            if (process.ok()) {
+                signal_as(owner, *process.value(), info);
+            }
+            return;
+        }
+        for (i32 pid = 1;;) {
+            std::optional<Ref<ThreadGroup>> process = table.next_process(pid);
+            if (!process) {
+                return;
+            }
+            if ((*process)->group_number.load(Order::relaxed) == -owner.target) {
+                signal_as(owner, **process, info);
+            }
+            pid = (*process)->number() + 1;
         }
     }
     void hang_up_session(i32 session, i32 foreground_group) override {
@@ -269,8 +314,7 @@ public:
     }
     bool caller_blocks_or_ignores(i32 signal) override {
         Task& self = current_task();
-        return self.blocked.has(signal) ||
-               self.group().handlers->get(signal).handler == signal::SignalAction::kIgnore;
+        return self.blocked.has(signal) || self.group().handlers->get(signal).handler == signal::SignalAction::kIgnore;
     }
     bool is_orphaned(i32 process_group) override {
         TaskTable& table = *g_kernel.tasks;

@@ -6,8 +6,8 @@
 
 namespace cairn::task {
 
-/// Whether no member of the process's group has a parent in the same session but another group (POSIX, 3.264). `ignored`
-/// is passed over as if it had ended already. The table's lock is held.
+/// Whether no member of the process's group has a parent in the same session but another group (POSIX, 3.264).
+/// `ignored` is passed over as if it had ended already. The table's lock is held.
 bool is_orphaned_locked(ThreadGroup& process, const ThreadGroup* ignored);
 bool is_orphaned_locked(ProcessGroup& group, const ThreadGroup* ignored);
 /// Whether a member of the group is stopped. The table's lock is held.

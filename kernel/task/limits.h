@@ -6,8 +6,22 @@
 namespace cairn::task {
 
 enum class Resource : u8 {
-    CpuTime, FileSize, Data, Stack, Core, ResidentSet, Processes, OpenFiles, LockedMemory, AddressSpace, FileLocks,
-    PendingSignals, MessageQueues, Nice, RealtimePriority, RealtimeTime,
+    CpuTime,
+    FileSize,
+    Data,
+    Stack,
+    Core,
+    ResidentSet,
+    Processes,
+    OpenFiles,
+    LockedMemory,
+    AddressSpace,
+    FileLocks,
+    PendingSignals,
+    MessageQueues,
+    Nice,
+    RealtimePriority,
+    RealtimeTime,
 };
 constexpr u32 kResources = 16;
 constexpr u64 kUnlimited = ~u64{0};

@@ -20,8 +20,8 @@ class Pid : public RefCounted<Pid> {
 public:
     i32 number() const { return number_; }
 
-    Task* task = nullptr;                  // the thread with this id, until it is released
-    ThreadGroup* process = nullptr;        // the process, until it is reaped
+    Task* task = nullptr;            // the thread with this id, until it is released
+    ThreadGroup* process = nullptr;  // the process, until it is reaped
     ProcessGroup* process_group = nullptr;
     Session* session = nullptr;
     /// pidfds: woken when the process has ended (or a thread of it that a thread pidfd means).

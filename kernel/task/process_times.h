@@ -13,6 +13,8 @@ struct ProcessTimes {
     u64 voluntary_switches = 0;
     u64 involuntary_switches = 0;
     u64 peak_resident_pages = 0;
+    /// read(2), write(2) and their kin: calls, and bytes that they moved (/proc/PID/io).
+    u64 reads = 0, writes = 0, bytes_read = 0, bytes_written = 0;
 
     void add(const ProcessTimes& other) {
         user += other.user;
@@ -21,6 +23,10 @@ struct ProcessTimes {
         major_faults += other.major_faults;
         voluntary_switches += other.voluntary_switches;
         involuntary_switches += other.involuntary_switches;
+        reads += other.reads;
+        writes += other.writes;
+        bytes_read += other.bytes_read;
+        bytes_written += other.bytes_written;
         if (other.peak_resident_pages > peak_resident_pages) {
             peak_resident_pages = other.peak_resident_pages;
         }

@@ -11,7 +11,11 @@ namespace cairn::task {
 
 ThreadGroup::ThreadGroup(Ref<Pid> pid, Ref<signal::SignalHandlers> handlers_, Ref<event::SignalQueue> queue,
                          const ResourceLimits& limits_)
-    : handlers(std::move(handlers_)), signal_queue(std::move(queue)), limits(limits_), start_time(time::now()), pid_(std::move(pid)) {}
+    : handlers(std::move(handlers_)),
+      signal_queue(std::move(queue)),
+      limits(limits_),
+      start_time(time::now()),
+      pid_(std::move(pid)) {}
 
 ThreadGroup::~ThreadGroup() {
     ASSERT(threads.empty() && children.empty());
@@ -71,8 +75,7 @@ std::optional<Ref<vfs::FileDescriptorTable>> Task::exchange_descriptors(
     return fresh;
 }
 
-std::optional<Ref<vfs::FilesystemContext>> Task::exchange_filesystem(
-    std::optional<Ref<vfs::FilesystemContext>> fresh) {
+std::optional<Ref<vfs::FilesystemContext>> Task::exchange_filesystem(std::optional<Ref<vfs::FilesystemContext>> fresh) {
     SpinLockGuard guard(group_->lock);
     std::swap(filesystem_, fresh);
     return fresh;
@@ -146,6 +149,10 @@ ProcessTimes Task::times() const {
     const u64 system = system_time.load(Order::relaxed);
     times.system = {system < total ? system : total};
     times.user = {total - times.system.value};
+    times.reads = reads.load(Order::relaxed);
+    times.writes = writes.load(Order::relaxed);
+    times.bytes_read = bytes_read.load(Order::relaxed);
+    times.bytes_written = bytes_written.load(Order::relaxed);
     times.minor_faults = minor_faults.load(Order::relaxed);
     times.major_faults = major_faults.load(Order::relaxed);
     times.voluntary_switches = figures.voluntary_switches;

@@ -3,8 +3,8 @@
 /// hangs from here.
 ///
 /// Who protects what: "own" fields are touched by the thread itself only (or before it starts); signal fields by the
-/// group's lock; the references to files, directories, credentials and memory are changed by the thread itself under the
-/// group's lock, so that it reads them without and others read them with it.
+/// group's lock; the references to files, directories, credentials and memory are changed by the thread itself under
+/// the group's lock, so that it reads them without and others read them with it.
 
 #include <optional>
 
@@ -22,7 +22,7 @@ class Caller;
 namespace cairn::task {
 
 /// What a system call that was interrupted wants to become of it (kernel/syscall/caller.h, Restart).
-enum class RestartKind : u8 { None, HandlerDecides, WithoutHandler, Continuation, Always };
+enum class RestartKind : u8 { None, HandlerDecides, WithoutHandler, Continuation, Always, Never };
 
 class Task : public RefCounted<Task>, public TaskLink {
 public:
@@ -55,7 +55,8 @@ public:
 
     /// By the thread itself. What was there is returned, to be dropped outside all locks.
     Ref<vfs::Credentials> exchange_credentials(Ref<vfs::Credentials> fresh);
-    std::optional<Ref<vfs::FileDescriptorTable>> exchange_descriptors(std::optional<Ref<vfs::FileDescriptorTable>> fresh);
+    std::optional<Ref<vfs::FileDescriptorTable>> exchange_descriptors(
+        std::optional<Ref<vfs::FileDescriptorTable>> fresh);
     std::optional<Ref<vfs::FilesystemContext>> exchange_filesystem(std::optional<Ref<vfs::FilesystemContext>> fresh);
     /// Also loads it on this CPU (or the kernel's).
     std::optional<Ref<mm::AddressSpace>> exchange_address_space(std::optional<Ref<mm::AddressSpace>> fresh);
@@ -75,7 +76,8 @@ public:
     Name name() const;
     void set_name(std::string_view name);
 
-    // --- Ending --------------------------------------------------------------------------------------------------------
+    // --- Ending
+    // --------------------------------------------------------------------------------------------------------
     /// Under the group's lock: this thread is to end, alone (exec of a sibling), at its next return to user mode.
     bool must_exit = false;
     bool exited = false;
@@ -89,7 +91,8 @@ public:
     u64 set_child_tid = 0;
     arch::TrapFrame first_frame{};
 
-    // --- Own -----------------------------------------------------------------------------------------------------------
+    // --- Own
+    // -----------------------------------------------------------------------------------------------------------
     u64 clear_child_tid = 0;  // set_tid_address(2)
     u64 robust_list = 0;      // set_robust_list(2)
     i32 parent_death_signal = 0;
@@ -98,6 +101,7 @@ public:
     u64 rseq_area = 0;
     u32 rseq_size = 0;
     u32 rseq_signature = 0;
+    u64 rseq_switches = 0;  // the thread's count when the area was last brought up to date
     /// How an interrupted call goes on: set with the result EINTR, used up at the return to user mode.
     RestartKind restart = RestartKind::None;
     u64 restart_number = 0;
@@ -108,7 +112,8 @@ public:
     /// Address, error code and number of the last fault, for signal frames.
     u64 fault_address = 0, fault_error = 0, fault_number = 0;
 
-    // --- Signals: under the group's lock; the mask is read by the thread itself without ----------------------------------
+    // --- Signals: under the group's lock; the mask is read by the thread itself without
+    // ----------------------------------
     signal::SignalSet blocked;
     /// What was blocked before sigtimedwait unblocked what it waits for; empty otherwise.
     signal::SignalSet really_blocked;
@@ -119,12 +124,14 @@ public:
     bool restore_saved_mask = false;
     signal::PendingSignals pending;
     arch::SignalStack alternate_stack{0, 2 /* SS_DISABLE */, 0, 0};  // own
-    bool stop_counted = false;       // among group.stopped_threads
+    bool stop_counted = false;                                       // among group.stopped_threads
 
-    // --- Accounting --------------------------------------------------------------------------------------------------------
+    // --- Accounting
+    // --------------------------------------------------------------------------------------------------------
     Atomic<u64> system_time{0};  // nanoseconds in the kernel; user time is the rest of run_time
     u64 entered_kernel_at = 0;
     Atomic<u64> minor_faults{0}, major_faults{0};
+    Atomic<u64> reads{0}, writes{0}, bytes_read{0}, bytes_written{0};
     Nanoseconds start_time{};
     ProcessTimes times() const;
 

@@ -8,7 +8,8 @@ namespace cairn::task {
 
 namespace {
 
-/// Numbers below this are not given out again after the first round (RESERVED_PIDS): daemons of the start-up live there.
+/// Numbers below this are not given out again after the first round (RESERVED_PIDS): daemons of the start-up live
+/// there.
 constexpr i32 kFirstRecycled = 300;
 
 }  // namespace

@@ -12,6 +12,12 @@
 
 namespace cairn::task {
 
+/// A name that may be set; see system_names.h.
+struct SystemNameText {
+    char characters[64] = {};
+    usize size = 0;
+};
+
 class TaskTable {
 public:
     /// Makes g_kernel.tasks. Boot CPU, once, after the heap. ENOMEM.
@@ -50,6 +56,8 @@ public:
     Atomic<u64> forks{0};  // /proc/stat
 
     UserAccountTable accounts;
+    SystemNameText host_name{"(none)", 6};
+    SystemNameText domain_name{"(none)", 6};
     /// One thread at a time chooses a process to end when memory is short.
     sync::Mutex<LockRank::OutOfMemory> out_of_memory_mutex;
 

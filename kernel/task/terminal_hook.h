@@ -1,5 +1,6 @@
 #pragma once
-/// What the end of a session's leader means for its controlling terminal; kernel/task/terminal_hook.cpp asks fs/terminal.
+/// What the end of a session's leader means for its controlling terminal; kernel/task/terminal_hook.cpp asks
+/// fs/terminal.
 
 #include "kernel/task/thread_group.h"
 

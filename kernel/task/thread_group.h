@@ -16,8 +16,8 @@
 #include "kernel/base/list.h"
 #include "kernel/signal/handlers.h"
 #include "kernel/signal/pending.h"
-#include "kernel/sync/wait_queue.h"
 #include "kernel/sync/completion.h"
+#include "kernel/sync/wait_queue.h"
 #include "kernel/task/limits.h"
 #include "kernel/task/pid.h"
 #include "kernel/task/process_times.h"
@@ -95,15 +95,15 @@ public:
     /// Replaced only by unshare at exec, by the only thread.
     Ref<signal::SignalHandlers> handlers;
     /// Job control (S04).
-    bool stopped = false;         // a stop is in force: threads stop at their next return to user mode
-    u32 stopped_threads = 0;      // of them have stopped
-    i32 stop_signal = 0;          // what stopped it, for WSTOPSIG
-    bool stop_reported = false;   // a wait(WUNTRACED) has seen this stop
+    bool stopped = false;           // a stop is in force: threads stop at their next return to user mode
+    u32 stopped_threads = 0;        // of them have stopped
+    i32 stop_signal = 0;            // what stopped it, for WSTOPSIG
+    bool stop_reported = false;     // a wait(WUNTRACED) has seen this stop
     bool continue_pending = false;  // a wait(WCONTINUED) has not seen it yet
     bool stop_complete = false;     // every thread has stopped
     /// What the next thread that comes by is to tell the parent: kCodeChildStopped, kCodeChildContinued, or 0.
     i32 parent_event = 0;
-    sync::WaitQueue continued;    // stopped threads sleep here
+    sync::WaitQueue continued;  // stopped threads sleep here
     /// Readers of signalfd; may outlive the process.
     const Ref<event::SignalQueue> signal_queue;
     bool is_init = false;  // signals without a handler do not reach it
@@ -116,6 +116,11 @@ public:
     ProcessTimes ended_threads;
     ProcessTimes waited_children;
     Nanoseconds start_time{};
+
+    /// What execve told the program (/proc/PID/auxv); under `lock`. The kernel decides how long it can be.
+    static constexpr usize kAuxiliaryBytes = 32 * 16;
+    std::byte auxiliary_vector[kAuxiliaryBytes] = {};
+    usize auxiliary_size = 0;
 
     // --- Odds and ends ----------------------------------------------------------------------------------------------
     Atomic<i32> oom_score_adjust{0};

@@ -20,9 +20,9 @@ struct WaitRequest {
 struct WaitResult {
     i32 pid = 0;  // 0: WNOHANG and nothing has happened
     u32 uid = 0;
-    i32 code = 0;         // CLD_…
-    i32 status = 0;       // as wait4(2) encodes it
-    i32 child_status = 0; // si_status
+    i32 code = 0;          // CLD_…
+    i32 status = 0;        // as wait4(2) encodes it
+    i32 child_status = 0;  // si_status
     ProcessTimes times;
 };
 

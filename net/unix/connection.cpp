@@ -66,8 +66,7 @@ Result<void> UnixEndpoint::connect(UnixEndpoint& listener, const MessageCredenti
     while (!TRY(try_connect(listener, *connection, credentials))) {
         TRY(wait_for_backlog(listener, deadline));
     }
-    listener.readable_.wake_one();
-    listener.read_pollers_.wake_one();
+    listener.message_arrived();
     write_pollers_.wake_all();
     return {};
 }
@@ -243,6 +242,7 @@ void UnixEndpoint::wake_everybody() {
     queue_room_.wake_all();
     read_pollers_.wake_all();
     write_pollers_.wake_all();
+    async.notify(vfs::AsyncEvent::HangUp);
 }
 
 // --- State ---------------------------------------------------------------------------------------------------------

@@ -81,6 +81,8 @@ public:
     /// SIOCOUTQ.
     u32 sent_bytes() const { return sent_.load(Order::relaxed); }
     void set_send_buffer(u32 size);
+    /// Open files that want SIGIO.
+    vfs::AsyncList async;
     /// SO_PEEK_OFF; -1: off.
     Atomic<i32> peek_offset{-1};
     /// SO_PASSCRED, as its peers look at it when they send.
@@ -176,6 +178,7 @@ private:
     StarvedList starved_ GUARDED_BY(mutex_);  // ends that found the queue full in poll, and are told; counted
     Atomic<u32> sent_{0};
     Atomic<u32> send_buffer_;
+    Atomic<bool> lacked_room_{false};  // a send failed for want of it: tell who wants SIGIO
 
     sync::WaitQueue readable_;    // something to receive or accept
     sync::WaitQueue writable_;    // room in the send buffer

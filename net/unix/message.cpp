@@ -23,7 +23,7 @@ Result<Own<UnixMessage>> UnixMessage::create(UnixEndpoint& sender, mm::IoSource&
             return fail(Errno::efault);
         }
     }
-    message->charge_ = static_cast<u32>(size) + kOverhead;
+    message->charge_ = static_cast<u32>((size + 63) & ~usize{63}) + kOverhead;
     sender.charge(message->charge_);
     return message;
 }

@@ -32,8 +32,9 @@ public:
     Own<PassedFiles> files;
     Nanoseconds sent_at;
 
-    /// What sizeof(struct sk_buff) and its kin add on Linux: programs see it in how much fits into SO_SNDBUF.
-    static constexpr u32 kOverhead = 768;
+    /// What Linux's struct sk_buff and its kin add to the bytes, which count in units of 64: programs see it in how
+    /// many messages fit into SO_SNDBUF.
+    static constexpr u32 kOverhead = 704;
 
 private:
     /// A part of the bytes; none is larger than the allocator serves easily.

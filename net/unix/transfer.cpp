@@ -40,6 +40,7 @@ Result<void> UnixEndpoint::wait_for_room(Nanoseconds deadline) {
             return {};
         }
         if (deadline.value == 0) {
+            lacked_room_.store(true, Order::relaxed);
             return fail(Errno::eagain);
         }
         auto room_or_end = [this] {
@@ -55,6 +56,9 @@ void UnixEndpoint::uncharge(u32 amount) {
     if (has_room()) {
         writable_.wake_one();
         write_pollers_.wake_one();
+        if (lacked_room_.exchange(false, Order::relaxed)) {
+            async.notify(vfs::AsyncEvent::Writable);
+        }
     }
 }
 
@@ -72,6 +76,7 @@ Result<Own<UnixMessage>> UnixEndpoint::create_message(SendRequest& request, cons
 void UnixEndpoint::message_arrived() {
     readable_.wake_one();
     read_pollers_.wake_one();
+    async.notify(vfs::AsyncEvent::Readable);
 }
 
 // --- Streams -------------------------------------------------------------------------------------------------------

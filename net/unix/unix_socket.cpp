@@ -80,6 +80,7 @@ UnixEndpoint* find_unix_endpoint(vfs::File& file) {
 }
 
 void UnixSocket::closed() NO_THREAD_SAFETY_ANALYSIS {
+    endpoint_->async.remove(async_watch_);
     g_kernel.unix_sockets->unbind(binding_);
     if (path_) {
         vfs::Inode& inode = path_->inode();
@@ -292,7 +293,8 @@ Result<usize> UnixSocket::send_counted(vfs::OperationContext& context, SendReque
 
 Result<usize> UnixSocket::receive(vfs::OperationContext&, ReceiveRequest& request) {
     if ((request.flags & message_flags::kOutOfBand) != 0) {
-        return fail(Errno::eopnotsupp);
+        // There is never any; only a stream could have some.
+        return fail(type() == SocketType::Stream ? Errno::einval : Errno::eopnotsupp);
     }
     UnixEndpoint::ReceiveOptions options;
     options.wants_credentials = passes_credentials();

@@ -33,6 +33,7 @@ public:
 
 private:
     void closed() override;
+    void async_changed() override { endpoint_->async.update(async_watch_); }
     void destroy() override { destroy_counted(this); }
     Result<Ref<UnixEndpoint>> find_target(vfs::OperationContext& context, const UnixAddress& address);
     Result<void> bind_path(vfs::OperationContext& context, Ref<UnixAddress> address) REQUIRES(naming_mutex_);
@@ -41,6 +42,7 @@ private:
     bool waits(u32 flags) const;
 
     const Ref<UnixEndpoint> endpoint_;
+    vfs::AsyncWatch async_watch_{*this};
     sync::Mutex<LockRank::UnixNames> naming_mutex_;            // one bind(2) at a time
     UnixSockets::Binding binding_;                             // of an abstract name
     std::optional<vfs::Path> path_ GUARDED_BY(naming_mutex_);  // of a name in the filesystem

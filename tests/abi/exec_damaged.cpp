@@ -11,7 +11,8 @@ using namespace abi_test;
 
 namespace {
 
-// How an exec of these bytes ends: "ENOEXEC", "exit 42", "SIGSEGV".
+// How an exec of these bytes ends: "ENOEXEC", "exit 42", or "killed" when there was no way back any more (with
+// SIGSEGV or SIGBUS: that differs between Linux versions).
 std::string outcome(const std::string& bytes) {
     write_file("damaged", bytes, 0755);
     // The child's stdout is a pipe, which tells an execve that failed (the errno is written there).
@@ -25,7 +26,8 @@ std::string outcome(const std::string& bytes) {
     if (status_text(result.status) == "exit 200" && result.output.rfind("E", 0) == 0) {
         return result.output;
     }
-    return status_text(result.status);
+    std::string text = status_text(result.status);
+    return text == "SIGSEGV" || text == "SIGBUS" ? "killed" : text;
 }
 
 template <class T>
@@ -105,6 +107,9 @@ void damage_segment(Probe probe, uint32_t type, int which, std::initializer_list
     ASSERT_NE(0u, at);
     for (const Field& field : fields) {
         for (uint64_t value : kHurting) {
+            if (field.offset == offsetof(Elf64_Phdr, p_flags) && (value & 7) == PF_X) {
+                continue;  // Whether code that may only be executed can be read depends on the CPU.
+            }
             std::string bytes = good;
             set_field(bytes, at, field, value);
             note(std::string(field.name) + "=" + hex(value) + ": " + outcome(bytes));

@@ -71,7 +71,8 @@ TEST(Mmap, Errors) {
     EXPECT_ERRNO(ENOMEM, mmap(nullptr, 1UL << 50, kReadWrite, kPrivate, -1, 0));
     EXPECT_ERRNO(ENOMEM, mmap(nullptr, ~0UL - 100, kReadWrite, kPrivate, -1, 0));
     EXPECT_ERRNO(EINVAL, mmap(reinterpret_cast<void*>(0x10001), kPage, kReadWrite, kPrivate | MAP_FIXED, -1, 0));
-    EXPECT_ERRNO(ENOMEM, mmap(reinterpret_cast<void*>(0x7ffffffff000), kPage, kReadWrite, kPrivate | MAP_FIXED, -1, 0));
+    EXPECT_ERRNO(ENOMEM,
+                 mmap(reinterpret_cast<void*>(0xfffffffffff000), kPage, kReadWrite, kPrivate | MAP_FIXED, -1, 0));
     EXPECT_ERRNO(ENOMEM, mmap(reinterpret_cast<void*>(~0xfffUL), kPage, kReadWrite, kPrivate | MAP_FIXED, -1, 0));
 }
 

@@ -1,10 +1,11 @@
-"""Runs unmodified Debian programs on Cairn and on Linux, with the same root and the same init, in the same
-emulated machine, and compares exit status, standard output and standard error byte for byte.
+"""Runs unmodified Debian programs on Cairn and on Linux, with the same root image, and compares exit status,
+standard output and standard error byte for byte.
 
   tests/programs/run                          all cases
   tests/programs/run --filter 'coreutils\\.'   the cases whose name matches a regular expression
   tests/programs/run --group coreutils        the cases of one file
-  tests/programs/run --kernel linux           Linux twice, instead of Cairn: finds cases that are not steady
+  tests/programs/run --kernel linux           Debian's Linux in QEMU instead of Cairn: finds cases that are
+                                              not steady
   tests/programs/run --oracle host            compare with this machine's Linux: faster, as root only
   tests/programs/run --show NAME              what a case gave on both
   tests/programs/run --list                   the cases' names

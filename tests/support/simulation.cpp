@@ -112,6 +112,10 @@ void Simulation::check_end_state(const Usage& before) {
     arch::host::fail_run(text.view());
 }
 
+void Simulation::keep_what_exists() {
+    before_ = settled_usage(nullptr);
+}
+
 bool Simulation::decide_failure(void* self) {
     auto& simulation = *static_cast<Simulation*>(self);
     return simulation.injecting_ && arch::host::random_below(simulation.options_.allocation_failures) == 0;
@@ -119,7 +123,7 @@ bool Simulation::decide_failure(void* self) {
 
 void Simulation::run(const std::function<void(Simulation&)>& scenario) {
     boot_kernel(options_.cpus, options_.memory);
-    Usage before = settled_usage(nullptr);
+    before_ = settled_usage(nullptr);
     if (options_.allocation_failures != 0) {
         g_kernel.frames->failure_injector().set_hook(&decide_failure, this);
     }
@@ -129,7 +133,7 @@ void Simulation::run(const std::function<void(Simulation&)>& scenario) {
     join();
     arch::host::end_exploring();
     injecting_ = false;
-    check_end_state(before);
+    check_end_state(before_);
 }
 
 void Simulation::describe(std::string& report) const {

@@ -54,6 +54,9 @@ public:
     /// begins, off while spawn() works.
     void inject_failures(bool enabled) { injecting_ = enabled; }
 
+    /// Outside exploring hands: what exists now is meant to stay, and is no leak at the end.
+    void keep_what_exists();
+
     // For the runner.
     void run(const std::function<void(Simulation&)>& scenario);
     void describe(std::string& report) const;
@@ -80,6 +83,7 @@ private:
 
     KernelOptions options_;
     bool injecting_ = false;
+    Usage before_;
     std::vector<std::unique_ptr<Task>> tasks_;
 };
 

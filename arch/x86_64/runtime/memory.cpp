@@ -72,7 +72,8 @@ usize strnlen(const char* text, usize limit) {
     return length;
 }
 
-/// What g++ calls for std::popcount where the processor need not have the instruction (Warren, "Hacker's Delight", 5-1).
+/// What g++ calls for std::popcount where the processor need not have the instruction (Warren, "Hacker's Delight",
+/// 5-1).
 int __popcountdi2(long long value) {
     cairn::u64 bits = static_cast<cairn::u64>(value);
     bits -= bits >> 1 & 0x5555'5555'5555'5555;

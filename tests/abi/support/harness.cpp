@@ -108,6 +108,7 @@ void print_line(const std::string& kind, const std::string& name, std::string te
 // The surroundings that every test finds, whatever the caller's were.
 void settle() {
     umask(022);
+    setpriority(PRIO_PROCESS, 0, 0);
     setenv("PATH", "/usr/local/bin:/bin:/usr/bin", 1);
     unsetenv("LD_PRELOAD");
     struct Limit {
@@ -191,7 +192,10 @@ void end_leftovers(pid_t test) {
 
 void remove_tree(const std::string& directory) {
     auto remove_one = [](const char* path, const struct stat*, int, FTW*) {
-        remove(path);
+        if (remove(path) != 0 && errno == EBUSY) {
+            umount2(path, MNT_DETACH);
+            remove(path);
+        }
         return 0;
     };
     nftw(directory.c_str(), remove_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -33,7 +33,7 @@ fg
 ~0.8
 ^C
 sleep 50 &
-kill %1; sleep 0.4
+kill %1; wait %1; echo $?
 echo done
 cat
 ~0.5

@@ -42,7 +42,7 @@ e = threading.Event(); threading.Timer(0.2, e.set).start(); print(e.wait(5), e.w
 def meet(): b.wait(); r.append(1)
 ts = [threading.Thread(target=meet) for _ in range(3)]; [t.start() for t in ts]; [t.join() for t in ts]; print(len(r)); print(threading.Semaphore(1).acquire(timeout=0.1))
 l = threading.Lock(); l.acquire(); t = time.monotonic(); print(l.acquire(timeout=0.3), 0.2 < time.monotonic() - t < 5)
-many = [threading.Thread(target=time.sleep, args=(0.3,)) for _ in range(100)]; [t.start() for t in many]; print(threading.active_count()); [t.join() for t in many]; print(threading.active_count())
+done = threading.Event(); many = [threading.Thread(target=done.wait) for _ in range(100)]; [t.start() for t in many]; print(threading.active_count()); done.set(); [t.join() for t in many]; print(threading.active_count())
 E
 #: python-subprocess seconds=180
 python3 - <<'E'
@@ -50,7 +50,7 @@ import subprocess, signal, os, time, sys
 print(subprocess.run(["echo", "hi"], capture_output=True)); print(subprocess.run("exit 3", shell=True).returncode); print(subprocess.check_output(["tr", "a-z", "A-Z"], input=b"abc"))
 p = subprocess.Popen(["sleep", "10"]); p.send_signal(signal.SIGTERM); print(p.wait()); 
 try: subprocess.run(["sleep", "5"], timeout=0.3)
-except subprocess.TimeoutExpired as e: print("timeout", e.timeout)
+except subprocess.TimeoutExpired as e: print("timeout", round(e.timeout, 1))
 try: subprocess.run(["nosuch"])
 except FileNotFoundError as e: print(e)
 a = subprocess.Popen(["seq", "100000"], stdout=subprocess.PIPE); b = subprocess.Popen(["wc", "-l"], stdin=a.stdout, stdout=subprocess.PIPE); a.stdout.close(); print(b.communicate()[0])

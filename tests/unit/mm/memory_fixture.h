@@ -9,6 +9,7 @@
 
 #include "arch/host/sanitizer.h"
 #include "kernel/base/kernel.h"
+#include "kernel/sched/thread.h"
 #include "mm/frame_allocator.h"
 #include "mm/slab_allocator.h"
 #include "mm/system_memory.h"
@@ -33,6 +34,7 @@ public:
         if (g_kernel.memory != nullptr) {
             Own<SystemMemory>::adopt(g_kernel.memory).reset();
             g_kernel.memory = nullptr;
+            *arch::host::g_current.thread = nullptr;
         }
         if (slab_) {
             for (auto& cpu : cpus_) {
@@ -92,6 +94,9 @@ public:
     /// g_kernel.memory, for what programs' memory needs. After the CPUs.
     SystemMemory& system_memory() {
         if (g_kernel.memory == nullptr) {
+            // Mutexes note their owner: zeros are as good a thread as any for that.
+            alignas(sched::Thread) static std::byte thread[sizeof(sched::Thread)];
+            *arch::host::g_current.thread = reinterpret_cast<sched::Thread*>(thread);
             EXPECT_TRUE(SystemMemory::initialize().ok());
         }
         return *g_kernel.memory;

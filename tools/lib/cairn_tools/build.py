@@ -127,6 +127,12 @@ class KernelFile:
 
     bootable: pathlib.Path
 
+    @property
+    def is_linux(self) -> bool:
+        """Whether it is a Linux, by the mark of Linux's boot protocol."""
+        with open(self.bootable, "rb") as file:
+            return file.read(0x206)[0x202:] == b"HdrS"
+
 
 @dataclasses.dataclass(frozen=True)
 class KernelImage:

@@ -143,6 +143,8 @@ def _entry_size(path: str, size: int) -> int:
 def write(tree: Tree, out: BinaryIO) -> None:
     """Writes a whole archive; its length is a multiple of a page, so that archives can be concatenated."""
     writer = _Writer(out)
+    # Without it the root's own mode would be the kernel's choice, on Linux one for everybody to write.
+    writer.write(".", Node(stat.S_IFDIR | 0o755), inode=writer.next_inode(), links=2)
     paths_of: dict[int, list[str]] = {}
     for path, node in tree.nodes.items():
         paths_of.setdefault(id(node), []).append(path)

@@ -42,8 +42,9 @@ struct ReadOutcome {
     std::string text;
     bool operator==(const ReadOutcome&) const = default;
 };
-std::ostream& operator<<(std::ostream& out, const ReadOutcome& outcome) {
-    return out << (outcome.would_block ? "EAGAIN" : testing::PrintToString(outcome.text));
+/// What GoogleTest shows when two differ.
+[[maybe_unused]] void PrintTo(const ReadOutcome& outcome, std::ostream* out) {
+    *out << (outcome.would_block ? "EAGAIN" : testing::PrintToString(outcome.text));
 }
 
 ReadOutcome read_host(int fd, usize size) {

@@ -1,0 +1,12 @@
+#pragma once
+/// procfs: what the kernel tells programs about processes and itself (proc(5)). Files are rows of tables (entry.h);
+/// their texts are made when they are read. docs/procfs.md tells which there are.
+
+#include "fs/vfs/mount.h"
+
+namespace cairn::procfs {
+
+/// For the table of filesystem types.
+Result<Ref<vfs::Superblock>> mount(vfs::OperationContext& context, std::string_view source, std::string_view options);
+
+}  // namespace cairn::procfs

@@ -1,0 +1,74 @@
+/// The table of /proc itself, and of the small directories in it.
+
+#include "fs/procfs/process_files.h"
+#include "fs/procfs/system_files.h"
+
+namespace cairn::procfs {
+
+namespace {
+
+Result<void> show_self(Request& request, Text& text) {
+    const ProcessId caller = request.processes().caller();
+    text.format("{}", caller.process);
+    return {};
+}
+
+Result<void> show_thread_self(Request& request, Text& text) {
+    const ProcessId caller = request.processes().caller();
+    text.format("{}/task/{}", caller.process, caller.thread);
+    return {};
+}
+
+Result<void> show_own_mounts(Request&, Text& text) {
+    text.append("self/mounts");
+    return {};
+}
+
+Result<void> show_own_network(Request&, Text& text) {
+    text.append("self/net");
+    return {};
+}
+
+constexpr Entry kTerminals[] = {
+    file("drivers", 0444, &show_terminal_drivers),
+};
+
+std::span<const Entry> terminal_entries() {
+    return kTerminals;
+}
+
+constexpr Entry kEntries[] = {
+    link("self", &show_self),
+    link("thread-self", &show_thread_self),
+    file("cmdline", 0444, &show_boot_command_line),
+    file("consoles", 0444, &show_consoles),
+    file("cpuinfo", 0444, &show_processors),
+    file("devices", 0444, &show_devices),
+    file("diskstats", 0444, &show_nothing),
+    file("execdomains", 0444, &show_execution_domains),
+    file("filesystems", 0444, &show_filesystems),
+    file("interrupts", 0444, &show_interrupts),
+    {.name = "kmsg", .permissions = 0400, .open = &open_kernel_log},
+    file("loadavg", 0444, &show_load),
+    file("meminfo", 0444, &show_memory_information),
+    file("misc", 0444, &show_nothing),
+    file("modules", 0444, &show_nothing),
+    link("mounts", &show_own_mounts),
+    link("net", &show_own_network),
+    file("partitions", 0444, &show_partitions),
+    file("stat", 0444, &show_system_statistics),
+    file("swaps", 0444, &show_swaps),
+    directory("sys", &setting_entries),
+    directory("tty", &terminal_entries),
+    file("uptime", 0444, &show_uptime),
+    file("version", 0444, &show_version),
+    file("vmstat", 0444, &show_memory_statistics),
+};
+
+}  // namespace
+
+std::span<const Entry> root_entries() {
+    return kEntries;
+}
+
+}  // namespace cairn::procfs

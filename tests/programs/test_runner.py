@@ -1,0 +1,137 @@
+"""The runner's rules (R01, R02, R05, R06, R07 of the process contract), each shown by a guest of its own.
+
+CAIRN_TEST_KERNEL=linux boots Debian's Linux instead of Cairn: what is wrong there is wrong in the tools.
+"""
+
+import os
+import pathlib
+import random
+import tempfile
+import time
+import unittest
+
+from cairn_tools import debian, guest, newc
+from cairn_tools.build import KernelFile, kernel_image
+
+_MEBIBYTE = 1 << 20
+
+
+def _kernel() -> KernelFile:
+    if os.environ.get("CAIRN_TEST_KERNEL") == "linux":
+        return KernelFile(debian.linux_kernel())
+    return kernel_image()
+
+
+class Runner(unittest.TestCase):
+    """tools/run's way from a command line to an exit status, without its command line."""
+
+    kernel: KernelFile
+
+    @classmethod
+    def setUpClass(cls):
+        cls.kernel = _kernel()
+
+    def _run(self, *words: str, **options) -> guest.Result:
+        options.setdefault("timeout", 120)
+        return guest.run_program(words, root="small", kernel=self.kernel, **options)
+
+    def _expect(self, result: guest.Result, status: int, stdout: bytes = b"", stderr: bytes = b"") -> None:
+        self.assertEqual((status, stdout, stderr), (result.status, result.stdout, result.stderr),
+                         f"{result.failure}\n{guest.last_words(result.console)}")
+
+    def test_status_and_streams_r06(self):
+        self._expect(self._run("sh", "-c", "echo out; echo err >&2; exit 42"), 42, b"out\n", b"err\n")
+
+    def test_status_of_a_signal_r06(self):
+        self._expect(self._run("sh", "-c", "kill -9 $$"), 128 + 9)
+
+    def test_a_program_that_is_not_there_r06(self):
+        result = self._run("no-such-program")
+        self._expect(result, 127)
+        self.assertIn("No such file", result.failure)
+
+    def test_a_file_that_is_no_program_r06(self):
+        result = self._run("/etc/passwd")
+        self._expect(result, 126)
+        self.assertIn("Permission denied", result.failure)
+
+    def test_input_and_output_are_exact_r06(self):
+        data = random.Random(1).randbytes(_MEBIBYTE)
+        result = self._run("tee", "/dev/stderr", stdin=data, timeout=600)
+        self.assertEqual((0, True, True), (result.status, result.stdout == data, result.stderr == data),
+                         f"{result.failure}, {len(result.stdout)} and {len(result.stderr)} bytes")
+
+    def test_a_slow_reader_loses_nothing_r06(self):
+        data = random.Random(2).randbytes(_MEBIBYTE // 4)
+        self._expect(self._run("sh", "-c", "sleep 2; cat", stdin=data), 0, data)
+
+    def test_unread_input_hinders_nobody_r06(self):
+        self._expect(self._run("head", "-c", "3", stdin=b"x" * _MEBIBYTE), 0, b"xxx")
+
+    def test_end_of_empty_input_r06(self):
+        self._expect(self._run("cat"), 0)
+
+    def test_arguments_and_environment_r01(self):
+        result = self._run("sh", "-c", 'printf "<%s>" "$0" "$@" "$A" "$B" "$KEY"', "a b", "", "c\nd",
+                           environment=("A=1", "B=x", "A=2"), kernel_args="KEY=kernel B=kernel")
+        self._expect(result, 0, b"<a b><><c\nd><2><x><kernel>")
+
+    def test_user_folder_and_names_r05(self):
+        script = "id -u; id -g; pwd; uname -n; nproc; echo $HOME"
+        result = self._run("sh", "-c", script, uid=1, cwd="/usr/bin", cpus=2)
+        self._expect(result, 0, b"1\n1\n/usr/bin\ncairn\n2\n/usr/sbin\n")
+
+    def test_search_along_path_r02(self):
+        tree = newc.Tree()
+        tree.file("one/tool", "not executable", 0o644)
+        tree.file("two/tool", "#!/bin/sh\necho two $1\n", 0o755)
+        tree.file("one/text", "echo text $0 $1\n", 0o755)
+        tree.file("one/only", "nothing", 0o644)
+        tree.file("three", "a file in the way\n")
+        with tempfile.TemporaryDirectory() as name:
+            layer = pathlib.Path(name, "layer.cpio")
+            with open(layer, "wb") as out:
+                newc.write(tree, out)
+            for words, path, status, stdout in (
+                (("tool", "x"), "/nosuch:/three:/one:/two", 0, b"two x\n"),
+                (("text", "y"), "/one", 0, b"text /one/text y\n"),
+                (("only",), "/one:/two", 126, b""),
+                (("none",), "/one:/two", 127, b""),
+                (("only",), "/one:/nosuch", 126, b""),
+            ):
+                with self.subTest(words):
+                    self._expect(self._run(*words, layers=[layer], environment=(f"PATH={path}",)), status, stdout)
+
+    def test_what_is_left_is_ended_r07(self):
+        script = ("(trap 'echo asked; exit' TERM; while :; do sleep 0.1; done) 2>/dev/null & (trap '' TERM; sleep 1000) & "
+                  "sleep 0.5; echo main; exit 5")
+        begin = time.monotonic()
+        self._expect(self._run("sh", "-c", script), 5, b"main\nasked\n")
+        self.assertLess(time.monotonic() - begin, 60)
+
+    def test_orphans_do_not_stay_r07(self):
+        script = "sh -c 'sleep 0.2 & exec true'; sleep 1; ls -d /proc/[0-9]*/exe | wc -l; grep -l Z /proc/[0-9]*/status"
+        self.assertNotIn(b"Z", self._run("sh", "-c", script).stdout)
+
+    def test_timeout(self):
+        result = self._run("sh", "-c", "echo begun; sleep 1000", timeout=25)
+        self._expect(result, guest.STATUS_TIMEOUT, b"begun\n")
+
+    def test_a_kernel_that_fails(self):
+        result = self._run("true", kernel_args="rdinit=/no/such/init init=/no/such/init", timeout=60)
+        self.assertEqual(guest.STATUS_KERNEL_FAILED, result.status, result.console)
+
+    def test_a_folder_as_the_root(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "bin").mkdir()
+            found = {path: node for path, node, _ in newc.read(guest.root_layer("small", folder).read_bytes())}
+            (folder / "bin/busybox").write_bytes(found["usr/bin/busybox"].data)
+            (folder / "bin/busybox").chmod(0o755)
+            result = guest.run_program(["/bin/busybox", "ls", "/"], root=folder, kernel=self.kernel, timeout=120)
+        self.assertEqual(0, result.status, result.failure)
+        self.assertIn(b"bin\n", result.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

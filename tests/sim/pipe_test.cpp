@@ -1,0 +1,321 @@
+/// Pipes: what pipe(7) promises, and that no byte and no wake-up is lost between readers, writers and pollers.
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "fs/event/poll_wait.h"
+#include "fs/pipe/splice.h"
+#include "kernel/time/clock.h"
+#include "tests/support/file_world.h"
+
+namespace cairn {
+namespace {
+
+using pipe::PipeEnds;
+using sim::FileWorld;
+using sim::kNonBlock;
+using sim::Simulation;
+
+/// Scenarios without concurrency need few schedules.
+constexpr u64 kFew = 5;
+#define RUN_ALONE(name, ...)                                                                      \
+    do {                                                                                          \
+        sim::Exploration exploration = sim::explore_kernel(name, {.cpus = 1}, __VA_ARGS__, kFew); \
+        ASSERT_FALSE(exploration.failure) << exploration.failure->report;                         \
+    } while (false)
+
+TEST(Pipe, CarriesBytesAndEnds) {
+    RUN_ALONE("pipe: bytes", [](Simulation& sim) {
+        FileWorld world;
+        std::optional<PipeEnds> ends(world.pipe());
+        sim.check(world.write(*ends->writer, "hello").value() == 5, "write");
+        sim.check(world.write(*ends->writer, " world").value() == 6, "write again");
+        sim.check(world.read_text(*ends->reader, 4) == "hell", "part");
+        sim.check(world.read_text(*ends->reader, 100) == "o world", "rest");
+        {
+            Ref<vfs::File> writer = std::move(ends->writer);
+        }
+        sim.check(world.read_text(*ends->reader, 100).empty(), "end of file");
+        sim.check(ends->reader->poll(nullptr) == vfs::kPollHup, "hang-up");
+        ends.reset();
+    });
+}
+
+TEST(Pipe, HasRoomForSixteenPagesUnlessToldOtherwise) {
+    RUN_ALONE("pipe: capacity", [](Simulation& sim) {
+        FileWorld world;
+        PipeEnds ends = world.pipe(kNonBlock);
+        std::string page(4096, 'x');
+        u32 pages = 0;
+        while (world.write(*ends.writer, page).ok()) {
+            ++pages;
+        }
+        sim.check(pages == 16, "64 KiB");
+        sim.check(ends.writer->poll(nullptr) == 0, "full");
+        sim.check(pipe::get_pipe_size(*ends.reader).value() == 65536, "F_GETPIPE_SZ");
+        sim.check(pipe::set_pipe_size(world.context, *ends.reader, 4096).error() == Errno::ebusy, "shrink");
+        sim.check(pipe::set_pipe_size(world.context, *ends.reader, 100000).value() == 131072, "grow");
+        sim.check((ends.writer->poll(nullptr) & vfs::kPollOut) != 0, "room again");
+        sim.check(world.read_text(*ends.reader, 4096) == page, "read");
+    });
+}
+
+TEST(Pipe, SmallWritesFillPagesTogether) {
+    RUN_ALONE("pipe: merging", [](Simulation& sim) {
+        FileWorld world;
+        PipeEnds ends = world.pipe(kNonBlock);
+        u32 bytes = 0;
+        while (world.write(*ends.writer, "x").ok()) {
+            ++bytes;
+        }
+        sim.check(bytes == 65536, "every byte of the capacity is used");
+        while (world.read_text(*ends.reader, 8192)[0] == 'x') {
+        }
+    });
+}
+
+TEST(Pipe, AWriteOfPipeBufIsNotSplit) {
+    RUN_ALONE("pipe: atomic", [](Simulation& sim) {
+        FileWorld world;
+        PipeEnds ends = world.pipe(kNonBlock);
+        std::string odd(3000, 'a');
+        for (u32 i = 0; i < 16; ++i) {
+            sim.check(world.write(*ends.writer, odd).value() == 3000, "a page each");
+        }
+        sim.check(world.write(*ends.writer, std::string(2000, 'b')).error() == Errno::eagain, "all or nothing");
+        sim.check(world.write(*ends.writer, std::string(1096, 'c')).value() == 1096, "fits behind the last");
+        sim.check(world.write(*ends.writer, "d").error() == Errno::eagain, "full to the byte");
+        sim.check(world.read_text(*ends.reader, 16 * 3000).size() == 48000, "read");
+        sim.check(world.read_text(*ends.reader, 5000) == std::string(1096, 'c'), "the last");
+    });
+}
+
+TEST(Pipe, PacketsKeepTheirBounds) {
+    RUN_ALONE("pipe: packets", [](Simulation& sim) {
+        FileWorld world;
+        PipeEnds ends = world.pipe(vfs::open_flags::kDirect | kNonBlock);
+        static_cast<void>(world.write(*ends.writer, "one"));
+        static_cast<void>(world.write(*ends.writer, "three"));
+        sim.check(world.read_text(*ends.reader, 10) == "one", "first packet");
+        sim.check(world.read_text(*ends.reader, 2) == "th", "cut");
+        sim.check(world.read_text(*ends.reader, 10) == "!eagain", "the rest is lost");
+    });
+}
+
+TEST(Pipe, WithoutReadersBreaks) {
+    RUN_ALONE("pipe: broken", [](Simulation& sim) {
+        FileWorld world;
+        PipeEnds ends = world.pipe();
+        {
+            Ref<vfs::File> reader = std::move(ends.reader);
+        }
+        sim.check(world.write(*ends.writer, "x").error() == Errno::epipe, "EPIPE");
+        sim.check(ends.writer->poll(nullptr) == (vfs::kPollOut | vfs::kPollWriteNormal | vfs::kPollErr), "POLLERR");
+        ends.reader = ends.writer;
+    });
+}
+
+TEST(Pipe, SpliceAndTeeMoveBytes) {
+    RUN_ALONE("pipe: splice", [](Simulation& sim) {
+        FileWorld world;
+        PipeEnds a = world.pipe(kNonBlock);
+        PipeEnds b = world.pipe(kNonBlock);
+        static_cast<void>(world.write(*a.writer, "abcdef"));
+        sim.check(pipe::tee(*a.reader, *b.writer, 3, 0).value() == 3, "tee");
+        sim.check(pipe::splice(world.context, *a.reader, nullptr, *b.writer, nullptr, 4, 0).value() == 4, "splice");
+        sim.check(world.read_text(*b.reader, 100) == "abcabcd", "both");
+        sim.check(world.read_text(*a.reader, 100) == "ef", "the rest");
+        sim.check(pipe::splice(world.context, *a.reader, nullptr, *b.writer, nullptr, 4, 0).error() == Errno::eagain,
+                  "nothing there");
+        sim.check(pipe::splice(world.context, *a.reader, nullptr, *a.writer, nullptr, 4, 0).error() == Errno::einval,
+                  "to itself");
+    });
+}
+
+TEST(PipeSim, EveryMemoryFailureIsClean) {
+    EXPLORE("pipe: no memory", {.cpus = 1, .allocation_failures = 4}, [](Simulation& sim) {
+        sim.inject_failures(false);
+        FileWorld world;
+        sim.inject_failures(true);
+        Result<PipeEnds> ends = pipe::create_pipe(world.context, kNonBlock);
+        if (ends.ok()) {
+            std::string text(10000, 'y');
+            Result<usize> written = world.write(*ends.value().writer, text);
+            usize read = 0;
+            char buffer[3000];
+            for (;;) {
+                Result<usize> step = world.read(*ends.value().reader, buffer, sizeof buffer);
+                if (!step.ok()) {
+                    break;
+                }
+                read += step.value();
+            }
+            sim.check(read == (written.ok() ? written.value() : 0), "what was written is read");
+        }
+        sim.inject_failures(false);
+    });
+}
+
+TEST(PipeSim, NoByteIsLostBetweenTwoReadersAndTwoWriters) {
+    EXPLORE("pipe: two and two", {.cpus = 3}, [](Simulation& sim) {
+        FileWorld world;
+        std::optional<PipeEnds> ends(world.pipe());
+        static_cast<void>(must(pipe::set_pipe_size(world.context, *ends->reader, 4096), "resize"));
+        Atomic<u64> sent{0};
+        Atomic<u64> received{0};
+        for (u32 writer = 0; writer < 2; ++writer) {
+            sim.spawn("writer", [&, writer, file = std::optional<Ref<vfs::File>>(ends->writer)]() mutable {
+                for (u32 i = 0; i < 3; ++i) {
+                    std::string text(1500 + writer * 700 + i, static_cast<char>('a' + writer));
+                    sim.check(world.write(**file, text).value() == text.size(), "a whole write");
+                    sent.fetch_add(text.size(), Order::relaxed);
+                }
+                file.reset();
+            });
+        }
+        for (u32 reader = 0; reader < 2; ++reader) {
+            sim.spawn("reader", [&, file = std::optional<Ref<vfs::File>>(ends->reader)]() mutable {
+                char buffer[1000];
+                for (;;) {
+                    Result<usize> size = world.read(**file, buffer, sizeof buffer);
+                    sim.check(size.ok(), "read");
+                    if (size.value() == 0) {
+                        break;
+                    }
+                    received.fetch_add(size.value(), Order::relaxed);
+                }
+                file.reset();
+            });
+        }
+        ends.reset();
+        sim.join();
+        sim.check(sent.load(Order::relaxed) == received.load(Order::relaxed), "bytes are missing");
+    });
+}
+
+TEST(PipeSim, TheEndOfFileIsSeenByWhoeverWaits) {
+    EXPLORE("pipe: end of file", {.cpus = 2}, [](Simulation& sim) {
+        FileWorld world;
+        std::optional<PipeEnds> ends(world.pipe());
+        sim.spawn("reader", [&, file = std::optional<Ref<vfs::File>>(ends->reader)]() mutable {
+            std::string all;
+            for (;;) {
+                std::string part = world.read_text(**file, 3);
+                if (part.empty()) {
+                    break;
+                }
+                all += part;
+            }
+            sim.check(all == "last words", "what was written before the end");
+            file.reset();
+        });
+        sim.spawn("writer", [&, file = std::optional<Ref<vfs::File>>(ends->writer)]() mutable {
+            static_cast<void>(world.write(**file, "last words"));
+            file.reset();
+        });
+        ends.reset();
+        sim.join();
+    });
+}
+
+TEST(PipeSim, APollerSeesTheCloseOfTheOtherEnd) {
+    EXPLORE("pipe: close and poll", {.cpus = 2}, [](Simulation& sim) {
+        FileWorld world;
+        std::optional<PipeEnds> ends(world.pipe());
+        sim.spawn("poller", [&, file = std::optional<Ref<vfs::File>>(ends->reader)]() mutable {
+            vfs::PollEvents events = 0;
+            {
+                event::PollWait wait;
+                for (;;) {
+                    wait.begin_round();
+                    events = wait.look(**file, vfs::kPollIn);
+                    wait.stop_registering();
+                    if (events != 0) {
+                        break;
+                    }
+                    wait.sleep(Nanoseconds::never());
+                }
+            }
+            sim.check((events & vfs::kPollHup) != 0, "the hang-up");
+            file.reset();
+        });
+        sim.spawn("closer", [file = std::optional<Ref<vfs::File>>(ends->writer)]() mutable { file.reset(); });
+        ends.reset();
+        sim.join();
+    });
+}
+
+TEST(PipeSim, APollerIsToldOfRoomAndOfBytes) {
+    EXPLORE("pipe: poll", {.cpus = 2}, [](Simulation& sim) {
+        FileWorld world;
+        PipeEnds ends = world.pipe(kNonBlock);
+        static_cast<void>(must(pipe::set_pipe_size(world.context, *ends.reader, 4096), "resize"));
+        auto wait_for = [&](vfs::File& file, vfs::PollEvents wanted) {
+            event::PollWait wait;
+            for (;;) {
+                wait.begin_round();
+                if (wait.look(file, wanted) != 0) {
+                    return;
+                }
+                wait.stop_registering();
+                wait.sleep(Nanoseconds::never());
+            }
+        };
+        constexpr usize kTotal = 9000;
+        sim.spawn("writer", [&] {
+            for (usize sent = 0; sent < kTotal;) {
+                Result<usize> size = world.write(*ends.writer, std::string(std::min<usize>(3000, kTotal - sent), 'p'));
+                if (size.ok()) {
+                    sent += size.value();
+                } else {
+                    wait_for(*ends.writer, vfs::kPollOut);
+                }
+            }
+        });
+        sim.spawn("reader", [&] {
+            char buffer[2500];
+            for (usize received = 0; received < kTotal;) {
+                Result<usize> size = world.read(*ends.reader, buffer, sizeof buffer);
+                if (size.ok()) {
+                    received += size.value();
+                } else {
+                    wait_for(*ends.reader, vfs::kPollIn);
+                }
+            }
+        });
+        sim.join();
+    });
+}
+
+TEST(PipeSim, AKilledReaderHandsItsWakeUpOn) {
+    EXPLORE("pipe: interrupted reader", {.cpus = 3}, [](Simulation& sim) {
+        FileWorld world;
+        std::optional<PipeEnds> ends(world.pipe());
+        Atomic<u32> bytes{0};
+        auto read_one = [&] {
+            char byte = 0;
+            Result<usize> size = world.read(*ends->reader, &byte, 1);
+            if (size.ok()) {
+                bytes.fetch_add(static_cast<u32>(size.value()), Order::relaxed);
+            }
+        };
+        sched::Thread& victim = sim.spawn("victim", read_one);
+        sim.spawn("other", [&] {
+            while (bytes.load(Order::relaxed) == 0) {
+                read_one();
+            }
+        });
+        sim.spawn("writer", [&] {
+            static_cast<void>(world.write(*ends->writer, "x"));
+            sched::kill(victim);
+            static_cast<void>(world.write(*ends->writer, "y"));
+        });
+        sim.join();
+        sim.check(bytes.load(Order::relaxed) != 0, "nobody got the byte");
+        ends.reset();
+    });
+}
+
+}  // namespace
+}  // namespace cairn
