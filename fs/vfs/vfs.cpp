@@ -2,6 +2,8 @@
 
 #include "fs/vfs/vfs.h"
 
+#include "kernel/sched/scheduler.h"
+
 namespace cairn::vfs {
 
 Result<void> Vfs::initialize() {
@@ -16,6 +18,11 @@ void Vfs::destroy() {
     the_vfs().mounts.detach_all();
     the_vfs().memory_files.reset();
     the_vfs().device_files.reset();
+    // Entries and what they hold go after grace periods.
+    while (the_vfs().has_superblocks()) {
+        sync::wait_for_readers();
+        sched::sleep_for(Nanoseconds::from_milliseconds(1));
+    }
     Own<Vfs> dying = Own<Vfs>::adopt(std::exchange(g_kernel.vfs, nullptr));
 }
 
@@ -27,6 +34,11 @@ void Vfs::add_superblock(Superblock& superblock) {
 void Vfs::remove_superblock(Superblock& superblock) {
     SpinLockGuard guard(superblocks_lock_);
     superblocks_.remove(superblock);
+}
+
+bool Vfs::has_superblocks() {
+    SpinLockGuard guard(superblocks_lock_);
+    return !superblocks_.empty();
 }
 
 void Vfs::synchronize_all() {

@@ -46,6 +46,7 @@ public:
     DeviceNumber allocate_anonymous_device() { return {0, next_device_.fetch_add(1, Order::relaxed)}; }
     void add_superblock(Superblock& superblock);
     void remove_superblock(Superblock& superblock);
+    bool has_superblocks();
     /// sync(2): every filesystem.
     void synchronize_all();
 

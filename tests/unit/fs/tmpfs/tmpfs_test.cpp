@@ -1,0 +1,134 @@
+/// tmpfs: limits, options, and freeing everything.
+
+#include "fs/tmpfs/tmpfs.h"
+
+#include "tests/support/filesystem_world.h"
+
+namespace cairn::fs::tmpfs {
+namespace {
+
+using namespace vfs::open_flags;
+using vfs::Caller;
+using vfs::in_world;
+using vfs::kSuccess;
+using vfs::World;
+
+TEST(Tmpfs, Options) {
+    in_world("tmpfs: options", [](World&) {
+        Options options;
+        EXPECT_TRUE(options.parse("size=64k,nr_inodes=5,mode=0700,uid=3,gid=4").ok());
+        EXPECT_EQ(options.size_pages, 16u);
+        EXPECT_EQ(options.inodes, 5u);
+        EXPECT_EQ(options.mode, 0700);
+        EXPECT_EQ(options.uid, 3u);
+        EXPECT_EQ(options.gid, 4u);
+        EXPECT_TRUE(options.parse("size=5000,,nr_blocks=1m").ok());
+        EXPECT_EQ(options.size_pages, kMiB);
+        EXPECT_TRUE(options.parse("").ok());
+        for (const char* bad : {"size", "size=", "size=1x", "size=99999999999999999999", "mode=8", "mode=77777",
+                                "uid=-1", "uid=4294967295", "colour=red", "size=20000000000000g"}) {
+            EXPECT_EQ(options.parse(bad).error(), Errno::einval) << bad;
+        }
+    });
+}
+
+TEST(Tmpfs, Limits) {
+    in_world("tmpfs: limits", [](World& world) {
+        Caller& c = world.root;
+        c.mkdir("/m");
+        EXPECT_EQ(c.mount("/m", "size=8k,nr_inodes=3"), kSuccess);
+        std::string page(kPageSize, 'x');
+        EXPECT_EQ(c.write("/m/a", page), kSuccess);
+        EXPECT_EQ(c.write("/m/b", page), kSuccess);
+        EXPECT_EQ(c.write("/m/c", ""), Errno::enospc);
+        EXPECT_EQ(c.write("/m/b", page, kAppend), Errno::enospc);
+        vfs::FilesystemStatistics statistics =
+            must(walk(c.context, "/m"), "mount").inode().superblock().statistics();
+        EXPECT_EQ(statistics.blocks, 2u);
+        EXPECT_EQ(statistics.free_blocks, 0u);
+        EXPECT_EQ(statistics.free_files, 0u);
+        EXPECT_EQ(c.unlink("/m/a"), kSuccess);
+        EXPECT_EQ(c.write("/m/c", page), kSuccess);
+        EXPECT_EQ(c.truncate("/m/c", 0), kSuccess);
+        EXPECT_EQ(c.write("/m/b", page, kAppend), kSuccess);
+    });
+}
+
+TEST(Tmpfs, SizesOfDirectoriesAndLinks) {
+    in_world("tmpfs: sizes", [](World& world) {
+        Caller& c = world.root;
+        c.mkdir("/d");
+        EXPECT_EQ(c.stat("/d").size, 40u);
+        c.write("/d/a", "");
+        c.symlink("somewhere", "/d/b");
+        EXPECT_EQ(c.stat("/d").size, 80u);
+        EXPECT_EQ(c.stat("/d/b", false).size, 9u);
+        EXPECT_EQ(c.stat("/d/b", false).permissions, 0777);
+        c.rename("/d/a", "/a");
+        EXPECT_EQ(c.stat("/d").size, 60u);
+    });
+}
+
+TEST(Tmpfs, ADeepTreeGoesWithTheLastMount) {
+    in_world("tmpfs: deep tree", [](World& world) {
+        Caller& c = world.root;
+        c.mkdir("/m");
+        c.mount("/m");
+        std::string name = "/m";
+        for (int i = 0; i < 200; ++i) {
+            name += "/d";
+            ASSERT_EQ(c.mkdir(name), kSuccess);
+            ASSERT_EQ(c.write(name + "/f", "contents"), kSuccess);
+        }
+        EXPECT_EQ(c.umount("/m"), kSuccess);
+    });
+}
+
+TEST(Tmpfs, AnUnlinkedFileLivesWhileItIsOpen) {
+    in_world("tmpfs: unlinked", [](World& world) {
+        Caller& c = world.root;
+        Ref<vfs::File> file = must(c.open("/f", kReadWrite | kCreate), "file");
+        c.write(*file, "still here");
+        EXPECT_EQ(c.unlink("/f"), kSuccess);
+        EXPECT_EQ(file->inode().link_count(), 0u);
+        EXPECT_EQ(c.text_of(*file->path()), "/f (deleted)");
+        file->seek_position(c.context, 0, 0).value();
+        EXPECT_EQ(c.read(*file), "still here");
+        EXPECT_EQ(c.write("/f", "another"), kSuccess);
+        EXPECT_EQ(c.read("/f"), "another");
+    });
+}
+
+TEST(Tmpfs, EveryFailedAllocationLeavesNothingBehind) {
+    // The n-th request for memory fails, for each n that a round of calls makes.
+    in_world("tmpfs: failing allocations", [](World& world) {
+        Caller& c = world.root;
+        auto round = [&] {
+            c.mkdir("/d");
+            c.write("/d/f", "contents");
+            c.symlink("f", "/d/l");
+            c.link("/d/f", "/d/g");
+            c.rename("/d/g", "/h");
+            c.rename("/h", "/d/l", 2);
+            c.mount("/d");
+        };
+        auto clean = [&] {
+            c.umount("/d");
+            for (const char* name : {"/d/f", "/d/l", "/d/g", "/h"}) {
+                c.unlink(name);
+            }
+            c.rmdir("/d");
+        };
+        constexpr u64 kMost = 60;
+        for (u64 nth = 0; nth < kMost; ++nth) {
+            g_kernel.frames->failure_injector().fail_once_at(nth);
+            round();
+            g_kernel.frames->failure_injector().fail_once_at(~u64{0});
+            clean();
+            ASSERT_EQ(c.list("/"), std::vector<std::string>{}) << nth;
+        }
+    });
+}
+
+}  // namespace
+}  // namespace cairn::fs::tmpfs

@@ -1,0 +1,180 @@
+/// Walks along path names: path_resolution(7), openat2(2).
+
+#include "fs/vfs/walker.h"
+
+#include "tests/support/filesystem_world.h"
+
+namespace cairn::vfs {
+namespace {
+
+TEST(Walk, FindsNamesFromTheRootAndTheWorkingDirectory) {
+    in_world("walk: names", [](World& world) {
+        Caller& c = world.root;
+        EXPECT_EQ(c.mkdir("/a"), kSuccess);
+        EXPECT_EQ(c.mkdir("/a/b"), kSuccess);
+        EXPECT_EQ(c.write("/a/b/file", "x"), kSuccess);
+        EXPECT_EQ(c.resolve("/a/b/file"), "/a/b/file");
+        EXPECT_EQ(c.resolve("//a///b/./../b/file"), "/a/b/file");
+        EXPECT_EQ(c.resolve("/"), "/");
+        EXPECT_EQ(c.resolve("/../.."), "/");
+        EXPECT_EQ(c.chdir("a/b"), kSuccess);
+        EXPECT_EQ(c.cwd(), "/a/b");
+        EXPECT_EQ(c.resolve("file"), "/a/b/file");
+        EXPECT_EQ(c.resolve("../../a"), "/a");
+        EXPECT_EQ(c.exists("missing"), Errno::enoent);
+        EXPECT_EQ(c.exists("file/x"), Errno::enotdir);
+        EXPECT_EQ(c.exists("file/"), Errno::enotdir);
+        EXPECT_EQ(c.exists("file/."), Errno::enotdir);
+        EXPECT_EQ(c.exists("missing/x"), Errno::enoent);
+        EXPECT_EQ(c.exists(""), Errno::enoent);
+        WalkOptions empty;
+        empty.allow_empty = true;
+        EXPECT_EQ(c.resolve("", empty), "/a/b");
+        EXPECT_EQ(c.exists(std::string(256, 'n')), Errno::enametoolong);
+        EXPECT_EQ(c.exists(std::string(255, 'n')), Errno::enoent);
+        EXPECT_EQ(c.exists(std::string(4096, '/')), Errno::enametoolong);
+        EXPECT_EQ(c.exists(std::string(4095, '/')), kSuccess);
+    });
+}
+
+TEST(Walk, FollowsLinks) {
+    in_world("walk: links", [](World& world) {
+        Caller& c = world.root;
+        c.mkdir("/d");
+        c.write("/d/file", "text");
+        EXPECT_EQ(c.symlink("d", "/to-d"), kSuccess);
+        EXPECT_EQ(c.symlink("/d/file", "/d/absolute"), kSuccess);
+        EXPECT_EQ(c.symlink("../to-d/file", "/d/relative"), kSuccess);
+        EXPECT_EQ(c.symlink("d/", "/slash"), kSuccess);
+        EXPECT_EQ(c.symlink("d/file/", "/file-slash"), kSuccess);
+        EXPECT_EQ(c.symlink("nowhere", "/dangling"), kSuccess);
+        EXPECT_EQ(c.resolve("/to-d/relative"), "/d/file");
+        EXPECT_EQ(c.resolve("/to-d/absolute"), "/d/file");
+        EXPECT_EQ(c.resolve("/slash"), "/d");
+        EXPECT_EQ(c.resolve("/slash/file"), "/d/file");
+        EXPECT_EQ(c.exists("/file-slash"), Errno::enotdir);
+        EXPECT_EQ(c.exists("/dangling"), Errno::enoent);
+        WalkOptions stay;
+        stay.follow_last_link = false;
+        EXPECT_EQ(c.resolve("/dangling", stay), "/dangling");
+        EXPECT_EQ(c.resolve("/to-d", stay), "/to-d");
+        EXPECT_EQ(c.resolve("/to-d/", stay), "/d");  // a slash after it makes it followed
+        EXPECT_EQ(c.exists("/dangling/", stay), Errno::enoent);
+        EXPECT_EQ(c.symlink("", "/empty"), Errno::enoent);
+    });
+}
+
+TEST(Walk, RefusesCirclesAndTooManyLinks) {
+    in_world("walk: loops", [](World& world) {
+        Caller& c = world.root;
+        c.symlink("self", "/self");
+        c.symlink("b", "/a");
+        c.symlink("a", "/b");
+        EXPECT_EQ(c.exists("/self"), Errno::eloop);
+        EXPECT_EQ(c.exists("/a/x"), Errno::eloop);
+        c.write("/l0", "");
+        for (int i = 1; i <= 41; ++i) {
+            c.symlink("l" + std::to_string(i - 1), "/l" + std::to_string(i));
+        }
+        EXPECT_EQ(c.exists("/l40"), kSuccess);
+        EXPECT_EQ(c.exists("/l41"), Errno::eloop);
+        // Nested: each link is in the middle of the next one's text.
+        c.mkdir("/deep");
+        c.mkdir("/deep/e");
+        c.symlink("deep", "/m0");
+        for (int i = 1; i < 20; ++i) {
+            c.symlink("m" + std::to_string(i - 1) + "/e/../", "/m" + std::to_string(i));
+        }
+        EXPECT_EQ(c.resolve("/m19/e"), "/deep/e");
+    });
+}
+
+TEST(Walk, ChecksSearchPermission) {
+    in_world("walk: permission", [](World& world) {
+        Caller& c = world.root;
+        c.mkdir("/closed", 0700);
+        c.mkdir("/closed/in");
+        c.mkdir("/list-only", 0744);
+        c.write("/list-only/f", "");
+        EXPECT_EQ(world.user.exists("/closed"), kSuccess);
+        EXPECT_EQ(world.user.exists("/closed/in"), Errno::eacces);
+        EXPECT_EQ(world.user.exists("/closed/."), Errno::eacces);
+        EXPECT_EQ(world.user.exists("/closed/missing"), Errno::eacces);
+        EXPECT_EQ(world.user.exists("/list-only/f"), Errno::eacces);
+        EXPECT_EQ(world.user.list("/list-only"), std::vector<std::string>{"f"});
+    });
+}
+
+TEST(Walk, ResolveFlagsOfOpenat2) {
+    in_world("walk: openat2", [](World& world) {
+        Caller& c = world.root;
+        c.mkdir("/jail");
+        c.mkdir("/jail/in");
+        c.mkdir("/out");
+        c.symlink("/out", "/jail/absolute");
+        c.symlink("../out", "/jail/up");
+        c.symlink("in", "/jail/fine");
+        Path jail = must(walk(c.context, "/jail"), "jail");
+        auto with = [&](u32 resolve) {
+            WalkOptions options;
+            options.start = &jail;
+            options.resolve = resolve;
+            return options;
+        };
+        using namespace resolve_flags;
+        EXPECT_EQ(c.resolve("fine", with(kBeneath)), "/jail/in");
+        EXPECT_EQ(c.exists("..", with(kBeneath)), Errno::exdev);
+        EXPECT_EQ(c.exists("absolute", with(kBeneath)), Errno::exdev);
+        EXPECT_EQ(c.exists("up", with(kBeneath)), Errno::exdev);
+        EXPECT_EQ(c.exists("/jail/in", with(kBeneath)), Errno::exdev);
+        EXPECT_EQ(c.resolve("in/../in", with(kBeneath)), "/jail/in");
+        EXPECT_EQ(c.resolve("/in/../../in", with(kInRoot)), "/jail/in");
+        EXPECT_EQ(c.exists("absolute", with(kInRoot)), Errno::enoent);
+        EXPECT_EQ(c.exists("fine", with(kNoLinks)), Errno::eloop);
+        EXPECT_EQ(c.exists("in", with(kCached)), Errno::eagain);
+        EXPECT_EQ(c.mount("/jail/in"), kSuccess);
+        EXPECT_EQ(c.exists("in", with(kNoCrossing)), Errno::exdev);
+        EXPECT_EQ(c.umount("/jail/in"), kSuccess);
+        EXPECT_EQ(c.exists("in", with(kNoCrossing)), kSuccess);
+    });
+}
+
+TEST(Walk, AChangedRootIsTheTop) {
+    in_world("walk: chroot", [](World& world) {
+        Caller& c = world.root;
+        c.mkdir("/jail");
+        c.mkdir("/jail/etc");
+        c.mkdir("/etc");
+        c.symlink("/etc", "/jail/link");
+        Path jail = must(walk(c.context, "/jail"), "jail");
+        Path before = c.filesystem->root();
+        c.filesystem->set_root(jail);
+        EXPECT_EQ(c.chdir("/"), kSuccess);
+        EXPECT_EQ(c.cwd(), "/");
+        EXPECT_EQ(c.resolve("/../../etc"), "/etc");
+        EXPECT_EQ(&must(walk(c.context, "/link"), "link").dentry(), &must(walk(c.context, "/etc"), "etc").dentry());
+        EXPECT_EQ(must(walk(c.context, "link"), "link").dentry().parent()->name().text(), "jail");
+        c.filesystem->set_working_directory(before);
+        EXPECT_EQ(c.cwd(), "(unreachable)/");
+        c.filesystem->set_root(before);
+    });
+}
+
+TEST(Walk, ADirectoryThatWasRemovedIsStillThere) {
+    in_world("walk: removed directory", [](World& world) {
+        Caller& c = world.root;
+        c.mkdir("/gone");
+        c.chdir("/gone");
+        EXPECT_EQ(c.rmdir("/gone"), kSuccess);
+        EXPECT_EQ(c.cwd(), "/gone (deleted)");
+        EXPECT_EQ(c.exists("."), kSuccess);
+        EXPECT_EQ(c.resolve(".."), "/");
+        EXPECT_EQ(c.exists("x"), Errno::enoent);
+        EXPECT_EQ(c.mkdir("x"), Errno::enoent);
+        EXPECT_EQ(c.write("x", ""), Errno::enoent);
+        c.chdir("/");
+    });
+}
+
+}  // namespace
+}  // namespace cairn::vfs
