@@ -6,6 +6,7 @@
 #include "fs/devtmpfs/memory_devices.h"
 #include "fs/pipe/pipe_file.h"
 #include "fs/procfs/procfs.h"
+#include "fs/sysfs/sysfs.h"
 #include "fs/terminal/devpts.h"
 #include "fs/terminal/terminals.h"
 #include "fs/tmpfs/tmpfs.h"
@@ -16,11 +17,9 @@ namespace cairn::fs {
 namespace {
 
 constexpr vfs::FilesystemType kTypes[] = {
-    {"tmpfs", false, &tmpfs::mount},
-    {"ramfs", false, &tmpfs::mount},
-    {"proc", false, &procfs::mount},
-    {"devtmpfs", false, &devtmpfs::mount},
-    {"devpts", false, &terminal::DevptsInstance::mount},
+    {"tmpfs", false, &tmpfs::mount}, {"ramfs", false, &tmpfs::mount},
+    {"proc", false, &procfs::mount}, {"devtmpfs", false, &devtmpfs::mount},
+    {"sysfs", false, &sysfs::mount}, {"devpts", false, &terminal::DevptsInstance::mount},
 };
 
 }  // namespace

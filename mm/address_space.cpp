@@ -102,6 +102,7 @@ u64 AddressSpace::resident_bytes() const {
     return pages * kPageSize;
 }
 
+/// Takes no lock, so that it can be asked when memory is short, whatever the space's threads hold.
 SpaceStatistics AddressSpace::statistics() {
     SpaceStatistics result;
     result.total = total_pages_.load(Order::relaxed);
@@ -115,7 +116,6 @@ SpaceStatistics AddressSpace::statistics() {
     result.peak_total = peak_total_.load(Order::relaxed);
     result.peak_resident = std::max(peak_resident_.load(Order::relaxed), result.resident());
     result.page_tables = tables_.count() + 1;
-    sync::SharedGuard guard(lock_);
     result.mappings = mappings_.count();
     return result;
 }

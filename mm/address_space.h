@@ -213,7 +213,7 @@ public:
     MappingUsage usage(VirtualAddress start, VirtualAddress end);
     /// The name that /proc/PID/maps gives to a mapping without a file: "[heap]", "[stack]", "[vdso]", or "".
     std::string_view name_of(const MappingInformation& mapping);
-    SpaceStatistics statistics();
+    SpaceStatistics statistics() NO_THREAD_SAFETY_ANALYSIS;
 
     SpaceLayout layout();
     void set_layout(const SpaceLayout& layout);

@@ -133,15 +133,16 @@ public:
     }
     void insert(Mapping& mapping) {
         tree_.insert(mapping);
-        ++count_;
+        count_.store(count() + 1, Order::relaxed);
     }
     void remove(Mapping& mapping) {
         tree_.remove(mapping);
-        --count_;
+        count_.store(count() - 1, Order::relaxed);
     }
     /// After start, end or GrowsDown has changed (the order has not).
     void refresh(Mapping& mapping) { tree_.refresh(mapping); }
-    u64 count() const { return count_; }
+    /// Any context.
+    u64 count() const { return count_.load(Order::relaxed); }
 
     /// The highest (lowest) free range of `size` bytes within [low, high), whose start plus `skew` is a multiple of
     /// `alignment`; all page-aligned. ENOMEM.
@@ -162,7 +163,7 @@ private:
     std::optional<u64> search(const Mapping* node, u64 gap_start, u64 gap_end, const Search& wanted) const;
 
     RbTree<Mapping, &Mapping::tree_node, ByAddress> tree_;
-    u64 count_ = 0;
+    Atomic<u64> count_{0};
 };
 
 }  // namespace cairn::mm

@@ -42,6 +42,34 @@ void MemoryObject::unmap_pages(u64 first, u64 end, PrivateCopies copies) {
     }
 }
 
+Result<void> MemoryObject::forbid_writable_mappings() {
+    sync::MutexGuard guard(mappings_mutex_);
+    for (const Mapping& mapping : mappings_) {
+        if (mapping.is_shared() && (mapping.properties.maximum & kAccessWrite) != 0) {
+            return fail(Errno::ebusy);
+        }
+    }
+    if (writable_begun_ != 0) {
+        return fail(Errno::ebusy);
+    }
+    writable_forbidden_ = true;
+    return {};
+}
+
+Result<void> MemoryObject::begin_writable_mapping() {
+    sync::MutexGuard guard(mappings_mutex_);
+    if (writable_forbidden_) {
+        return fail(Errno::eperm);
+    }
+    ++writable_begun_;
+    return {};
+}
+
+void MemoryObject::end_writable_mapping() {
+    sync::MutexGuard guard(mappings_mutex_);
+    --writable_begun_;
+}
+
 Result<Ref<FrameListObject>> FrameListObject::create(std::span<const FrameNumber> frames) {
     if (frames.size() > kMaxFrames) {
         return fail(Errno::einval);

@@ -53,6 +53,13 @@ public:
     enum class PrivateCopies : u8 { Keep, Zap };
     void unmap_pages(u64 first, u64 end, PrivateCopies copies);
 
+    /// Sealing (memfd_create(2)): from now on no shared mapping may be made that can ever be written. EBUSY while there
+    /// is one, or one is being made.
+    Result<void> forbid_writable_mappings();
+    /// mm only: a shared mapping that may be written is being made, until the counterpart. EPERM.
+    Result<void> begin_writable_mapping();
+    void end_writable_mapping();
+
     /// mm only: held while bounds of the object's mappings change.
     sync::Mutex<LockRank::ObjectMappings>& mappings_mutex() RETURN_CAPABILITY(mappings_mutex_) {
         return mappings_mutex_;
@@ -72,6 +79,8 @@ protected:
 private:
     sync::Mutex<LockRank::ObjectMappings> mappings_mutex_;
     List<Mapping, &Mapping::object_node> mappings_ GUARDED_BY(mappings_mutex_);
+    u32 writable_begun_ GUARDED_BY(mappings_mutex_) = 0;
+    bool writable_forbidden_ GUARDED_BY(mappings_mutex_) = false;
 };
 
 /// A fixed list of frames: the vDSO's pages, or anything else that the kernel shows to programs. Each frame has one

@@ -95,6 +95,8 @@ u32 PageCache::acquire_present_pages(u64 first, std::span<FrameNumber> out) {
         if (out[i].value != 0 && frame_of(again[i]) != out[i]) {
             frames.drop_reference(out[i]);
             out[i] = {};
+        } else if (persistent_ && out[i].value != 0 && (again[i] & kReferenced) == 0) {
+            static_cast<void>(tree_.exchange(first + i, again[i], again[i] | kReferenced));
         }
     }
     return static_cast<u32>(wanted);

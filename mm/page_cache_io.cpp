@@ -7,8 +7,49 @@
 
 namespace cairn::mm {
 
+namespace {
+
+/// Frames of consecutive pages, looked up together and dropped one by one or at the end.
+class FrameWindow {
+public:
+    explicit FrameWindow(PageCache& cache) : cache_(cache) {}
+    FrameWindow(const FrameWindow&) = delete;
+    FrameWindow& operator=(const FrameWindow&) = delete;
+    ~FrameWindow() { drop(); }
+
+    /// The frame of page `index`, kept until the next call; 0 if the page is not there. `wanted` pages from it on may
+    /// be asked for.
+    FrameNumber find(u64 index, u64 wanted) {
+        if (index < first_ || index >= first_ + count_) {
+            drop();
+            first_ = index;
+            count_ = cache_.acquire_present_pages(index, std::span(frames_, std::min<u64>(wanted, kSize)));
+        }
+        return index - first_ < count_ ? frames_[index - first_] : FrameNumber{};
+    }
+
+private:
+    static constexpr u32 kSize = 16;
+    void drop() {
+        for (FrameNumber frame : std::span(frames_, count_)) {
+            if (frame.value != 0) {
+                g_kernel.frames->drop_reference(frame);
+            }
+        }
+        count_ = 0;
+    }
+
+    PageCache& cache_;
+    u64 first_ = 0;
+    u32 count_ = 0;
+    FrameNumber frames_[kSize];
+};
+
+}  // namespace
+
 /// Holds no lock while bytes move: a page that truncation takes away meanwhile is kept by the reference.
 Result<usize> PageCache::read(u64 offset, IoSink& sink) {
+    FrameWindow window(*this);
     usize total = 0;
     while (sink.remaining() != 0) {
         const u64 end = size();
@@ -16,8 +57,10 @@ Result<usize> PageCache::read(u64 offset, IoSink& sink) {
             break;
         }
         const usize in_page = offset % kPageSize;
-        const usize part = std::min<u64>({kPageSize - in_page, end - offset, sink.remaining()});
-        FrameNumber frame = find_page(offset / kPageSize);
+        const u64 rest = std::min<u64>(end - offset, sink.remaining());
+        const usize part = std::min<u64>(kPageSize - in_page, rest);
+        FrameNumber frame = window.find(offset / kPageSize, page_count(in_page + rest));
+        FrameNumber filled;
         if (frame.value == 0 && persistent_) {
             Result<FrameNumber> read = ensure_page(offset / kPageSize, PageAccess::Read, Bound::Size);
             if (!read.ok()) {
@@ -26,11 +69,11 @@ Result<usize> PageCache::read(u64 offset, IoSink& sink) {
                 }
                 return read.failure();
             }
-            frame = read.value();
+            frame = filled = read.value();
         }
         Result<usize> moved = frame.value == 0 ? sink.put_zeros(part) : sink.put(memory_of(frame) + in_page, part);
-        if (frame.value != 0) {
-            g_kernel.frames->drop_reference(frame);
+        if (filled.value != 0) {
+            g_kernel.frames->drop_reference(filled);
         }
         if (!moved.ok()) {
             if (total != 0) {

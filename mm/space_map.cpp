@@ -34,6 +34,27 @@ private:
 
 constinit Atomic<u64> next_anonymous_number{1};
 
+/// The time in which a shared mapping that may be written comes into being.
+class WritableMappingScope {
+public:
+    WritableMappingScope() = default;
+    WritableMappingScope(const WritableMappingScope&) = delete;
+    WritableMappingScope& operator=(const WritableMappingScope&) = delete;
+    ~WritableMappingScope() {
+        if (object_ != nullptr) {
+            object_->end_writable_mapping();
+        }
+    }
+    Result<void> begin(MemoryObject& object) {
+        TRY(object.begin_writable_mapping());
+        object_ = &object;
+        return {};
+    }
+
+private:
+    MemoryObject* object_ = nullptr;
+};
+
 bool fits_behind(const Mapping& before, VirtualAddress start, const MappingProperties& properties, MemoryObject* object,
                  MappedFile* file, u64 first_page) {
     if (before.end != start || !(before.properties == properties) || before.has(MappingFlag::GrowsDown) ||
@@ -73,6 +94,10 @@ Result<VirtualAddress> AddressSpace::map(const MapRequest& request, const Memory
     }
     const Backing backing{object ? &object->get() : request.object, file ? &file->get() : request.file,
                           request.offset / kPageSize};
+    WritableMappingScope writable;
+    if (shared && request.object != nullptr && (request.maximum & kAccessWrite) != 0) {
+        TRY(writable.begin(*request.object));
+    }
     bool locked = false;
     VirtualAddress start;
     {

@@ -13,6 +13,7 @@ namespace cairn::procfs {
 struct Subject {
     ProcessId id;
     u64 identity = 0;  // tells a process from a later one of the same number
+    u32 index = 0;     // of sysfs: which CPU, which terminal
     bool is_process() const { return id.process != 0; }
 };
 
@@ -43,6 +44,11 @@ using Follow = Result<vfs::Path> (*)(Request& request);
 using OpenSpecial = Result<Ref<vfs::File>> (*)(vfs::OperationContext& context, vfs::Inode& inode,
                                                const vfs::OpenRequest& request, const Subject& subject);
 
+/// Makes the inode of a directory that is more than a table.
+struct Entry;
+using MakeInode = Result<Ref<vfs::Inode>> (*)(vfs::Superblock& superblock, u64 number, const Entry& entry,
+                                              const Subject& subject);
+
 enum class Kind : u8 { File, Link, Directory, Threads, Descriptors, DescriptorDetails };
 /// In which directories a row of the processes' table appears.
 enum class Scope : u8 { Both, Process, Thread };
@@ -60,6 +66,7 @@ struct Entry {
     Follow follow = nullptr;
     OpenSpecial open = nullptr;
     std::span<const Entry> (*entries)() = nullptr;
+    MakeInode make = nullptr;
     /// poll(2) tells of changes of the mounts.
     bool follows_mounts = false;
     /// Has no other value than the one it shows: takes that, and refuses others.

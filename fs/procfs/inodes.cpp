@@ -279,6 +279,9 @@ Result<Ref<vfs::Inode>> make_process_directory(vfs::Superblock& superblock, u64 
 
 Result<Ref<vfs::Inode>> make_inode(vfs::Superblock& superblock, u64 number, const Entry& entry,
                                    const Subject& subject) {
+    if (entry.make != nullptr) {
+        return entry.make(superblock, number, entry, subject);
+    }
     switch (entry.kind) {
         case Kind::Threads:
             return make_threads_directory(superblock, number, entry, subject);

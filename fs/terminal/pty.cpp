@@ -57,6 +57,7 @@ void Pty::discard_output() {
         to_master_.cut(kBeyondFlush);
     }
     report(packet::kOutputFlushed, 0);
+    output_room();
 }
 
 void Pty::report(u8 set, u8 clear) {

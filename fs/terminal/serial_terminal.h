@@ -32,7 +32,10 @@ private:
     // LineDevice and Terminal
     usize write_room() override { return port_->write_room(); }
     usize write(std::span<const u8> characters) override { return port_->write(characters); }
-    void discard_output() override { port_->discard_unsent(); }
+    void discard_output() override {
+        port_->discard_unsent();
+        output_room();
+    }
     usize pending_output() override { return port_->unsent(); }
     void flow_changed() override { port_->set_stopped(output_stopped()); }
     void adopt_settings(Termios& settings, const Termios& old) override;

@@ -149,8 +149,8 @@ Result<usize> Terminal::read_in_turn(mm::IoSink& sink, const TerminalFile& file)
             wait = rule.between.value != 0 ? rule.between : wait;
             continue;
         }
-        if (moved != 0 && taken.canonical) {
-            break;
+        if (moved != 0 && (taken.canonical || moved >= rule.minimum)) {
+            break;  // the rest was flushed meanwhile
         }
         if (other_side_closed()) {
             error = Errno::eio;

@@ -229,13 +229,17 @@ Result<u64> add_seals(vfs::File& file, u64 argument) {
         return fail(Errno::einval);
     }
     vfs::Inode& inode = file.inode();
-    sync::MutexGuard guard(inode.data_lock);
-    u32 present = inode.seals.load(Order::relaxed);
-    if (present == vfs::Inode::kNoSeals) {
+    if (inode.seals.load(Order::relaxed) == vfs::Inode::kNoSeals) {
         return fail(Errno::einval);
     }
+    Ref<mm::MemoryObject> object = TRY(file.memory_object());
+    sync::MutexGuard guard(inode.data_lock);
+    u32 present = inode.seals.load(Order::relaxed);
     if ((present & vfs::seal_flags::kSeal) != 0) {
         return fail(Errno::eperm);
+    }
+    if ((argument & vfs::seal_flags::kWrite) != 0) {
+        TRY(object->forbid_writable_mappings());
     }
     inode.seals.store(present | static_cast<u32>(argument), Order::release);
     return u64{0};

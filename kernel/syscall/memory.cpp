@@ -1,6 +1,7 @@
 #include "kernel/syscall/memory.h"
 
 #include "fs/vfs/mount_tree.h"
+#include "fs/vfs/regular_file.h"
 #include "kernel/task/file_mapping.h"
 #include "kernel/task/task.h"
 
@@ -52,6 +53,15 @@ Result<void> apply_file(vfs::File& file, u32 type, u32 flags, MapRequest& reques
         if (!file.writable()) {
             request.maximum &= ~mm::kAccessWrite;
         }
+    }
+    // memfd_create(2), "File sealing".
+    constexpr u32 kSealed = vfs::seal_flags::kWrite | vfs::seal_flags::kFutureWrite;
+    const u32 seals = file.inode().seals.load(Order::acquire);
+    if (type != kPrivate && seals != vfs::Inode::kNoSeals && (seals & kSealed) != 0) {
+        if ((request.access & mm::kAccessWrite) != 0) {
+            return fail(Errno::eperm);
+        }
+        request.maximum &= ~mm::kAccessWrite;
     }
     if (const vfs::Path* path = file.path()) {
         if (path->mount().has(vfs::mount_flags::kNoExec)) {

@@ -107,6 +107,10 @@ void become_user(uid_t user, gid_t group);
 void wait_until_asleep(pid_t pid);
 char process_state(pid_t pid);
 
+// Runs the bodies at the same time, in threads or in processes of their own, and waits for all.
+void together(const std::vector<Body>& bodies);
+void together_apart(const std::vector<Body>& bodies);
+
 // A thing to wait for, between processes as between threads, that cannot be missed.
 class Gate {
 public:

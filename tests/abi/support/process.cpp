@@ -114,6 +114,38 @@ void Gate::close_writer() {
     close(ends_[1]);
 }
 
+void together(const std::vector<Body>& bodies) {
+    std::atomic<size_t> ready{0};
+    std::vector<std::thread> threads;
+    for (const Body& body : bodies) {
+        threads.emplace_back([&] {
+            ready++;
+            while (ready < bodies.size()) {
+                sched_yield();
+            }
+            body();
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+}
+
+void together_apart(const std::vector<Body>& bodies) {
+    Gate begin;
+    std::vector<pid_t> children;
+    for (const Body& body : bodies) {
+        children.push_back(start_child([&] {
+            begin.wait();
+            body();
+        }));
+    }
+    begin.open(static_cast<int>(bodies.size()));
+    for (pid_t pid : children) {
+        EXPECT_ENDS("exit 0", wait_for(pid));
+    }
+}
+
 std::string_view probe_bytes(Probe probe) {
     auto view = [](const char* begin, const char* end) {
         return std::string_view(begin, static_cast<size_t>(end - begin));
