@@ -115,21 +115,26 @@ void first_process() {
 
 }  // namespace
 
-void start_user_layers(const boot::Options& options, const arch::PlatformDescription& platform) {
+const vfs::Path& start_process_layers() {
     must(random::initialize(), "no memory for random numbers");
     vfs::Path root = must(fs::initialize(), "no memory for the filesystems");
     first_program.root = must(try_new<vfs::Path>(std::move(root)), "no memory for the filesystems").release();
     must(anonymous::AnonymousFiles::initialize(), "no memory for the filesystems");
     must(event::EventFiles::initialize(), "no memory for the filesystems");
     must(net::UnixSockets::initialize(), "no memory for sockets");
-    must(fs::terminal::start_serial_terminals(platform, options.console.port, options.console.baud),
-         "no memory for terminals");
     must(task::TaskTable::initialize(), "no memory for processes");
     must(task::initialize_futexes(), "no memory for futexes");
     task::install_job_control();
     task::install_process_information();
     g_kernel.event_files->current_signals = &signal::current_signal_source;
     must(exec::ProgramSupport::initialize(), "no memory for what programs share");
+    return *first_program.root;
+}
+
+void start_user_layers(const boot::Options& options, const arch::PlatformDescription& platform) {
+    static_cast<void>(start_process_layers());
+    must(fs::terminal::start_serial_terminals(platform, options.console.port, options.console.baud),
+         "no memory for terminals");
     syscall::set_tracing(options.trace_system_calls);
 }
 

@@ -1,0 +1,119 @@
+/// Processes that come and go.
+///
+/// F01 F03 X03: the child gets 0, a copy of memory and descriptors; its parent waits for it.
+/// X03, trap K: one zombie is reaped once, whoever looks.
+/// F06: after many children the machine is as it was.
+/// F04 E17, traps D and E: the parent of a vfork sleeps until the child has let go of its memory.
+
+#include <gtest/gtest.h>
+
+#include "tests/support/user_calls.h"
+
+namespace cairn {
+namespace {
+
+using namespace sim;
+using namespace sim::user;
+
+void child_that_changes_memory(UserMachine& u) {
+    require(arch::syscall_result(u.registers()) == 0, "the child's result");
+    require(u.load<u32>(word(0)) == 1, "memory of the child");
+    u.store<u32>(word(0), 2);
+    exit(u, 7);
+}
+
+TEST(Process, ForksExitsAndWaits) {
+    EXPLORE_PROCESSES("fork, exit, wait", {}, [](UserMachine& u) {
+        u.store<u32>(word(0), 1);
+        const i64 child = fork(u, child_that_changes_memory);
+        require(child > 1, "fork");
+        expect_end(u, child, exited(7), "status");
+        require(u.load<u32>(word(0)) == 1, "memory of the parent");
+        require(wait(u) == -ECHILD, "a second wait");
+    });
+}
+
+TEST(Process, ForksExecsAndWaits) {
+    EXPLORE_PROCESSES("fork, exec, wait",
+                      {.programs = {{"/program",
+                                     [](UserMachine& u) {
+                                         require(u.load<u32>(word(0)) == 0, "memory of the new program");
+                                         require(u.load<u64>(u.stack_pointer()) == 1, "argc");
+                                         exit(u, 9);
+                                     }}}},
+                      [](UserMachine& u) {
+                          u.store<u32>(word(0), 1);
+                          const i64 child = fork(u, [](UserMachine& c) {
+                              execve(c, "/program");
+                              require(false, "execve returned");
+                          });
+                          expect_end(u, child, exited(9), "status");
+                      });
+}
+
+TEST(Process, OneZombieIsReapedOnce) {
+    EXPLORE_PROCESSES("two waiters, one zombie", {.cpus = 3}, [](UserMachine& u) {
+        const i64 child = fork(u, [](UserMachine& c) { exit(c, 1); });
+        require(child > 0, "fork");
+        const i64 thread = start_thread(
+            u,
+            [](UserMachine& t) {
+                board.words[0] = static_cast<u64>(t.syscall(SYS_wait4, -1, 0, 0, 0));
+                exit_thread(t);
+            },
+            0);
+        require(thread > 0, "clone");
+        const i64 mine = u.syscall(SYS_wait4, -1, 0, 0, 0);
+        join_thread(u, 0);
+        const i64 other = static_cast<i64>(board.words[0]);
+        require((mine == child && other == -ECHILD) || (mine == -ECHILD && other == child), "both or neither");
+    });
+}
+
+void bomb(UserMachine& u) {
+    for (u32 i = 0; i < 3; ++i) {
+        fork(u, [](UserMachine& c) {
+            fork(c, [](UserMachine& g) { exit(g); });
+            exit(c);
+        });
+    }
+    exit(u);
+}
+
+TEST(Process, ABombLeavesNothing) {
+    EXPLORE_PROCESSES("orphans", {.cpus = 3}, [](UserMachine& u) { bomb(u); });
+}
+
+TEST(Process, AVforkParentSleepsUntilExit) {
+    EXPLORE_PROCESSES("vfork, _exit", {}, [](UserMachine& u) {
+        u.store<u32>(word(0), 1);
+        const i64 child = vfork(u, [](UserMachine& c) {
+            c.pause();
+            c.store<u32>(word(0), 2);
+            exit(c, 3);
+        });
+        require(u.load<u32>(word(0)) == 2, "the parent ran before its child had ended");
+        expect_end(u, child, exited(3), "status");
+    });
+}
+
+TEST(Process, AVforkParentSleepsUntilExecClosedItsDescriptors) {
+    EXPLORE_PROCESSES("vfork, execve", {.programs = {{"/program", [](UserMachine& u) { exit(u, 4); }}}},
+                      [](UserMachine& u) {
+                          const Pipe ends = pipe(u, 0, O_CLOEXEC | O_NONBLOCK);
+                          const i64 child = vfork(u, [](UserMachine& c) {
+                              c.syscall(SYS_close, c.load<Pipe>(word(0)).reader);
+                              execve(c, "/nothing");
+                              c.store<u32>(word(1), 2);
+                              execve(c, "/program");
+                              exit(c, 99);
+                          });
+                          require(u.load<u32>(word(1)) == 2, "the parent ran before its child's execve");
+                          u.syscall(SYS_close, ends.writer);
+                          require(u.syscall(SYS_read, ends.reader, kBuffer, 1) == 0, "no end of file behind execve");
+                          expect_end(u, child, exited(4), "status");
+                      });
+}
+
+}  // namespace
+}  // namespace cairn

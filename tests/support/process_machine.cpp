@@ -1,0 +1,184 @@
+#include "tests/support/process_machine.h"
+
+#include <sys/syscall.h>
+
+#include "arch/upcalls.h"
+#include "exec/transaction.h"
+#include "fs/vfs/path.h"
+#include "fs/vfs/vfs.h"
+#include "kernel/base/panic.h"
+#include "kernel/sync/completion.h"
+#include "kernel/task/clone.h"
+#include "kernel/user_space.h"
+#include "tests/support/elf_image.h"
+
+namespace cairn::sim {
+
+using arch::host::register_user_function;
+
+Board board;
+
+namespace {
+
+/// A system call that only this machine has: process 1 has finished a round and waits for the next one.
+constexpr u64 kNextRound = 0x10'0000;
+constexpr usize kZeroedData = 512 * kKiB;
+
+/// The run's state; built anew for each, and forgotten with it.
+struct World {
+    sync::Completion go;
+    sync::Completion finished;
+    const ProcessOptions* options = nullptr;
+    UserFunction start = nullptr;
+    bool rehearsal = true;
+};
+World* world = nullptr;
+alignas(World) u8 world_storage[sizeof(World)];
+void (*describe_kernel_state)(std::string& report) = nullptr;
+
+void start_of_scenario(UserMachine& u) {
+    world->start(u);
+    u.syscall(SYS_exit_group, 0);
+}
+
+void init_program(UserMachine& u) {
+    for (;;) {
+        u.syscall(kNextRound);
+        const i64 child = u.fork_into(register_user_function(start_of_scenario, "scenario"), SYS_fork);
+        require(child > 0, "process 1 cannot fork");
+        while (u.syscall(SYS_wait4, -1, 0, 0, 0) > 0) {
+        }
+    }
+}
+
+void on_syscall(arch::TrapFrame& frame) {
+    if (arch::syscall_number(frame) != kNextRound) {
+        kernel_syscall(frame);
+        return;
+    }
+    world->finished.complete();
+    static_cast<void>(world->go.wait());
+    arch::set_syscall_result(frame, 0);
+}
+
+void write_program(vfs::OperationContext& context, const char* path, UserFunction start) {
+    const std::vector<std::byte> image =
+        build_elf_image({.entry = register_user_function(start, path), .zeroed = kZeroedData});
+    Ref<vfs::File> file =
+        must(vfs::open(context, path, vfs::open_flags::kWriteOnly | vfs::open_flags::kCreate, 0755), path);
+    mm::IoSource source =
+        mm::IoSource::from_kernel(std::string_view(reinterpret_cast<const char*>(image.data()), image.size()));
+    require(must(file->write_at_position(context, source), path) == image.size(), "a program was not written");
+}
+
+/// Process 1 in kernel mode.
+void first_process() {
+    {
+        vfs::OperationContext context = task::current_task().context();
+        write_program(context, "/init", init_program);
+        for (const ProgramFile& program : world->options->programs) {
+            write_program(context, program.path, program.start);
+        }
+    }
+    const std::string_view arguments[] = {"/init"};
+    const Result<void> result = exec::execute_first_program("/init", arguments, {});
+    panic("process 1 cannot run: {}", result.error());
+}
+
+void run_round() {
+    board = {};
+    world->go.complete();
+    static_cast<void>(world->finished.wait());
+}
+
+void empty_caches() {
+    while (vfs::the_vfs().dentries.shrink(1000) != 0) {
+    }
+}
+
+void run_scenario(Simulation& simulation) {
+    simulation.inject_failures(false);
+    arch::host::end_exploring();
+    const vfs::Path& root = start_process_layers();
+    {
+        Ref<task::Task> task = must(task::create_first_task(root, &first_process), "process 1");
+        task->thread().start();
+    }
+    static_cast<void>(world->finished.wait());
+    if (world->options->rehearse) {
+        run_round();
+    } else {
+        UserFunction start = std::exchange(world->start, [](UserMachine&) {});
+        run_round();
+        world->start = start;
+    }
+    world->rehearsal = false;
+    empty_caches();
+    simulation.keep_what_exists();
+    simulation.inject_failures(true);
+    arch::host::begin_exploring();
+    run_round();
+    arch::host::end_exploring();
+    simulation.inject_failures(false);
+    g_kernel.frames->failure_injector().disarm();
+    empty_caches();
+}
+
+void describe_processes(std::string& report) NO_THREAD_SAFETY_ANALYSIS {
+    describe_kernel_state(report);
+    if (g_kernel.tasks == nullptr) {
+        return;
+    }
+    for (task::ThreadGroup& process : g_kernel.tasks->processes) {
+        report += "process " + std::to_string(process.number());
+        report += process.zombie ? " zombie" : process.exiting ? " exiting" : process.stopped ? " stopped" : "";
+        report += process.exec_task != nullptr ? " exec" : "";
+        report += " parent " + std::to_string(process.parent == nullptr ? 0 : process.parent->number()) + "\n";
+        task::for_each_thread(process, [&](task::Task& task) {
+            const arch::TrapFrame& frame = arch::user_frame(task.thread().context());
+            report += "  thread " + std::to_string(task.number()) + " \"";
+            report += task.name().view();
+            report += "\" state " + std::to_string(static_cast<int>(task.thread().state())) + " call " +
+                      std::to_string(static_cast<i64>(frame.vector)) + (task.must_exit ? " must exit" : "") + "\n";
+        });
+    }
+}
+
+}  // namespace
+
+bool is_rehearsal() {
+    return world->rehearsal;
+}
+
+void require(bool condition, const char* what) {
+    if (!condition) {
+        arch::host::fail_run(what);
+    }
+}
+
+Exploration explore_processes(const std::string& name, const ProcessOptions& options, UserFunction start,
+                              std::optional<u64> schedules) {
+    const KernelOptions kernel{.cpus = options.cpus,
+                               .memory = options.memory,
+                               .allocation_failures = options.allocation_failures,
+                               .step_limit = options.step_limit};
+    arch::host::RunOptions machine = run_options(kernel);
+    machine.on_syscall = &on_syscall;
+    describe_kernel_state = machine.describe;
+    machine.describe = &describe_processes;
+    // Addresses of functions are given in the order of registration, which runs must not change.
+    register_user_function(init_program, "init");
+    register_user_function(start_of_scenario, "scenario");
+    RunOnce run_once = on_kernel(kernel, &run_scenario);
+    return explore(
+        name, machine,
+        [&](const arch::host::RunOptions& run) {
+            world = new (world_storage) World;
+            world->options = &options;
+            world->start = start;
+            return run_once(run);
+        },
+        schedules);
+}
+
+}  // namespace cairn::sim
