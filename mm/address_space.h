@@ -122,7 +122,8 @@ private:
 /// First address that no mapping may reach: a page below the end of user space, so that no instruction of a program
 /// ends at a non-canonical address (as Linux's TASK_SIZE_MAX).
 inline VirtualAddress mappings_end() {
-    return {arch::user_space_end().value - kPageSize};
+    constexpr u64 kTaskSizeMax = (u64{1} << 47) - kPageSize;
+    return {arch::user_space_end().value < kTaskSizeMax ? arch::user_space_end().value : kTaskSizeMax};
 }
 
 class AddressSpace : public RefCounted<AddressSpace> {

@@ -81,8 +81,10 @@ bool become_zombie_locked(ThreadGroup& process, Remains& remains) {
     if (remains.full()) {
         return false;
     }
+    // Only a parent outside the group could have continued it.
     if (process.parent != nullptr &&
-        process.parent->session_number.load(Order::relaxed) == process.session_number.load(Order::relaxed)) {
+        process.parent->session_number.load(Order::relaxed) == process.session_number.load(Order::relaxed) &&
+        process.parent->group_number.load(Order::relaxed) != process.group_number.load(Order::relaxed)) {
         hang_up_if_orphaned(process, process);
     }
     if (process.session_leader.load(Order::relaxed) && process.pid().session != nullptr) {
