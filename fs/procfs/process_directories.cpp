@@ -32,7 +32,8 @@ public:
         if (thread.id.thread != 0) {
             thread.identity = Request::processes().identity(thread.id);
         }
-        if (thread.identity == 0 || !check_alive().ok()) {
+        TRY(check_alive());
+        if (thread.identity == 0) {
             return fail(Errno::enoent);
         }
         return make_process_directory(superblock(), number_of(number(), name), thread, Scope::Thread);
