@@ -148,7 +148,7 @@ public:
         : ProcInode(superblock, number, attributes, subject), entries_(entries), scope_(scope) {}
 
     Result<Ref<vfs::Inode>> find_child(OperationContext&, std::string_view name) override {
-        TRY(check_exists());
+        TRY(check_alive());
         for (const Entry& entry : entries_) {
             if (entry.name == name && is_here(entry)) {
                 return make_inode(superblock(), number_of(number(), name), entry, subject_);
@@ -158,7 +158,9 @@ public:
     }
 
     Result<u64> read_directory(OperationContext&, u64 offset, vfs::DirectorySink& sink) override {
-        TRY(check_exists());
+        if (!check_alive().ok()) {
+            return fail(Errno::enoent);
+        }
         return list_table(offset, sink);
     }
 
@@ -200,8 +202,6 @@ public:
 
 private:
     bool is_here(const Entry& entry) const { return entry.scope == Scope::Both || entry.scope == scope_; }
-    /// What the directory's process has left is an empty directory.
-    Result<void> check_exists() const { return check_alive().ok() ? Result<void>() : fail(Errno::enoent); }
     void destroy() override { destroy_counted(this); }
 
     const std::span<const Entry> entries_;

@@ -32,7 +32,8 @@ public:
         if (thread.id.thread != 0) {
             thread.identity = Request::processes().identity(thread.id);
         }
-        if (thread.identity == 0 || !check_alive().ok()) {
+        TRY(check_alive());
+        if (thread.identity == 0) {
             return fail(Errno::enoent);
         }
         return make_process_directory(superblock(), number_of(number(), name), thread, Scope::Thread);
@@ -158,14 +159,22 @@ public:
         if (!descriptor || !check_alive().ok()) {
             return fail(Errno::enoent);
         }
-        Ref<vfs::File> file = TRY(find_file(subject_, *descriptor));
+        std::optional<Ref<vfs::FileDescriptorTable>> table = TRY(Request::processes().descriptors(subject_.id));
+        if (!table) {
+            return fail(Errno::enoent);
+        }
+        // The file itself is not kept: closing it here might need the locks of other directories.
+        Result<vfs::FileDescriptorTable::Access> access = (*table)->access(vfs::Fd{*descriptor});
+        if (!access.ok()) {
+            return fail(Errno::enoent);
+        }
         const u64 number = number_of(this->number(), name);
         if (kind_ == Kind::DescriptorDetails) {
             return make<DescriptorDetails>(number, attributes_for(FileType::Regular, 0444), *descriptor);
         }
         constexpr u32 kReadable = 0500;
         constexpr u32 kWritable = 0300;
-        const u32 mode = (file->readable() ? kReadable : 0) | (file->writable() ? kWritable : 0);
+        const u32 mode = (access.value().read ? kReadable : 0) | (access.value().write ? kWritable : 0);
         vfs::InodeAttributes attributes = attributes_for(FileType::SymbolicLink, static_cast<u16>(mode));
         attributes.size = 64;  // as Linux says, whatever the target's length
         return make<DescriptorLink>(number, attributes, *descriptor);

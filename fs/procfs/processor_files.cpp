@@ -18,16 +18,11 @@ struct CpuTimes {
     u64 user = 0, system = 0, idle = 0;
 };
 
-CpuTimes times_of(PerCpu& cpu) {
+CpuTimes times_of(const PerCpu& cpu) {
     CpuTimes times;
-    sched::RunQueue& queue = *cpu.run_queue;
-    Nanoseconds now;
-    {
-        SpinLockGuard guard(queue.lock);
-        now = time::now();
-        queue.account(now);
-    }
-    times.idle = std::min(queue.idle->statistics().run_time.value, now.value);
+    const sched::RunQueue& queue = *cpu.run_queue;
+    const Nanoseconds now = time::now();
+    times.idle = std::min(queue.idle->run_time().value, now.value);
     const u64 busy = now.value - times.idle;
     times.system = std::min(queue.system_time.load(Order::relaxed), busy);
     times.user = busy - times.system;

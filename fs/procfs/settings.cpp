@@ -239,6 +239,13 @@ Result<void> show_names(Request&, Text& text) {
     return {};
 }
 
+constexpr Entry kInotify[] = {
+    only_value<16384>("max_queued_events"),
+};
+std::span<const Entry> inotify_entries() {
+    return kInotify;
+}
+
 /// Where binfmt_misc is mounted.
 std::span<const Entry> no_entries() {
     return {};
@@ -249,6 +256,7 @@ constexpr Entry kFiles[] = {
     file("dentry-state", kFixed, &show_names),
     file("file-max", kFixed, &show_most_files),
     file("file-nr", kFixed, &show_files),
+    directory("inotify", &inotify_entries),
     only_value<1024 * 1024>("nr_open"),
     only_value<65534>("overflowgid"),
     only_value<65534>("overflowuid"),

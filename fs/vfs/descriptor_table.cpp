@@ -175,6 +175,15 @@ Result<Ref<File>> FileDescriptorTable::find(Fd fd, bool paths_too) {
     return found;
 }
 
+Result<FileDescriptorTable::Access> FileDescriptorTable::access(Fd fd) {
+    sync::ReadGuard guard;
+    const Slots& slots = *slots_.load(Order::acquire);
+    const u32 number = static_cast<u32>(fd.value);
+    // A file that is being closed is still there for readers.
+    const File* file = number < slots.capacity ? slots.files[number].load(Order::acquire) : nullptr;
+    return file == nullptr ? Result<Access>(fail(Errno::ebadf)) : Access{file->readable(), file->writable()};
+}
+
 // --- Reserving and installing ------------------------------------------------------------------------------------
 
 FileDescriptorTable::Reservation::Reservation(Reservation&& other) noexcept
