@@ -405,5 +405,78 @@ TEST(PageFaultSim, ADebuggersWriteCopiesPrivately) {
     });
 }
 
+TEST(PageFaultSim, WhereNobodyMaySleepNothingIsResolved) {
+    EXPLORE(
+        "fault: atomic", {.cpus = 1},
+        [](Simulation& sim) {
+            Ref<AddressSpace> space = make_space(sim);
+            sim.check(space->map(request_at(kPage, 1)).ok(), "map");
+            InAddressSpace inside(*space);
+            u64 word = 1;
+            {
+                PreemptionGuard guard;
+                sim.check(arch::copy_from_user(&word, kPage, sizeof word) == sizeof word, "resolved in atomic context");
+            }
+            sim.check(arch::copy_from_user(&word, kPage, sizeof word) == 0 && word == 0, "not resolved");
+            {
+                PreemptionGuard guard;
+                sim.check(arch::copy_from_user(&word, kPage, sizeof word) == 0, "a page that is there");
+            }
+        },
+        20);
+}
+
+TEST(PageFaultSim, FutexKeysNameTheWordAndNotTheAddress) {
+    EXPLORE(
+        "futex keys", {.cpus = 1},
+        [](Simulation& sim) {
+            using Scope = AddressSpace::FutexScope;
+            Ref<PageCache> file = make_file(sim, 2, 10);
+            Ref<AddressSpace> spaces[2] = {make_space(sim), make_space(sim)};
+            for (u64 i = 0; i < 2; ++i) {
+                MapRequest request = request_at(kPage + i * kPageSize, 1);
+                request.object = &*file;
+                request.offset = kPageSize;
+                request.flags = mm::flag_bits(MappingFlag::Shared);
+                sim.check(spaces[i]->map(request).ok(), "map");
+                sim.check(spaces[i]->map(request_at(kPage + 8 * kPageSize, 1)).ok(), "map");
+            }
+            auto first = spaces[0]->futex_key(kPage + 8, Scope::Shared);
+            auto second = spaces[1]->futex_key(kPage + kPageSize + 8, Scope::Shared);
+            sim.check(first.ok() && second.ok() && first.value().same(second.value()), "one word, two keys");
+            auto own = spaces[0]->futex_key(kPage + 8 * kPageSize, Scope::Shared);
+            auto other = spaces[1]->futex_key(kPage + 8 * kPageSize, Scope::Shared);
+            sim.check(own.ok() && other.ok() && !own.value().same(other.value()), "two words, one key");
+            auto as_private = spaces[0]->futex_key(kPage + 8 * kPageSize, Scope::Private);
+            sim.check(as_private.ok() && as_private.value().same(own.value()), "private memory");
+            sim.check(spaces[0]->futex_key(kPage + 4 * kPageSize, Scope::Shared).error() == Errno::efault, "nothing");
+        },
+        20);
+}
+
+TEST(PageFaultSim, TheBreakMovesWithinItsLimits) {
+    EXPLORE(
+        "brk", {.cpus = 1},
+        [](Simulation& sim) {
+            Ref<AddressSpace> space = make_space(sim);
+            InAddressSpace inside(*space);
+            mm::SpaceLayout layout;
+            layout.break_start = kPage + 100;
+            space->set_layout(layout);
+            sim.check(space->set_break({0}) == kPage + 100, "where it is");
+            sim.check(space->set_break(kPage + 3 * kPageSize) == kPage + 3 * kPageSize, "grows");
+            sim.check(user_store<u64>(kPage + 2 * kPageSize, 1), "store");
+            sim.check(space->set_break(kPage + kPageSize) == kPage + kPageSize, "shrinks");
+            sim.check(!user_load<u64>(kPage + 2 * kPageSize), "what was given back");
+            sim.check(space->set_break(kPage + 3 * kPageSize) == kPage + 3 * kPageSize, "grows again");
+            sim.check(user_load<u64>(kPage + 2 * kPageSize) == 0, "old contents");
+            sim.check(space->map(request_at(kPage + 5 * kPageSize, 1)).ok(), "map");
+            sim.check(space->set_break(kPage + 6 * kPageSize) == kPage + 3 * kPageSize, "into another mapping");
+            sim.check(space->set_break(kPage + 4 * kPageSize, {.data = 3 * kPageSize}) == kPage + 3 * kPageSize,
+                      "limit");
+        },
+        20);
+}
+
 }  // namespace
 }  // namespace cairn
