@@ -126,10 +126,10 @@ enum class Taken : u8 { Nothing, Continue, Handled };
 /// One signal, or one other thing that is pending.
 Taken handle_one(Task& self, arch::TrapFrame& frame) {
     ThreadGroup& group = self.group();
-    QueuedSignalList freed;
     SignalInfo info;
     SignalAction action;
     {
+        QueuedSignalList freed;  // here, since die_of() does not return
         SpinLockGuard guard(group.lock);
         if (group.exiting || self.must_exit || group.parent_event != 0 || group.stopped) {
             return Taken::Continue;  // not for this function

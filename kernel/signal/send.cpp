@@ -247,14 +247,8 @@ void recompute_pending_locked(Task& task) {
     }
 }
 
-void set_blocked(SignalSet mask) {
-    Task& self = task::current_task();
-    ThreadGroup& group = self.group();
-    SpinLockGuard guard(group.lock);
-    const SignalSet newly = mask & ~self.blocked;
-    self.blocked = mask & ~kUnblockable;
-    // A process's signal that this thread was chosen for and does not take any more goes to another one.
-    SignalSet orphaned = group.pending.set() & newly;
+void pass_on_locked(ThreadGroup& group, SignalSet given_up) {
+    SignalSet orphaned = group.pending.set() & given_up;
     for (i32 signal = 1; !orphaned.empty() && signal <= kSignals; ++signal) {
         if (orphaned.has(signal)) {
             orphaned.remove(signal);
@@ -263,6 +257,15 @@ void set_blocked(SignalSet mask) {
             }
         }
     }
+}
+
+void set_blocked(SignalSet mask) {
+    Task& self = task::current_task();
+    ThreadGroup& group = self.group();
+    SpinLockGuard guard(group.lock);
+    const SignalSet newly = mask & ~self.blocked;
+    self.blocked = mask & ~kUnblockable;
+    pass_on_locked(group, newly);
     recompute_pending_locked(self);
 }
 

@@ -128,6 +128,7 @@ void leave_group_locked(Task& self, i32 status, bool& last, bool& tell_stopped) 
     self.exit_status = status;
     group.ended_threads.add(self.times());
     last = group.thread_count == 0;
+    signal::pass_on_locked(group, ~self.blocked);
     if (last && !group.exiting) {
         group.exit_status = status;
     }

@@ -45,7 +45,7 @@ void init_program(UserMachine& u) {
     for (;;) {
         u.syscall(kNextRound);
         const i64 child = u.fork_into(register_user_function(start_of_scenario, "scenario"), SYS_fork);
-        require(child > 0, "process 1 cannot fork");
+        require(child > 0 || world->options->allocation_failures != 0, "process 1 cannot fork");
         while (u.syscall(SYS_wait4, -1, 0, 0, 0) > 0) {
         }
     }
