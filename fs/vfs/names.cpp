@@ -53,6 +53,12 @@ Result<CreatedName> create_name(OperationContext& context, const Path& directory
         return fail(Errno::erofs);
     }
     TRY(check_permission(context.credentials, inode, kChange));
+    const bool device = request.type == FileType::CharacterDevice || request.type == FileType::BlockDevice;
+    // 0:0 is overlayfs's whiteout, which anybody may make.
+    const bool whiteout = request.type == FileType::CharacterDevice && request.device == DeviceNumber{};
+    if (device && !whiteout && !context.credentials.has(Capability::Mknod)) {
+        return fail(Errno::eperm);
+    }
     complete_request(context, inode, request);
     Ref<Inode> child = TRY(inode.create_child(context, name, request));
     Result<Ref<Dentry>> entry = Dentry::create(directory.dentry(), name, &*child);
@@ -103,11 +109,6 @@ Result<void> make_node(OperationContext& context, std::string_view name, u32 mod
             break;
         case FileType::CharacterDevice:
         case FileType::BlockDevice:
-            // 0:0 is overlayfs's whiteout, which anybody may make.
-            if (!context.credentials.has(Capability::Mknod) &&
-                (type != FileType::CharacterDevice || request.device != DeviceNumber{})) {
-                return fail(Errno::eperm);
-            }
             break;
         case FileType::Directory:
             return fail(Errno::eperm);
