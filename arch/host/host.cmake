@@ -3,8 +3,8 @@ file(GLOB_RECURSE CAIRN_HOST_SOURCES CONFIGURE_DEPENDS arch/host/*.cpp arch/long
 add_library(cairn_host STATIC ${CAIRN_PORTABLE_SOURCES} ${CAIRN_HOST_SOURCES})
 target_include_directories(cairn_host PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/arch/host/include)
 target_compile_options(cairn_host PUBLIC -fno-omit-frame-pointer)
-# Half of a file's compile time is the same headers. The kernel for a PC is built without this, so that a file that lacks
-# an include is noticed.
+# Half of a file's compile time is the same headers. The kernel for a PC is built without this, so that a file
+# that lacks an include is noticed.
 target_precompile_headers(cairn_host PRIVATE <algorithm> <array> <atomic> <bit> <cstring> <memory> <optional> <span>
                           <string_view> <utility> kernel/sync/wait_queue.h kernel/sync/rw_lock.h kernel/base/log.h)
 if(CAIRN_SANITIZE)

@@ -62,7 +62,8 @@ function(cairn_link target)
   add_executable(${target} $<TARGET_OBJECTS:cairn_objects> ${CAIRN_X86_SYMBOL_TABLE})
   set_target_properties(${target} PROPERTIES LINKER_LANGUAGE CXX LINK_DEPENDS ${CAIRN_X86_LINKER_SCRIPT})
   target_link_options(${target} PRIVATE -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=0x1000
-                                        -Wl,-z,noexecstack -Wl,--fatal-warnings -Wl,--gc-sections -Wl,-T,${CAIRN_X86_LINKER_SCRIPT})
+                                        -Wl,-z,noexecstack -Wl,--fatal-warnings -Wl,--gc-sections
+                                        -Wl,-T,${CAIRN_X86_LINKER_SCRIPT})
 endfunction()
 
 cairn_link(cairn_without_symbols)

@@ -26,8 +26,8 @@ public:
     /// EBADF. O_PATH files count as EBADF unless `paths_too`.
     Result<Ref<File>> find(Fd fd, bool paths_too = false);
 
-    /// Whether the file can be read and written, without keeping it: for callers that hold locks under which a file must
-    /// not be closed. EBADF.
+    /// Whether the file can be read and written, without keeping it: for callers that hold locks under which a file
+    /// must not be closed. EBADF.
     struct Access {
         bool read, write;
     };

@@ -74,9 +74,9 @@ struct Kernel {
     net::UnixSockets* unix_sockets = nullptr;
 
     std::string_view command_line;  // what the boot loader passed; lives for ever
-    u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
-    PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex
-    AtomicCpuSet online;          // CPUs that schedule
+    u32 cpu_count = 0;              // CPUs that have a PerCpu block; fixed after start-up
+    PerCpu* cpus[kMaxCpus] = {};    // by CpuIndex
+    AtomicCpuSet online;            // CPUs that schedule
 };
 
 inline constinit Kernel g_kernel;

@@ -145,9 +145,9 @@ private:
 
     Atomic<u64> started_running_{0};  // when it last got the CPU or was accounted; nanoseconds
     Atomic<u32> run_time_edition_{0};
-    Nanoseconds left_cpu_{};         // when it last lost the CPU
-    Nanoseconds off_cpu_{};          // the sum of the times between losing it and getting it
-    Atomic<u64> run_time_{0};        // nanoseconds
+    Nanoseconds left_cpu_{};   // when it last lost the CPU
+    Nanoseconds off_cpu_{};    // the sum of the times between losing it and getting it
+    Atomic<u64> run_time_{0};  // nanoseconds
     Atomic<u64> voluntary_switches_{0};
     Atomic<u64> involuntary_switches_{0};
     Atomic<u64> migrations_{0};

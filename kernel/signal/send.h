@@ -30,8 +30,8 @@ void begin_group_exit_locked(task::ThreadGroup& group, i32 status);
 /// Under the group's lock: whether the thread has something to do at its next return to user mode; sets or clears its
 /// flag accordingly.
 void recompute_pending_locked(task::Task& task);
-/// A thread stops taking these signals (it blocks them, or ends): what is pending for the process among them, and may have
-/// been meant for that thread, goes to another one. Under the group's lock.
+/// A thread stops taking these signals (it blocks them, or ends): what is pending for the process among them, and may
+/// have been meant for that thread, goes to another one. Under the group's lock.
 void pass_on_locked(task::ThreadGroup& group, SignalSet given_up);
 /// The calling thread's new mask; takes the lock.
 void set_blocked(SignalSet mask);

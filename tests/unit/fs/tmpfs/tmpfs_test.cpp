@@ -42,8 +42,7 @@ TEST(Tmpfs, Limits) {
         EXPECT_EQ(c.write("/m/b", page), kSuccess);
         EXPECT_EQ(c.write("/m/c", ""), Errno::enospc);
         EXPECT_EQ(c.write("/m/b", page, kAppend), Errno::enospc);
-        vfs::FilesystemStatistics statistics =
-            must(walk(c.context, "/m"), "mount").inode().superblock().statistics();
+        vfs::FilesystemStatistics statistics = must(walk(c.context, "/m"), "mount").inode().superblock().statistics();
         EXPECT_EQ(statistics.blocks, 2u);
         EXPECT_EQ(statistics.free_blocks, 0u);
         EXPECT_EQ(statistics.free_files, 0u);

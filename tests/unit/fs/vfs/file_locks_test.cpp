@@ -11,15 +11,14 @@ using Type = RecordLock::Type;
 
 struct Owner {
     Owner(World& world, Caller& its_caller)
-        : caller(its_caller),
-          file(must(world.root.open("/f", open_flags::kReadWrite | open_flags::kCreate), "file")) {}
+        : caller(its_caller), file(must(world.root.open("/f", open_flags::kReadWrite | open_flags::kCreate), "file")) {}
     Errno set(Type type, u64 start, u64 end, LockScope scope = LockScope::Process) {
         return set_record_lock(caller.context, *file, {type, start, end, 0}, scope, LockWait::No).error();
     }
     /// "type start end process" of what is in the way of a write lock, or "free".
     std::string conflict(u64 start, u64 end) {
-        std::optional<RecordLock> found = find_conflicting_lock(
-            caller.context, *file, {Type::Write, start, end, 0}, LockScope::Process);
+        std::optional<RecordLock> found =
+            find_conflicting_lock(caller.context, *file, {Type::Write, start, end, 0}, LockScope::Process);
         return !found ? "free"
                       : std::string(found->type == Type::Read ? "r " : "w ") + std::to_string(found->start) + " " +
                             std::to_string(found->end) + " " + std::to_string(found->process);
