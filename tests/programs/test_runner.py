@@ -103,7 +103,8 @@ class Runner(unittest.TestCase):
                     self._expect(self._run(*words, layers=[layer], environment=(f"PATH={path}",)), status, stdout)
 
     def test_what_is_left_is_ended_r07(self):
-        script = ("(trap 'echo asked; exit' TERM; while :; do sleep 0.1; done) 2>/dev/null & (trap '' TERM; sleep 1000) & "
+        script = ("(trap 'echo asked; exit' TERM; while :; do sleep 0.1; done) 2>/dev/null & "
+                  "(trap '' TERM; sleep 1000) & "
                   "sleep 0.5; echo main; exit 5")
         begin = time.monotonic()
         self._expect(self._run("sh", "-c", script), 5, b"main\nasked\n")

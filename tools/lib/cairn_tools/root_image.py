@@ -159,7 +159,8 @@ def _finish(tree: newc.Tree) -> None:
         if source in tree.nodes and target not in tree.nodes:
             tree.file(target, tree.nodes[source].contents())
     # As pam-auth-update writes them.
-    for kind, module in (("auth", "pam_unix.so nullok"), ("account", "pam_unix.so"), ("password", "pam_unix.so yescrypt"),
+    for kind, module in (("auth", "pam_unix.so nullok"), ("account", "pam_unix.so"),
+                         ("password", "pam_unix.so yescrypt"),
                          ("session", "pam_permit.so")):
         tree.file(f"etc/pam.d/common-{kind}", f"{kind} [success=1 default=ignore] {module}\n"
                   f"{kind} requisite pam_deny.so\n{kind} required pam_permit.so\n")
