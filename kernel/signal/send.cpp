@@ -52,6 +52,12 @@ bool is_ignored(ThreadGroup& group, const Task* thread, i32 signal) {
     return action.ignores(signal);
 }
 
+/// Whose mask decides whether a signal for the whole process is dropped as ignored: the leader's, as in Linux. A
+/// SIGCHLD that everybody blocks is for a signalfd or sigwait.
+const Task* mask_of_process(ThreadGroup& group) {
+    return group.leader ? &**group.leader : nullptr;
+}
+
 bool wants(const Task& task, i32 signal) {
     if (task.exited || task.exiting.load(Order::relaxed)) {
         return false;
@@ -132,7 +138,7 @@ Result<void> send_locked(ThreadGroup& group, Task* only, const SignalInfo& info,
         return {};
     }
     apply_job_control(group, signal, freed);
-    if (is_ignored(group, only != nullptr ? only : choose_thread(group, signal), signal)) {
+    if (is_ignored(group, only != nullptr ? only : mask_of_process(group), signal)) {
         return {};
     }
     PendingSignals& pending = only != nullptr ? only->pending : group.pending;
@@ -174,7 +180,7 @@ void send_timer_signal(ThreadGroup& process, Task* thread, QueuedSignal& entry) 
     }
     const i32 signal = entry.info.signal;
     apply_job_control(process, signal, freed);
-    if (is_ignored(process, thread != nullptr ? thread : choose_thread(process, signal), signal)) {
+    if (is_ignored(process, thread != nullptr ? thread : mask_of_process(process), signal)) {
         return;
     }
     PendingSignals& pending = thread != nullptr ? thread->pending : process.pending;
