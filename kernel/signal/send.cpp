@@ -41,9 +41,10 @@ void apply_job_control(ThreadGroup& group, i32 signal, QueuedSignalList& freed) 
     task::for_each_thread(group, [&](Task& task) { sched::interrupt(task.thread()); });
 }
 
+/// `thread` null: every thread of the process blocks the signal.
 bool is_ignored(ThreadGroup& group, const Task* thread, i32 signal) {
-    if (thread != nullptr && (thread->blocked.has(signal) || thread->really_blocked.has(signal))) {
-        return false;  // it may have a handler by the time it is unblocked
+    if (thread == nullptr || thread->blocked.has(signal) || thread->really_blocked.has(signal)) {
+        return false;  // it may have a handler by the time it is unblocked, and a signalfd reads it now
     }
     const SignalAction action = group.handlers->get(signal);
     if (group.is_init && action.handler == SignalAction::kDefault) {
