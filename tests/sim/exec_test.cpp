@@ -14,9 +14,12 @@ namespace {
 using namespace sim;
 using namespace sim::user;
 
+constexpr u32 kAboutToExec = 10;
+constexpr u32 kNewProgram = 11;
+
 void program_one(UserMachine& u) {
     require(u.syscall(SYS_gettid) == u.syscall(SYS_getpid), "the new program's thread is not the leader");
-    require(board.words[31] == 0, "a sibling has outlived execve");
+    arrive(kNewProgram);
     exit(u, 1);
 }
 void program_two(UserMachine& u) {
@@ -27,6 +30,7 @@ void program_two(UserMachine& u) {
 const std::vector<ProgramFile> kPrograms = {{"/one", program_one}, {"/two", program_two}};
 
 void exec_one(UserMachine& u) {
+    arrive(kAboutToExec);
     execve(u, "/one", 1);
     require(false, "execve returned");
 }
@@ -36,6 +40,7 @@ void exec_two(UserMachine& u) {
 }
 void sleep_for_ever(UserMachine& u) {
     for (;;) {
+        require(board.words[kNewProgram] == 0, "a sibling has outlived execve");
         u.syscall(SYS_pause);
     }
 }
@@ -85,7 +90,13 @@ TEST(Exec, AgainstExitGroup) {
         expect_child(
             u,
             [](UserMachine& c) {
-                start_thread(c, [](UserMachine& t) { exit(t, 5); }, 0);
+                start_thread(
+                    c,
+                    [](UserMachine& t) {
+                        await(t, kAboutToExec);
+                        exit(t, 5);
+                    },
+                    0);
                 exec_one(c);
             },
             exited(1), exited(5));
@@ -113,6 +124,7 @@ TEST(Exec, AgainstClone) {
                 start_thread(
                     c,
                     [](UserMachine& t) {
+                        await(t, kAboutToExec);
                         start_thread(t, sleep_for_ever, 1);
                         start_thread(t, sleep_for_ever, 2);
                         sleep_for_ever(t);
@@ -130,6 +142,7 @@ TEST(Exec, AgainstForkOfASibling) {
             start_thread(
                 c,
                 [](UserMachine& t) {
+                    await(t, kAboutToExec);
                     fork(t, [](UserMachine& g) { exit(g); });
                     sleep_for_ever(t);
                 },
@@ -146,6 +159,7 @@ TEST(Exec, AgainstKill) {
             start_thread(c, sleep_for_ever, 0);
             exec_one(c);
         });
+        await(u, kAboutToExec);
         require(u.syscall(SYS_kill, child, SIGKILL) == 0, "kill");
         require(wait(u) == child, "wait");
         require(status(u) == exited(1) || status(u) == SIGKILL, "the child's status");
@@ -158,6 +172,7 @@ TEST(Exec, AgainstStopAndContinue) {
             start_thread(c, sleep_for_ever, 0);
             exec_one(c);
         });
+        await(u, kAboutToExec);
         require(u.syscall(SYS_kill, child, SIGSTOP) == 0, "stop");
         require(u.syscall(SYS_kill, child, SIGCONT) == 0, "continue");
         expect_end(u, child, exited(1), "the status");
@@ -248,6 +263,7 @@ TEST(Exec, EndsASiblingInUserMode) {
                     [](UserMachine& t) {
                         for (;;) {
                             t.store<u32>(word(0), t.load<u32>(word(0)) + 1);
+                            require(board.words[kNewProgram] == 0, "a sibling has outlived execve");
                         }
                     },
                     0);
@@ -287,6 +303,7 @@ TEST(Exec, ASignalForTheProcessFindsTheNewLeader) {
             start_thread(c, exec_one, 0);
             sleep_for_ever(c);
         });
+        await(u, kAboutToExec);
         require(u.syscall(SYS_kill, child, SIGTERM) == 0, "kill");
         require(u.syscall(SYS_tgkill, child, child, SIGTERM) <= 0, "tgkill");
         require(wait(u) == child, "wait");

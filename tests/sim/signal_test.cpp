@@ -179,12 +179,10 @@ TEST(ProcessSignal, AThreadThatEndsPassesSignalsOn) {
         const i64 child = fork(u, [](UserMachine& c) {
             set_handler(c, SIGUSR1, address_of([](UserMachine& h) { exit(h, 1); }).value);
             start_thread(c, pause_for_ever, 0);
-            board.words[0] = 1;
+            arrive(0);
             exit_thread(c, 2);
         });
-        while (board.words[0] == 0) {
-            u.syscall(SYS_sched_yield);
-        }
+        await(u, 0);
         require(u.syscall(SYS_kill, child, SIGUSR1) == 0, "kill");
         expect_end(u, child, exited(1), "the status");
     });
