@@ -328,11 +328,16 @@ TEST(Exec, AFlagThatASiblingSetsInItsLastMomentCounts) {
                                   start_thread(
                                       c,
                                       [](UserMachine& t) {
+                                          await(t, kAboutToExec);
+                                          for (u64 i = arch::host::random_below(100); i > 0; --i) {
+                                              t.syscall(SYS_getppid);
+                                          }
                                           t.syscall(SYS_fcntl, 5, F_SETFD, FD_CLOEXEC);
                                           board.words[0] = 1;
                                           sleep_for_ever(t);
                                       },
                                       0);
+                                  arrive(kAboutToExec);
                                   execve(c, "/looks", 1);
                               },
                               exited(1), exited(1));

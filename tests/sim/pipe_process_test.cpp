@@ -197,7 +197,7 @@ TEST(ProcessFailure, OfExecve) {
                                  c.store<u32>(word(30), 4711);
                                  c.store<u8>(kText, 0);
                                  const u64 before = injector().failures();
-                                 injector().fail_once_at(board.words[0] + 2);
+                                 injector().fail_once_at(board.words[0]);
                                  const i64 result = execve(c, "/program");
                                  injector().disarm();
                                  require(result == -ENOMEM || result == -EAGAIN || result == -ENFILE, "the error");
