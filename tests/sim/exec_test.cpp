@@ -373,5 +373,65 @@ TEST(Exec, WhatBecomesOfSignals) {
                       });
 }
 
+TEST(Exec, AgainstExecAndAHandler) {
+    EXPLORE_PROCESSES("execve against execve, a signal handled", {.cpus = 3, .programs = kPrograms},
+                      [](UserMachine& u) {
+                          const i64 child = fork(u, [](UserMachine& c) {
+                              set_handler(c, SIGUSR1, address_of([](UserMachine&) {}).value);
+                              start_thread(c, exec_two, 0);
+                              exec_one(c);
+                          });
+                          await(u, kAboutToExec);
+                          require(u.syscall(SYS_kill, child, SIGUSR1) == 0, "kill");
+                          require(wait(u) == child, "wait");
+                          const int end = status(u);
+                          // The new program has no handler any more.
+                          require(end == exited(1) || end == exited(2) || end == SIGUSR1, "the child's status");
+                      });
+}
+
+TEST(Exec, ATableSharedWithAnotherProcessStaysItsOwn) {
+    EXPLORE_PROCESSES("close-on-exec in a shared table", {.programs = kPrograms}, [](UserMachine& u) {
+        const Pipe ends = pipe(u, 0, O_CLOEXEC);
+        const i64 child = u.fork_into(address_of(exec_one), SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+        require(child > 0, "clone");
+        for (u32 i = 0; i < 3; ++i) {
+            require(u.syscall(SYS_fcntl, ends.reader, F_GETFD) == FD_CLOEXEC, "another process's execve closed it");
+        }
+        expect_end(u, child, exited(1), "the status");
+        require(u.syscall(SYS_fcntl, ends.reader, F_GETFD) == FD_CLOEXEC, "another process's execve closed it");
+    });
+}
+
+constexpr VirtualAddress kShared{0x1000'0000};
+
+TEST(Exec, WalksTheRobustList) {
+    EXPLORE_PROCESSES("robust list at execve", {.programs = kPrograms}, [](UserMachine& u) {
+        require(u.syscall(SYS_mmap, kShared, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED,
+                          -1, 0) == static_cast<i64>(kShared.value),
+                "mmap");
+        const i64 child = fork(u, [](UserMachine& c) {
+            const VirtualAddress entry = kShared + 64;
+            c.store<u64>(kBuffer, entry.value);
+            c.store<u64>(kBuffer + 8, 16);
+            c.store<u64>(kBuffer + 16, 0);
+            c.store<u64>(entry, kBuffer.value);
+            require(c.syscall(SYS_set_robust_list, kBuffer, 24) == 0, "set_robust_list");
+            c.store<u32>(entry + 16, static_cast<u32>(c.syscall(SYS_gettid)) | 0x8000'0000);
+            futex_wake(c, entry + 16, 1);
+            exec_one(c);
+        });
+        const VirtualAddress lock = kShared + 80;
+        for (;;) {
+            const u32 value = u.load<u32>(lock);
+            if ((value & 0x4000'0000) != 0) {
+                break;
+            }
+            futex_wait(u, lock, value);
+        }
+        expect_end(u, child, exited(1), "the status");
+    });
+}
+
 }  // namespace
 }  // namespace cairn

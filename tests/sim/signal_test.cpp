@@ -198,5 +198,20 @@ TEST(ProcessSignal, ASignalThatDumpsCoreLeavesNothing) {
     });
 }
 
+TEST(ProcessSignal, AKilledGroupLosesNobody) {
+    EXPLORE_PROCESSES("kill of a group against fork", {.cpus = 3}, [](UserMachine& u) {
+        const i64 child = fork(u, [](UserMachine& c) {
+            require(c.syscall(SYS_setpgid, 0, 0) == 0, "setpgid");
+            arrive(0);
+            fork(c, pause_for_ever);
+            pause_for_ever(c);
+        });
+        await(u, 0);
+        // Who survives keeps process 1 waiting for ever.
+        require(u.syscall(SYS_kill, -child, SIGKILL) == 0, "kill");
+        expect_end(u, child, SIGKILL, "the status");
+    });
+}
+
 }  // namespace
 }  // namespace cairn
