@@ -75,10 +75,13 @@ public:
         static constexpr std::byte kZeros[256] = {};
         for (u64 done = 0; done < size;) {
             const u64 part = std::min<u64>(size - done, sizeof kZeros);
-            const usize written = space_.write_memory(start + done, std::span(kZeros).first(part),
-                                                      mm::AddressSpace::RemoteAccess::Forced);
-            if (written != part) {
-                return fail(Errno::eio);
+            constexpr auto kForced = mm::AddressSpace::RemoteAccess::Forced;
+            const VirtualAddress at = start + done;
+            if (space_.write_memory(at, std::span(kZeros).first(part), kForced) != part) {
+                // The file's page cannot be had (it has become shorter), or there is no memory for a copy.
+                std::byte first{};
+                const bool readable = space_.read_memory(at, {&first, 1}, kForced) == 1;
+                return fail(readable ? Errno::enomem : Errno::eio);
             }
             done += part;
         }

@@ -14,9 +14,12 @@ namespace {
 using namespace sim;
 using namespace sim::user;
 
+constexpr u32 kAboutToExec = 10;
+constexpr u32 kNewProgram = 11;
+
 void program_one(UserMachine& u) {
     require(u.syscall(SYS_gettid) == u.syscall(SYS_getpid), "the new program's thread is not the leader");
-    require(board.words[31] == 0, "a sibling has outlived execve");
+    arrive(kNewProgram);
     exit(u, 1);
 }
 void program_two(UserMachine& u) {
@@ -27,6 +30,7 @@ void program_two(UserMachine& u) {
 const std::vector<ProgramFile> kPrograms = {{"/one", program_one}, {"/two", program_two}};
 
 void exec_one(UserMachine& u) {
+    arrive(kAboutToExec);
     execve(u, "/one", 1);
     require(false, "execve returned");
 }
@@ -36,6 +40,7 @@ void exec_two(UserMachine& u) {
 }
 void sleep_for_ever(UserMachine& u) {
     for (;;) {
+        require(board.words[kNewProgram] == 0, "a sibling has outlived execve");
         u.syscall(SYS_pause);
     }
 }
@@ -85,7 +90,13 @@ TEST(Exec, AgainstExitGroup) {
         expect_child(
             u,
             [](UserMachine& c) {
-                start_thread(c, [](UserMachine& t) { exit(t, 5); }, 0);
+                start_thread(
+                    c,
+                    [](UserMachine& t) {
+                        await(t, kAboutToExec);
+                        exit(t, 5);
+                    },
+                    0);
                 exec_one(c);
             },
             exited(1), exited(5));
@@ -113,6 +124,7 @@ TEST(Exec, AgainstClone) {
                 start_thread(
                     c,
                     [](UserMachine& t) {
+                        await(t, kAboutToExec);
                         start_thread(t, sleep_for_ever, 1);
                         start_thread(t, sleep_for_ever, 2);
                         sleep_for_ever(t);
@@ -130,6 +142,7 @@ TEST(Exec, AgainstForkOfASibling) {
             start_thread(
                 c,
                 [](UserMachine& t) {
+                    await(t, kAboutToExec);
                     fork(t, [](UserMachine& g) { exit(g); });
                     sleep_for_ever(t);
                 },
@@ -146,6 +159,7 @@ TEST(Exec, AgainstKill) {
             start_thread(c, sleep_for_ever, 0);
             exec_one(c);
         });
+        await(u, kAboutToExec);
         require(u.syscall(SYS_kill, child, SIGKILL) == 0, "kill");
         require(wait(u) == child, "wait");
         require(status(u) == exited(1) || status(u) == SIGKILL, "the child's status");
@@ -158,6 +172,7 @@ TEST(Exec, AgainstStopAndContinue) {
             start_thread(c, sleep_for_ever, 0);
             exec_one(c);
         });
+        await(u, kAboutToExec);
         require(u.syscall(SYS_kill, child, SIGSTOP) == 0, "stop");
         require(u.syscall(SYS_kill, child, SIGCONT) == 0, "continue");
         expect_end(u, child, exited(1), "the status");
@@ -248,6 +263,7 @@ TEST(Exec, EndsASiblingInUserMode) {
                     [](UserMachine& t) {
                         for (;;) {
                             t.store<u32>(word(0), t.load<u32>(word(0)) + 1);
+                            require(board.words[kNewProgram] == 0, "a sibling has outlived execve");
                         }
                     },
                     0);
@@ -287,6 +303,7 @@ TEST(Exec, ASignalForTheProcessFindsTheNewLeader) {
             start_thread(c, exec_one, 0);
             sleep_for_ever(c);
         });
+        await(u, kAboutToExec);
         require(u.syscall(SYS_kill, child, SIGTERM) == 0, "kill");
         require(u.syscall(SYS_tgkill, child, child, SIGTERM) <= 0, "tgkill");
         require(wait(u) == child, "wait");
@@ -311,11 +328,16 @@ TEST(Exec, AFlagThatASiblingSetsInItsLastMomentCounts) {
                                   start_thread(
                                       c,
                                       [](UserMachine& t) {
+                                          await(t, kAboutToExec);
+                                          for (u64 i = arch::host::random_below(100); i > 0; --i) {
+                                              t.syscall(SYS_getppid);
+                                          }
                                           t.syscall(SYS_fcntl, 5, F_SETFD, FD_CLOEXEC);
                                           board.words[0] = 1;
                                           sleep_for_ever(t);
                                       },
                                       0);
+                                  arrive(kAboutToExec);
                                   execve(c, "/looks", 1);
                               },
                               exited(1), exited(1));
@@ -349,6 +371,66 @@ TEST(Exec, WhatBecomesOfSignals) {
                               },
                               SIGTERM, SIGTERM);
                       });
+}
+
+TEST(Exec, AgainstExecAndAHandler) {
+    EXPLORE_PROCESSES("execve against execve, a signal handled", {.cpus = 3, .programs = kPrograms},
+                      [](UserMachine& u) {
+                          const i64 child = fork(u, [](UserMachine& c) {
+                              set_handler(c, SIGUSR1, address_of([](UserMachine&) {}).value);
+                              start_thread(c, exec_two, 0);
+                              exec_one(c);
+                          });
+                          await(u, kAboutToExec);
+                          require(u.syscall(SYS_kill, child, SIGUSR1) == 0, "kill");
+                          require(wait(u) == child, "wait");
+                          const int end = status(u);
+                          // The new program has no handler any more.
+                          require(end == exited(1) || end == exited(2) || end == SIGUSR1, "the child's status");
+                      });
+}
+
+TEST(Exec, ATableSharedWithAnotherProcessStaysItsOwn) {
+    EXPLORE_PROCESSES("close-on-exec in a shared table", {.programs = kPrograms}, [](UserMachine& u) {
+        const Pipe ends = pipe(u, 0, O_CLOEXEC);
+        const i64 child = u.fork_into(address_of(exec_one), SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+        require(child > 0, "clone");
+        for (u32 i = 0; i < 3; ++i) {
+            require(u.syscall(SYS_fcntl, ends.reader, F_GETFD) == FD_CLOEXEC, "another process's execve closed it");
+        }
+        expect_end(u, child, exited(1), "the status");
+        require(u.syscall(SYS_fcntl, ends.reader, F_GETFD) == FD_CLOEXEC, "another process's execve closed it");
+    });
+}
+
+constexpr VirtualAddress kShared{0x1000'0000};
+
+TEST(Exec, WalksTheRobustList) {
+    EXPLORE_PROCESSES("robust list at execve", {.programs = kPrograms}, [](UserMachine& u) {
+        require(u.syscall(SYS_mmap, kShared, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED,
+                          -1, 0) == static_cast<i64>(kShared.value),
+                "mmap");
+        const i64 child = fork(u, [](UserMachine& c) {
+            const VirtualAddress entry = kShared + 64;
+            c.store<u64>(kBuffer, entry.value);
+            c.store<u64>(kBuffer + 8, 16);
+            c.store<u64>(kBuffer + 16, 0);
+            c.store<u64>(entry, kBuffer.value);
+            require(c.syscall(SYS_set_robust_list, kBuffer, 24) == 0, "set_robust_list");
+            c.store<u32>(entry + 16, static_cast<u32>(c.syscall(SYS_gettid)) | 0x8000'0000);
+            futex_wake(c, entry + 16, 1);
+            exec_one(c);
+        });
+        const VirtualAddress lock = kShared + 80;
+        for (;;) {
+            const u32 value = u.load<u32>(lock);
+            if ((value & 0x4000'0000) != 0) {
+                break;
+            }
+            futex_wait(u, lock, value);
+        }
+        expect_end(u, child, exited(1), "the status");
+    });
 }
 
 }  // namespace

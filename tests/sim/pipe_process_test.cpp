@@ -76,7 +76,7 @@ mm::FailureInjector& injector() {
 /// Makes `call` while its n-th allocation fails, for n = 0, 1, 2 … until none has failed. `call` returns its result;
 /// what succeeded is undone by `undo`.
 template <typename Call, typename Undo>
-void fail_each_allocation(UserMachine& u, i64 descriptor, Call call, Undo undo) {
+void fail_each_allocation(UserMachine& u, u64 least, i64 descriptor, Call call, Undo undo) {
     for (u64 n = 0;; ++n) {
         require(n < 2000, "no end of allocations");
         const u64 before = injector().failures();
@@ -95,6 +95,7 @@ void fail_each_allocation(UserMachine& u, i64 descriptor, Call call, Undo undo) 
         require(u.load<u32>(word(30)) == 4711, "memory of the caller");
         if (!failed) {
             require(result >= 0, "a failure without cause");
+            require(n >= least, "fewer allocations than there must be");
             return;
         }
     }
@@ -123,7 +124,7 @@ TEST(ProcessFailure, OfPipe) {
     EXPLORE_FAILURES("failures in pipe", {.cpus = 1, .rehearse = true}, [](UserMachine& u) {
         const i64 lowest = prepare(u);
         fail_each_allocation(
-            u, lowest, [&] { return u.syscall(SYS_pipe2, word(0), 0); },
+            u, 3, lowest, [&] { return u.syscall(SYS_pipe2, word(0), 0); },
             [&](i64) {
                 const Pipe ends = u.load<Pipe>(word(0));
                 u.syscall(SYS_close, ends.reader);
@@ -137,7 +138,7 @@ TEST(ProcessFailure, OfOpen) {
         const i64 lowest = prepare(u);
         text(u, "/file");
         fail_each_allocation(
-            u, lowest, [&] { return u.syscall(SYS_open, kText, O_CREAT | O_RDWR, 0600); },
+            u, 3, lowest, [&] { return u.syscall(SYS_open, kText, O_CREAT | O_RDWR, 0600); },
             [&](i64 descriptor) {
                 u.syscall(SYS_close, descriptor);
                 require(u.syscall(SYS_unlink, kText) == 0, "unlink");
@@ -150,7 +151,7 @@ TEST(ProcessFailure, OfMmap) {
     EXPLORE_FAILURES("failures in mmap", {.cpus = 1, .rehearse = true}, [](UserMachine& u) {
         const i64 lowest = prepare(u);
         fail_each_allocation(
-            u, lowest,
+            u, 3, lowest,
             [&] {
                 return u.syscall(SYS_mmap, 0x1000'0000, 4 * kPageSize, PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE | MAP_FIXED, -1, 0);
@@ -163,7 +164,7 @@ TEST(ProcessFailure, OfFork) {
     EXPLORE_FAILURES("failures in fork", {.cpus = 1, .rehearse = true}, [](UserMachine& u) {
         const i64 lowest = prepare(u);
         fail_each_allocation(
-            u, lowest, [&] { return fork(u, [](UserMachine& c) { exit(c, 3); }); },
+            u, 3, lowest, [&] { return fork(u, [](UserMachine& c) { exit(c, 3); }); },
             [&](i64 child) { expect_end(u, child, exited(3), "the child's status"); });
     });
 }
@@ -172,7 +173,7 @@ TEST(ProcessFailure, OfClone) {
     EXPLORE_FAILURES("failures in clone", {.cpus = 1, .rehearse = true}, [](UserMachine& u) {
         const i64 lowest = prepare(u);
         fail_each_allocation(
-            u, lowest, [&] { return start_thread(u, [](UserMachine& t) { exit_thread(t); }, 0); },
+            u, 3, lowest, [&] { return start_thread(u, [](UserMachine& t) { exit_thread(t); }, 0); },
             [&](i64) { join_thread(u, 0); });
     });
 }
@@ -190,12 +191,13 @@ TEST(ProcessFailure, OfExecve) {
                          prepare(u);
                          for (board.words[0] = 0;; ++board.words[0]) {
                              require(board.words[0] < 2000, "no end of allocations");
+                             const u64 before = injector().failures();
                              const i64 child = fork(u, [](UserMachine& c) {
                                  // Its own copies of the pages that execve() writes to.
                                  c.store<u32>(word(30), 4711);
                                  c.store<u8>(kText, 0);
                                  const u64 before = injector().failures();
-                                 injector().fail_once_at(board.words[0] + 2);
+                                 injector().fail_once_at(board.words[0]);
                                  const i64 result = execve(c, "/program");
                                  injector().disarm();
                                  require(result == -ENOMEM || result == -EAGAIN || result == -ENFILE, "the error");
@@ -205,9 +207,9 @@ TEST(ProcessFailure, OfExecve) {
                                  execve(c, "/program");
                                  require(false, "execve fails without failures");
                              });
-                             const u64 before = injector().failures();
                              expect_end(u, child, exited(3), "the status");
                              if (injector().failures() == before) {
+                                 require(board.words[0] >= 10, "fewer allocations than there must be");
                                  break;
                              }
                          }

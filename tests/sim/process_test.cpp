@@ -115,5 +115,22 @@ TEST(Process, AVforkParentSleepsUntilExecClosedItsDescriptors) {
                       });
 }
 
+TEST(Process, AThreadForksAndEnds) {
+    EXPLORE_PROCESSES("fork by a thread", {.cpus = 3}, [](UserMachine& u) {
+        start_thread(
+            u,
+            [](UserMachine& t) {
+                t.store<u32>(word(0), 1);
+                require(fork(t, child_that_changes_memory) > 0, "fork");
+                exit_thread(t);
+            },
+            0);
+        join_thread(u, 0);
+        require(wait(u) > 0, "wait");
+        require(status(u) == exited(7), "status");
+        require(u.load<u32>(word(0)) == 1, "memory of the parent");
+    });
+}
+
 }  // namespace
 }  // namespace cairn

@@ -179,12 +179,10 @@ TEST(ProcessSignal, AThreadThatEndsPassesSignalsOn) {
         const i64 child = fork(u, [](UserMachine& c) {
             set_handler(c, SIGUSR1, address_of([](UserMachine& h) { exit(h, 1); }).value);
             start_thread(c, pause_for_ever, 0);
-            board.words[0] = 1;
+            arrive(0);
             exit_thread(c, 2);
         });
-        while (board.words[0] == 0) {
-            u.syscall(SYS_sched_yield);
-        }
+        await(u, 0);
         require(u.syscall(SYS_kill, child, SIGUSR1) == 0, "kill");
         expect_end(u, child, exited(1), "the status");
     });
@@ -197,6 +195,21 @@ TEST(ProcessSignal, ASignalThatDumpsCoreLeavesNothing) {
             require(false, "alive");
         });
         expect_end(u, child, SIGABRT, "the status");
+    });
+}
+
+TEST(ProcessSignal, AKilledGroupLosesNobody) {
+    EXPLORE_PROCESSES("kill of a group against fork", {.cpus = 3}, [](UserMachine& u) {
+        const i64 child = fork(u, [](UserMachine& c) {
+            require(c.syscall(SYS_setpgid, 0, 0) == 0, "setpgid");
+            arrive(0);
+            fork(c, pause_for_ever);
+            pause_for_ever(c);
+        });
+        await(u, 0);
+        // Who survives keeps process 1 waiting for ever.
+        require(u.syscall(SYS_kill, -child, SIGKILL) == 0, "kill");
+        expect_end(u, child, SIGKILL, "the status");
     });
 }
 

@@ -71,6 +71,15 @@ inline void join_thread(UserMachine& u, u32 slot) {
     u.syscall(SYS_exit_group, code);
     __builtin_unreachable();
 }
+/// Waits, without any synchronisation of the programs' own, until another function has called arrive().
+inline void await(UserMachine& u, u32 place) {
+    while (board.words[place] == 0) {
+        u.syscall(SYS_sched_yield);
+    }
+}
+inline void arrive(u32 place) {
+    board.words[place] = 1;
+}
 /// Returns only when it fails. The slot is for callers that run at the same time.
 inline i64 execve(UserMachine& u, const char* path, u32 slot = 0) {
     const VirtualAddress name = text(u, path, slot);
