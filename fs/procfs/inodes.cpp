@@ -173,9 +173,9 @@ public:
         return attributes;
     }
 
+protected:
     ~TableDirectory() = default;
 
-protected:
     Result<u64> list_table(u64 offset, vfs::DirectorySink& sink) {
         for (; offset < entries_.size(); ++offset) {
             const Entry& entry = entries_[offset];
@@ -202,10 +202,18 @@ public:
 
 private:
     bool is_here(const Entry& entry) const { return entry.scope == Scope::Both || entry.scope == scope_; }
-    void destroy() override { destroy_counted(this); }
 
     const std::span<const Entry> entries_;
     const Scope scope_;
+};
+
+/// A directory that is a table and nothing else.
+class PlainDirectory final : public TableDirectory {
+public:
+    using TableDirectory::TableDirectory;
+
+private:
+    void destroy() override { destroy_counted(this); }
 };
 
 class RootDirectory final : public TableDirectory {
@@ -271,8 +279,8 @@ private:
 
 Result<Ref<vfs::Inode>> make_process_directory(vfs::Superblock& superblock, u64 number, const Subject& subject,
                                                Scope scope) {
-    Ref<TableDirectory> made =
-        TRY(try_new_ref<TableDirectory>(superblock, number, attributes_for(FileType::Directory, kDirectoryPermissions),
+    Ref<PlainDirectory> made =
+        TRY(try_new_ref<PlainDirectory>(superblock, number, attributes_for(FileType::Directory, kDirectoryPermissions),
                                         subject, process_entries(), scope));
     return Ref<vfs::Inode>::adopt(made.release());
 }
@@ -293,8 +301,8 @@ Result<Ref<vfs::Inode>> make_inode(vfs::Superblock& superblock, u64 number, cons
     }
     const vfs::InodeAttributes attributes = attributes_for(TableDirectory::type_of(entry.kind), entry.permissions);
     if (entry.kind == Kind::Directory) {
-        Ref<TableDirectory> made =
-            TRY(try_new_ref<TableDirectory>(superblock, number, attributes, subject, entry.entries(), Scope::Process));
+        Ref<PlainDirectory> made =
+            TRY(try_new_ref<PlainDirectory>(superblock, number, attributes, subject, entry.entries(), Scope::Process));
         return Ref<vfs::Inode>::adopt(made.release());
     }
     Ref<EntryInode> made = TRY(try_new_ref<EntryInode>(superblock, number, attributes, subject, entry));

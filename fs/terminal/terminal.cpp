@@ -198,7 +198,8 @@ void Terminal::after_reading() {
 
 // --- Writing --------------------------------------------------------------------------------------------------
 
-Result<usize> Terminal::write(vfs::OperationContext& context, mm::IoSource& source, const TerminalFile& file) {
+Result<usize> Terminal::write_characters(vfs::OperationContext& context, mm::IoSource& source,
+                                         const TerminalFile& file) {
     if (dead(file)) {
         return fail(Errno::eio);
     }
@@ -333,7 +334,7 @@ void Terminal::send_urgently(u8 character) {
     bool was_stopped = stopped_.load(Order::relaxed);
     stopped_.store(false, Order::relaxed);
     flow_changed();
-    static_cast<LineDevice&>(*this).write({&character, 1});
+    write({&character, 1});
     stopped_.store(was_stopped, Order::relaxed);
     flow_changed();
 }

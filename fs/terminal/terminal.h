@@ -42,7 +42,7 @@ public:
     Result<void> open(vfs::OperationContext& context, u32 flags, bool may_control);
     void close();
     Result<usize> read(vfs::OperationContext& context, mm::IoSink& sink, const TerminalFile& file);
-    Result<usize> write(vfs::OperationContext& context, mm::IoSource& source, const TerminalFile& file);
+    Result<usize> write_characters(vfs::OperationContext& context, mm::IoSource& source, const TerminalFile& file);
     vfs::PollEvents poll(vfs::PollRegistrar* registrar, const TerminalFile& file);
     /// `from_master`: through the master of a pseudo terminal.
     Result<u64> ioctl(vfs::OperationContext& context, u32 command, u64 argument, const vfs::File& file,

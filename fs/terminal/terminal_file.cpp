@@ -27,7 +27,7 @@ Result<usize> TerminalFile::read(vfs::OperationContext& context, mm::IoSink& sin
 }
 
 Result<usize> TerminalFile::write(vfs::OperationContext& context, mm::IoSource& source, u64&) {
-    return terminal_->write(context, source, *this);
+    return terminal_->write_characters(context, source, *this);
 }
 
 vfs::PollEvents TerminalFile::poll(vfs::PollRegistrar* registrar) {
