@@ -12,7 +12,9 @@ void handle_pending(arch::TrapFrame& frame);
 
 /// Whether handle_pending() would find something. Interrupts off.
 inline bool has_pending_work(const task::Task& task) {
-    return task.thread().interrupt_pending() || task.thread().kill_pending() || task.restart != task::RestartKind::None;
+    // A temporary mask is undone here, but is no reason for a sleep to end.
+    return task.thread().interrupt_pending() || task.thread().kill_pending() || task.restore_saved_mask ||
+           task.restart != task::RestartKind::None;
 }
 
 /// For system calls that sleep with another mask (sigsuspend, ppoll, pselect, epoll_pwait): sets the mask for the rest

@@ -246,7 +246,7 @@ void begin_group_exit_locked(ThreadGroup& group, i32 status) {
 void recompute_pending_locked(Task& task) {
     ThreadGroup& group = task.group();
     const bool wanted = !((task.pending.set() | group.pending.set()) & ~task.blocked).empty() || group.stopped ||
-                        group.parent_event != 0 || task.restore_saved_mask || group.exiting || task.must_exit;
+                        group.parent_event != 0 || group.exiting || task.must_exit;
     if (wanted) {
         sched::interrupt(task.thread());
     } else {

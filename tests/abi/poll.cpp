@@ -101,6 +101,14 @@ TEST(Poll, TimesOut) {
     EXPECT_ERRNO(EINVAL, poll(many.data(), 65, 0));
 }
 
+TEST(Poll, WaitingWithAMaskTakesNoTime) {
+    sigset_t none = set_of({});
+    timespec length{0, 300'000'000};
+    int64_t begin = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+    EXPECT_EQ(0, ppoll(nullptr, 0, &length, &none));
+    EXPECT_LT(now_ns(CLOCK_PROCESS_CPUTIME_ID) - begin, 100'000'000) << "it sleeps";
+}
+
 TEST(Poll, WakesWhenSomethingHappens) {
     make_pipe();
     pid_t parent = getpid();
