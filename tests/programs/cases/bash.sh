@@ -93,6 +93,7 @@ fg %1
 ^C
 echo $?
 sleep 50 & sleep 60 &
+~0.8
 kill %1; sleep 0.4
 kill -STOP %2; sleep 0.4
 jobs
