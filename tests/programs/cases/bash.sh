@@ -54,7 +54,7 @@ echo again >&"${BC[1]}"; read -r r <&"${BC[0]}"; echo "$r"; exec {BC[1]}>&-; wai
 #: pipes shell=/bin/bash
 echo a | cat | cat | cat; false | true | (exit 3); echo "${PIPESTATUS[@]}"; yes | head -n 2; echo "${PIPESTATUS[@]}"
 { echo out; echo err >&2; } 2>&1 | sort; ls nosuch |& cat; shopt -s lastpipe; echo v | read -r x; echo "$x"
-seq 1 100000 | while read -r n; do ((s += n)); done; seq 100000 | awk '{s += $1} END {print s}'; exec 3>f; echo x >&3; exec 3>&-; cat f
+seq 1 5000 | while read -r n; do ((s += n)); done; echo $s; seq 100000 | awk '{s += $1} END {print s}'; exec 3>f; echo x >&3; exec 3>&-; cat f
 : >|f; set -C; echo y >f; echo $?; echo z >|f; cat f; cat <f >g; cat g; (echo 1; echo 2 >&2) >all 2>&1; cat all; echo x &>h; cat h; cat f >&- ; echo $?
 #: background shell=/bin/bash
 for i in 1 2 3 4; do (sleep 0.$i; exit $i) & done; for j in $(jobs -p); do wait "$j"; echo $?; done
@@ -93,6 +93,7 @@ fg %1
 ^C
 echo $?
 sleep 50 & sleep 60 &
+~0.8
 kill %1; sleep 0.4
 kill -STOP %2; sleep 0.4
 jobs
@@ -129,7 +130,7 @@ stty -echo
 echo hidden
 stty echo; stty -a | grep -o -- '-echo ' ; stty size
 cat &
-~0.5
+~1.5
 jobs
 kill %1; kill -CONT %1; wait %1; echo $?
 exit

@@ -33,6 +33,7 @@ fg
 ~0.8
 ^C
 sleep 50 &
+~0.8
 kill %1; wait %1; echo $?
 echo done
 cat
