@@ -65,8 +65,9 @@ TEST(Concurrent, ProtectionTakesEffectOnEveryCpu) {
     static std::atomic<int> faults{0};
     static std::atomic<bool> done{false};
     handle_info(SIGSEGV, [](int, siginfo_t*, void*) {
-        faults++;
+        // First the right, then the count: the other way round it could undo the next round's mprotect.
         mprotect(memory, kPage, PROT_READ | PROT_WRITE);
+        faults++;
     });
     auto write_always = [] {
         while (!done) {
