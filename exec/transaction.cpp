@@ -198,6 +198,7 @@ void commit_signals(Task& self, Prepared& prepared) {
     group.handlers->reset_handlers();
     self.alternate_stack = {0, 2, 0, 0};
     signal::delete_posix_timers(group);
+    group.membarrier_registered.store(0, Order::relaxed);
 }
 
 /// Phase two: cannot fail. The old address space is returned to be dropped last.

@@ -135,7 +135,7 @@ Result<u64> File::seek(OperationContext&, i64 offset, u32 whence) {
     }
     i64 target = 0;
     if (__builtin_add_overflow(base, offset, &target)) {
-        return fail(Errno::eoverflow);
+        return fail(Errno::einval);
     }
     if (target < 0) {
         return fail(Errno::einval);

@@ -135,7 +135,10 @@ Result<void> sys_execveat(Caller& self, Fd directory, UserCString path, UserIn<u
     }
     const bool empty_allowed = (flags & kEmptyPath) != 0;
     PathName name = TRY(PathName::fetch(path, empty_allowed ? PathName::Empty::Allowed : PathName::Empty::Refused));
-    StartDirectory start = TRY(StartDirectory::find(self, directory));
+    // An absolute path needs no directory, and does not look at a bad one.
+    const bool absolute = !name.text().empty() && name.text().front() == '/';
+    StartDirectory start =
+        TRY(StartDirectory::find(self, absolute ? Fd{StartDirectory::kWorkingDirectory} : directory));
     UserWords argument_words(arguments);
     UserWords environment_words(environment);
     bool closes = false;

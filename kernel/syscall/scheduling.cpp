@@ -304,7 +304,7 @@ Result<void> sys_getcpu(Caller&, UserOut<u32> cpu, UserOut<u32> node) {
 }
 
 /// membarrier(2)
-Result<i32> sys_membarrier(Caller&, i32 command, u32 flags, i32) {
+Result<i32> sys_membarrier(Caller& self, i32 command, u32 flags, i32) {
     constexpr i32 kQuery = 0, kGlobal = 1, kGlobalExpedited = 2, kRegisterGlobal = 4, kPrivate = 8, kRegister = 16;
     constexpr i32 kCore = 32, kRegisterCore = 64;
     if (flags != 0) {
@@ -316,11 +316,17 @@ Result<i32> sys_membarrier(Caller&, i32 command, u32 flags, i32) {
         case kRegisterGlobal:
         case kRegister:
         case kRegisterCore:
+            self.task.group().membarrier_registered.fetch_or(static_cast<u32>(command), Order::relaxed);
             return 0;
-        case kGlobal:
-        case kGlobalExpedited:
         case kPrivate:
         case kCore:
+            // The number of the registration is twice that of the command.
+            if ((self.task.group().membarrier_registered.load(Order::relaxed) & static_cast<u32>(command) * 2) == 0) {
+                return fail(Errno::eperm);
+            }
+            [[fallthrough]];
+        case kGlobal:
+        case kGlobalExpedited:
             // An interrupt on every CPU: entering and leaving the kernel orders everything, and serialises the
             // instruction stream.
             sched::call_on_cpus(g_kernel.online.snapshot(Order::acquire), [](void*) { full_fence(); }, nullptr);

@@ -126,6 +126,7 @@ public:
     Atomic<i32> oom_score_adjust{0};
     Atomic<u32> dumpable{1};  // PR_SET_DUMPABLE
     Atomic<u32> personality{0};
+    Atomic<u32> membarrier_registered{0};  // membarrier(2)'s MEMBARRIER_CMD_REGISTER_… that were called
 
 private:
     const Ref<Pid> pid_;

@@ -69,7 +69,9 @@ public:
         }
     }
 
-    bool interrupt_pending() const {
+    /// Time passes with each look, as with each reading of the status: what is in the transmitter leaves.
+    bool interrupt_pending() {
+        pass_time();
         return ((interrupt_enable & 1) != 0 && !arrived.empty()) ||
                ((interrupt_enable & 2) != 0 && in_transmitter == 0) ||
                ((interrupt_enable & 4) != 0 && line_errors != 0);
@@ -99,10 +101,13 @@ private:
         countdown = status_reads_until_empty;
         sent.push_back(static_cast<char>(value));
     }
-    u8 read_status() {
+    void pass_time() {
         if (!transmitter_stuck && (countdown == 0 || --countdown == 0)) {
             in_transmitter = 0;
         }
+    }
+    u8 read_status() {
+        pass_time();
         u8 status = static_cast<u8>((arrived.empty() ? 0 : 1) | line_errors |
                                     (in_transmitter == 0 && !transmitter_stuck ? 0x60 : 0));
         line_errors = 0;
