@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fs/filesystems.h"
+#include "fs/terminal/terminals.h"
 #include "fs/vfs/descriptor_table.h"
 #include "fs/vfs/file_locks.h"
 #include "fs/vfs/filesystem_context.h"
@@ -162,7 +163,10 @@ public:
         root_.reset();
     }
     /// What callers stand on goes first.
-    static void tear_down() { Vfs::destroy(); }
+    static void tear_down() {
+        Own<fs::terminal::Terminals>::adopt(std::exchange(g_kernel.terminals, nullptr)).reset();
+        Vfs::destroy();
+    }
 
 private:
     std::optional<Path> root_;
