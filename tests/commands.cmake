@@ -73,7 +73,7 @@ endforeach()
 
 # --- many inputs and many schedules: the short forms; the long ones are for a night --------------------
 cairn_command_test(parsers fuzz 1200 ${CMAKE_SOURCE_DIR}/tools/fuzz)
-cairn_command_test(explore sim 1200 ${CMAKE_SOURCE_DIR}/tools/explore --schedules 2000)
+cairn_command_test(explore sim 1200 ${CMAKE_SOURCE_DIR}/tools/explore --schedules 300)
 set_tests_properties(fuzz.parsers sim.explore PROPERTIES PROCESSORS 2)
 
 # --- Debian's programs, compared with Linux: one test for each file of cases -------------------------------

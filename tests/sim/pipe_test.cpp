@@ -4,6 +4,9 @@
 
 #include <cstring>
 
+// g++ 12 takes the value of an empty std::optional for one that may be read.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
 #include "fs/event/poll_wait.h"
 #include "fs/pipe/splice.h"
 #include "kernel/time/clock.h"
