@@ -5,7 +5,9 @@
 #include <cstring>
 
 // g++ 12 takes the value of an empty std::optional for one that may be read.
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 
 #include "fs/event/poll_wait.h"
 #include "fs/pipe/splice.h"
