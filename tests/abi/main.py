@@ -58,8 +58,8 @@ def parse(output: str) -> dict[str, CaseResult]:
             kind, name, text = match[1], match[2], (match[3] or "").strip()
             if kind == "note":
                 notes[name].append(text)
-            else:
-                results[name] = CaseResult(kind, text, tuple(notes[name]))
+            elif name not in results or kind == "FAIL":  # of a repeated case the worst counts
+                results[name] = CaseResult(kind, text, tuple(notes.pop(name, ())))
     return results
 
 
@@ -133,7 +133,7 @@ def run_on_guest(program: pathlib.Path, names: list[str], cpus: int, kernel: Ker
         last = None
         for _ in range(_RESTARTS):
             words = ["/abi_tests", f"--filter={options.filter}", f"--timeout={options.case_timeout}"]
-            words += [f"--after={last}"] if last else []
+            words += [f"--repeat={options.repeat}", f"--after={last}" if last else "--jobs=1"]
             result = guest.run_program(words, root=root, cpus=cpus, memory=options.memory, kernel=kernel,
                                        kernel_args=options.kernel_args, timeout=options.timeout,
                                        build_first=not options.no_build, on_stdout=progress)
@@ -275,6 +275,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--kernel-args", default="", metavar="ARGS", help="more of the guests' command line")
     parser.add_argument("--timeout", type=float, default=1800.0, metavar="S", help="of one guest (1800 seconds)")
     parser.add_argument("--case-timeout", type=int, default=120, metavar="S", help="of one case in a guest (120)")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="each case so often in a guest (1)")
     parser.add_argument("--build-dir", type=pathlib.Path, metavar="DIR", help="the kernel's build folder")
     parser.add_argument("--no-build", action="store_true", help="take the programs that are there")
     parser.add_argument("--list", action="store_true", help="print the cases' names and run none")

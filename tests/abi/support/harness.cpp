@@ -27,6 +27,7 @@ struct Options {
     bool durations = false;
     int jobs = 1;
     int timeout = 30;
+    size_t repeat = 1;
     std::string filter = "*";
     std::string after;
     std::string scratch;
@@ -157,12 +158,37 @@ void settle() {
 volatile sig_atomic_t current_test;
 volatile sig_atomic_t timed_out;
 
+// The first alarm interrupts the wait, after which the test is described and killed; the second one, in case that
+// takes too long, kills at once.
 void on_alarm(int) {
-    timed_out = 1;
-    if (current_test > 0) {
+    if (timed_out != 0 && current_test > 0) {
         kill(-current_test, SIGKILL);
         kill(current_test, SIGKILL);
     }
+    timed_out = 1;
+    alarm(5);
+}
+
+// What the threads of a test that hangs are doing: "123:S futex 456:R", as far as /proc tells.
+std::string describe_threads(pid_t test) {
+    std::string text;
+    std::string folder = "/proc/" + std::to_string(test) + "/task";
+    DIR* threads = opendir(folder.c_str());
+    while (dirent* entry = threads == nullptr ? nullptr : readdir(threads)) {
+        if (entry->d_name[0] == '.') {
+            continue;
+        }
+        std::string one = folder + "/" + entry->d_name;
+        std::string stat = read_file(one + "/stat");
+        size_t end = stat.rfind(')');
+        std::string call = read_file(one + "/syscall");
+        text += std::string(" ") + entry->d_name + ":" + (end + 2 < stat.size() ? stat[end + 2] : '?') + " " +
+                read_file(one + "/wchan") + " " + call.substr(0, call.find('\n'));
+    }
+    if (threads != nullptr) {
+        closedir(threads);
+    }
+    return text;
 }
 
 // Ends what a test left behind: its session, and orphans that came to us as their subreaper.
@@ -254,9 +280,14 @@ bool run_one(const std::string& name, const Options& options) {
     alarm(static_cast<unsigned>(options.timeout));
     int status = 0;
     pid_t ended;
-    do {
-        ended = waitpid(pid, &status, 0);
-    } while (ended < 0 && errno == EINTR);
+    std::string threads;
+    while ((ended = waitpid(pid, &status, 0)) < 0 && errno == EINTR) {
+        if (timed_out != 0) {
+            threads = describe_threads(pid);
+            kill(-pid, SIGKILL);
+            kill(pid, SIGKILL);
+        }
+    }
     alarm(0);
     current_test = 0;
     end_leftovers(pid);
@@ -264,7 +295,7 @@ bool run_one(const std::string& name, const Options& options) {
     close(ends[0]);
     remove_tree(directory);
     if (timed_out != 0) {
-        verdict.failure = "no end after " + std::to_string(options.timeout) + " s " + verdict.failure;
+        verdict.failure = "no end after " + std::to_string(options.timeout) + " s;" + threads + " " + verdict.failure;
     } else if (verdict.failure.empty() && (pid < 0 || ended < 0 || status != 0)) {
         verdict.failure = pid < 0 || ended < 0 ? "could not be started" : "ended with " + status_text(status);
     }
@@ -320,8 +351,8 @@ int run_all(Options options) {
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         handle(SIGALRM, on_alarm);
         bool failed = false;
-        for (size_t i; (i = next->fetch_add(1)) < names.size();) {
-            failed |= run_one(names[i], options);
+        for (size_t i; (i = next->fetch_add(1)) < names.size() * options.repeat;) {
+            failed |= run_one(names[i % names.size()], options);
         }
         return failed ? 1 : 0;
     };
@@ -385,13 +416,16 @@ Options parse(int argc, char** argv) {
             options.timeout = atoi(value.c_str());
         } else if (key == "--gtest_filter" || key == "--filter") {
             options.filter = value;
+        } else if (key == "--repeat") {
+            options.repeat = strtoul(value.c_str(), nullptr, 10);
         } else if (key == "--after") {
             options.after = value;
         } else if (key == "--scratch") {
             options.scratch = value;
         } else if (key.rfind("--gtest_", 0) != 0 && getpid() != 1) {
             fprintf(stderr,
-                    "usage: abi_tests [--list] [--filter=PATTERNS] [--jobs=N] [--timeout=SECONDS]"
+                    "usage: abi_tests [--list] [--filter=PATTERNS] [--jobs=N] [--repeat=N]"
+                    " [--timeout=SECONDS]"
                     " [--after=NAME] [--scratch=DIRECTORY] [--durations]\n");
             exit(key == "--help" ? 0 : 2);
         }
