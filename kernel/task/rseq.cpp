@@ -59,6 +59,7 @@ bool write_cpu(Task& self) {
     // If the thread moves while it writes, its count of switches says so and this is done again.
     self.rseq_switches = self.thread().switches();
     const u32 cpu = arch::this_cpu().index.value;
+    self.rseq_cpu = cpu;
     const u64 area = self.rseq_area;
     return write_word(area + kCpuStart, cpu) && write_word(area + kCpu, cpu) && write_word(area + kNode, 0) &&
            write_word(area + kConcurrency, cpu);

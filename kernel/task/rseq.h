@@ -11,7 +11,8 @@ Result<void> register_rseq(Task& self, u64 area, u32 size, i32 flags, u32 signat
 
 /// Whether the thread has been switched since its area was brought up to date. Interrupts off.
 inline bool rseq_is_stale(const Task& task) {
-    return task.rseq_area != 0 && task.thread().switches() != task.rseq_switches;
+    return task.rseq_area != 0 &&
+           (task.thread().switches() != task.rseq_switches || arch::this_cpu().index.value != task.rseq_cpu);
 }
 /// Brings the area up to date, and makes an interrupted sequence go on at its abort address; before the return to user
 /// mode, and before a signal's frame is made. A bad area is SIGSEGV. Interrupts on; may sleep.

@@ -101,7 +101,8 @@ public:
     u64 rseq_area = 0;
     u32 rseq_size = 0;
     u32 rseq_signature = 0;
-    u64 rseq_switches = 0;  // the thread's count when the area was last brought up to date
+    u32 rseq_cpu = ~u32{0};  // what the area says; a new task's copy says nothing yet
+    u64 rseq_switches = 0;   // the thread's count when the area was last brought up to date
     /// How an interrupted call goes on: set with the result EINTR, used up at the return to user mode.
     RestartKind restart = RestartKind::None;
     u64 restart_number = 0;
