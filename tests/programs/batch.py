@@ -88,6 +88,7 @@ _ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 # The same mounts and names as init makes, in namespaces of their own.
 _HOST_SCRIPT = """\
 set -e
+renice -n 0 -p $$ >/dev/null
 mount --make-rprivate /
 cd "$1"
 mount -t proc proc proc

@@ -62,7 +62,7 @@ class _Memory:
         temporary.replace(self._file(case))
 
 
-def _known_differences() -> dict[str, str]:
+def known_differences() -> dict[str, str]:
     """The open list: case and reason."""
     lines = (ROOT / "tests/programs/differences").read_text().splitlines()
     rows = (line.split("|", 1) for line in lines if line.strip() and not line.startswith("#"))
@@ -164,7 +164,7 @@ def main(arguments: list[str]) -> int:
         kernel = kernel_image(options.build_dir and options.build_dir.absolute(), build_first=not options.no_build)
         machine = dataclasses.replace(machine, kernel_arguments=guest.kernel_arguments(options.kernel_args))
 
-    known = _known_differences()
+    known = known_differences()
     failed: list[str] = []
     listed: list[str] = []
     number = 0

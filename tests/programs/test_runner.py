@@ -1,6 +1,7 @@
 """The runner's rules (R01, R02, R05, R06, R07 of the process contract), each shown by a guest of its own.
 
-CAIRN_TEST_KERNEL=linux boots Debian's Linux instead of Cairn: what is wrong there is wrong in the tools.
+CAIRN_TEST_BUILD names a build folder whose kernel is taken as it is. CAIRN_TEST_KERNEL=linux boots Debian's
+Linux instead of Cairn: what is wrong there is wrong in the tools.
 """
 
 import os
@@ -19,7 +20,8 @@ _MEBIBYTE = 1 << 20
 def _kernel() -> KernelFile:
     if os.environ.get("CAIRN_TEST_KERNEL") == "linux":
         return KernelFile(debian.linux_kernel())
-    return kernel_image()
+    folder = os.environ.get("CAIRN_TEST_BUILD")
+    return kernel_image(pathlib.Path(folder) if folder else None, build_first=not folder)
 
 
 class Runner(unittest.TestCase):
@@ -113,6 +115,12 @@ class Runner(unittest.TestCase):
     def test_orphans_do_not_stay_r07(self):
         script = "sh -c 'sleep 0.2 & exec true'; sleep 1; ls -d /proc/[0-9]*/exe | wc -l; grep -l Z /proc/[0-9]*/status"
         self.assertNotIn(b"Z", self._run("sh", "-c", script).stdout)
+
+    @unittest.skipIf(os.environ.get("CAIRN_TEST_KERNEL") == "linux", "our ISO boots multiboot2 kernels only")
+    def test_what_firmware_writes_is_not_output_r06(self):
+        for machine, firmware in (("pc", "uefi"), ("q35", "bios")):
+            with self.subTest(firmware):
+                self._expect(self._run("cat", stdin=b"in", machine=machine, firmware=firmware), 0, b"in")
 
     def test_timeout(self):
         result = self._run("sh", "-c", "echo begun; sleep 1000", timeout=25)

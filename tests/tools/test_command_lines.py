@@ -15,6 +15,7 @@ from cairn_tools.emulation import FirmwareFilter
 from cairn_tools.project import ROOT, ToolError
 from cairn_tools.qemu import Machine
 from programs import cases
+from programs import main as programs_main
 
 _TOOLS = ("tools/run", "tools/test", "tools/lint", "tools/coverage", "tools/image", "tools/size", "tools/boot-count",
           "tests/boot/matrix", "tests/programs/run")
@@ -189,6 +190,12 @@ class ProgramCases(unittest.TestCase):
 
     def test_every_program_of_coreutils_has_a_row(self):
         self.assertEqual(set(self._COREUTILS), cases.programs_of("coreutils"))
+
+    def test_known_differences_are_of_cases_that_exist(self):
+        names = {case.name for case in cases.all_cases()}
+        for name, reason in programs_main.known_differences().items():
+            self.assertIn(name, names)
+            self.assertTrue(reason, name)
 
     def test_cases_have_names_and_scripts(self):
         for case in cases.all_cases():

@@ -105,7 +105,11 @@ Session::Session(const Plan& plan) {
 }
 
 int Session::run(Plan& plan) {
-    send("ready\n");
+    // Firmware may have written to any port, on this one half a line; tools/run drops all that came before.
+    send("\nready\n");
+    while (control_.is_open() && !may_start_) {
+        step(-1);
+    }
     Program program = start(plan, terminal_);
     if (program.error != 0) {
         send("failed %d %s\n", program.error, program.action);
@@ -116,6 +120,7 @@ int Session::run(Plan& plan) {
     }
     program_ = program.pid;
     input_ = std::move(program.input);
+    close_input_at_its_end();
     outputs_[0].source = std::move(program.outputs[0]);
     outputs_[1].source = std::move(program.outputs[1]);
 
@@ -180,7 +185,8 @@ void Session::step(int milliseconds) {
         const int out = messages_.is_empty() ? 0 : POLLOUT;
         items[kControl] = {control_.number(), static_cast<short>(POLLIN | out), 0};
     }
-    if (data_.is_open() && input_buffer_.is_empty()) {
+    // Input that comes before there is anybody to give it to waits in the port.
+    if (data_.is_open() && input_buffer_.is_empty() && program_ > 0) {
         items[kData] = {data_.number(), POLLIN, 0};
     }
     if (input_.is_open() && !input_buffer_.is_empty()) {
@@ -252,6 +258,10 @@ void Session::pass_input() {
         consumed_ += input_buffer_.discard();
     }
     report_consumed();
+    close_input_at_its_end();
+}
+
+void Session::close_input_at_its_end() {
     if (consumed_ >= input_size_) {
         input_.close();
     }
@@ -296,9 +306,9 @@ void Session::obey(char* line) {
     const unsigned long long first = std::strtoull(numbers, &rest, 10);
     if (std::strncmp(line, "eof ", 4) == 0) {
         input_size_ = first;
-        if (consumed_ >= input_size_) {
-            input_.close();
-        }
+        close_input_at_its_end();
+    } else if (std::strcmp(line, "go") == 0) {
+        may_start_ = true;
     } else if (std::strncmp(line, "size ", 5) == 0) {
         const unsigned long columns = std::strtoul(rest, nullptr, 10);
         set_window_size(terminal_, static_cast<unsigned short>(first), static_cast<unsigned short>(columns));

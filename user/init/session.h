@@ -59,6 +59,7 @@ private:
     void step(int milliseconds);
     void reap();
     void pass_input();
+    void close_input_at_its_end();
     void pass_output(Output& output);
     void take_messages();
     void obey(char* line);
@@ -81,6 +82,7 @@ private:
     char line_[128] = {};
     std::size_t line_size_ = 0;
 
+    bool may_start_ = false;
     pid_t program_ = -1;
     int wait_status_ = 0;
     bool program_ended_ = false;

@@ -17,7 +17,7 @@ program: $(sort $(OBJECTS))
 clean: ; @rm -f *.o program
 .PHONY: clean fail sub
 fail: ; @exit 3
-sub: ; @$(MAKE) --no-print-directory -C . clean program
+sub: clean ; @$(MAKE) --no-print-directory -C . program
 E
 make -j4 CC=tcc; ./program; make -j4 CC=tcc; sleep 1.1; touch f3.c; make -n CC=tcc; make -j4 CC=tcc; ls *.o | wc -l; make fail; echo $?; make -k -j2 fail nosuch; echo $?; make -j4 sub CC=tcc; ./program; make -j4 clean; ls; make -p -f /dev/null 2>/dev/null | grep -c CC; make -j8 -l 100 CC=tcc --output-sync; ./program; make --version | head -1
 #: static-musl

@@ -226,6 +226,8 @@ class _Session:
 
     def _read(self, name: str, port: socket.socket) -> bool:
         data = _receive(port)
+        if not self._ready:
+            return bool(data)
         self._counts[name] += len(data)
         if data:
             self._sinks[name](data)
@@ -241,7 +243,13 @@ class _Session:
     def _obey(self, words: list[str]) -> None:
         match words:
             case ["ready"]:
+                # What came before is firmware's: UEFI writes to more than one port.
+                for port in (self._data, self._errors):
+                    with contextlib.suppress(BlockingIOError):
+                        while port.recv(65536, socket.MSG_DONTWAIT):
+                            pass
                 self._ready = True
+                self.send_message("go\n")
                 self._input_allowed = _WINDOW
                 self._sinks["ready"](b"")
             case ["consumed", count]:
@@ -344,10 +352,6 @@ def _raw_terminal(session: _Session):
     settings = termios.tcgetattr(sys.stdin)
     try:
         tty.setraw(sys.stdin, termios.TCSANOW)
-        # The log comes with carriage returns, but our own messages rely on this.
-        raw = termios.tcgetattr(sys.stdin)
-        raw[1] |= termios.OPOST | termios.ONLCR
-        termios.tcsetattr(sys.stdin, termios.TCSANOW, raw)
         yield
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSANOW, settings)
