@@ -205,8 +205,14 @@ usize backtrace(std::span<VirtualAddress> out, VirtualAddress frame_pointer);
 
 /// A function of the kernel's image and the distance from its start; an empty name if unknown.
 struct Symbol {
-    std::string_view name;
-    usize offset;
+    /// Longer names are cut where the table is made.
+    static constexpr usize kLongestName = 127;
+
+    std::string_view name() const { return {text, length}; }
+
+    char text[kLongestName];
+    usize length = 0;
+    usize offset = 0;
 };
 Symbol symbolize(VirtualAddress address);
 

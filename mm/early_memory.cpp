@@ -66,7 +66,7 @@ Result<PhysicalAddress> EarlyMemory::allocate(u64 size, u64 alignment, MemoryPur
     size = align_up(size, kPageSize);
     alignment = std::max<u64>(alignment, kPageSize);
     for (u32 i = count_; i-- > 0;) {
-        const PhysicalRange range = intersection(pieces_[i].range, {{}, limit_});
+        const PhysicalRange range = intersection(pieces_[i].range, {{}, PhysicalAddress{~bytes_above_limit_}});
         if (pieces_[i].purpose != MemoryPurpose::Free || range.size() < size) {
             continue;
         }

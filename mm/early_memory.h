@@ -44,7 +44,7 @@ public:
     void reserve(PhysicalRange range, MemoryPurpose purpose);
 
     /// Addresses from here on are not handed out; raised once the direct map covers everything.
-    void set_limit(PhysicalAddress limit) { limit_ = limit; }
+    void set_limit(PhysicalAddress limit) { bytes_above_limit_ = ~limit.value; }
 
     /// `size` bytes (rounded up to frames), aligned to `alignment` (a power of two), uncleared,
     /// from the highest free memory below the limit. ENOMEM.
@@ -71,7 +71,8 @@ private:
     Piece pieces_[kMaxPieces] = {};
     u32 count_ = 0;
     bool warned_ = false;
-    PhysicalAddress limit_{~u64{0}};
+    /// Counted from the top, so that an object that is all zero, which takes no room in the image, has no limit.
+    u64 bytes_above_limit_ = 0;
 };
 
 }  // namespace cairn::mm

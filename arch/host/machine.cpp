@@ -169,7 +169,7 @@ usize backtrace(std::span<VirtualAddress>, VirtualAddress) {
     return 0;
 }
 Symbol symbolize(VirtualAddress) {
-    return {{}, 0};
+    return {};
 }
 void print_registers(const TrapFrame*) {}
 

@@ -57,10 +57,10 @@ void print_locks(std::string_view whose, const HeldLocks& held) {
 /// `address` is shown; `inside` lies in the instruction that it is about.
 void print_frame(u32 number, VirtualAddress address, VirtualAddress inside) {
     arch::Symbol symbol = arch::symbolize(inside);
-    if (symbol.name.empty()) {
+    if (symbol.name().empty()) {
         print("  #{:<2} {}\n", number, address);
     } else {
-        print("  #{:<2} {} {}+{:#x}\n", number, address, symbol.name, symbol.offset);
+        print("  #{:<2} {} {}+{:#x}\n", number, address, symbol.name(), symbol.offset);
     }
 }
 

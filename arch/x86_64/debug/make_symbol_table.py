@@ -3,13 +3,20 @@
 
     make_symbol_table.py NAMES OUTPUT
 
-Output, little-endian: u32 count; count u32 function offsets from text_start, ascending; count u32
-offsets of their names in the blob; the blob of zero-terminated names. A name is the qualified name of
-the function without the namespace cairn, template arguments and parameters.
+Output: one entry for each function, by ascending address, and a zero byte at the end. An entry is
+  - how far the function lies behind the one before (the first: behind text_start), plus one, in groups of
+    seven bits, the lowest first, with bit 7 set in all but the last (LEB128);
+  - how many bytes its name shares with the name before, in one byte;
+  - the rest of its name, and a zero byte.
+A name is the qualified name of the function without the namespace cairn, template arguments and
+parameters, cut to what arch::Symbol has room for. Neighbours are mostly of one class or namespace, so that
+half of the bytes need not be stored.
 """
+import os
 import re
-import struct
 import sys
+
+LONGEST_NAME = 127
 
 
 def strip_brackets(name: str, opening: str, closing: str) -> str:
@@ -64,23 +71,27 @@ def read_functions(path: str) -> tuple[int, dict[int, str]]:
     return base, functions
 
 
+def leb128(number: int) -> bytes:
+    """The number in groups of seven bits."""
+    groups = bytearray()
+    while number >= 0x80:
+        groups.append(number & 0x7F | 0x80)
+        number >>= 7
+    groups.append(number)
+    return bytes(groups)
+
+
 def main() -> None:
     base, functions = read_functions(sys.argv[1])
-    addresses = sorted(address for address in functions if address >= base)
-    blob = bytearray()
-    name_offsets: dict[str, int] = {}
-    for address in addresses:
-        name = functions[address]
-        if name not in name_offsets:
-            name_offsets[name] = len(blob)
-            blob += name.encode() + b"\0"
+    table = bytearray()
+    before, name_before = base, b""
+    for address in sorted(address for address in functions if address >= base):
+        name = functions[address].encode()[:LONGEST_NAME]
+        shared = len(os.path.commonprefix([name_before, name]))
+        table += leb128(address - before + 1) + bytes([shared]) + name[shared:] + b"\0"
+        before, name_before = address, name
     with open(sys.argv[2], "wb") as output:
-        output.write(struct.pack("<I", len(addresses)))
-        for address in addresses:
-            output.write(struct.pack("<I", address - base))
-        for address in addresses:
-            output.write(struct.pack("<I", name_offsets[functions[address]]))
-        output.write(blob)
+        output.write(table + b"\0")
 
 
 if __name__ == "__main__":

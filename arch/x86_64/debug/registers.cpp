@@ -28,7 +28,7 @@ void print_general(const TrapFrame& frame) {
 void print_registers(const TrapFrame* frame) {
     if (frame != nullptr) {
         Symbol symbol = symbolize({frame->rip});
-        print("rip {:04x}:{:016x}  {}+{:#x}\n", frame->cs, frame->rip, symbol.name.empty() ? "?" : symbol.name,
+        print("rip {:04x}:{:016x}  {}+{:#x}\n", frame->cs, frame->rip, symbol.name().empty() ? "?" : symbol.name(),
               symbol.offset);
         print("rsp {:04x}:{:016x}  rflags {:08x}  vector {}  error code {:#x}\n", frame->ss, frame->rsp, frame->rflags,
               frame->vector, frame->error_code);

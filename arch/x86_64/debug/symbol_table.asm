@@ -1,11 +1,11 @@
 ; The names of the image's functions, as make_symbol_table.py wrote them (format: symbols.cpp). The first
 ; pass of the link has none yet.
 
-section .symbol_table progbits alloc noexec nowrite align=8
+section .symbol_table progbits alloc noexec nowrite align=1
 global symbol_table
 symbol_table:
 %ifdef SYMBOL_TABLE
     incbin SYMBOL_TABLE
 %else
-    dd 0
+    db 0
 %endif

@@ -1,36 +1,64 @@
-/// The names of the image's functions. make_symbol_table.py writes the table: a count, that many offsets
-/// of functions from text_start in ascending order, as many offsets of names, and the names.
-
-#include <algorithm>
-#include <span>
+/// The names of the image's functions, from the table that make_symbol_table.py writes (its head says how).
+/// A name is found by reading from the table's beginning, which a panic has the time for.
 
 #include "arch/arch.h"
 #include "arch/x86_64/memory/image.h"
 
 namespace cairn::arch {
+namespace {
 
 extern "C" {
-extern const u32 symbol_table[];
+extern const u8 symbol_table[];
 extern const u8 text_start[];
 }
 
-Symbol symbolize(VirtualAddress address) {
-    u32 count = symbol_table[0];
-    std::span<const u32> functions(symbol_table + 1, count);
-    std::span<const u32> names(symbol_table + 1 + count, count);
-    // SAFETY: the names follow the two arrays.
-    const char* text = reinterpret_cast<const char*>(symbol_table + 1 + 2 * usize{count});
+/// Goes through the table's entries.
+class SymbolReader {
+public:
+    /// Reads the next entry into `symbol`; false at the end. `start()` is then the function's address.
+    bool next(Symbol& symbol) {
+        u64 step = number();
+        if (step == 0) {
+            return false;
+        }
+        start_ += step - 1;
+        symbol.length = *at_++;
+        for (; *at_ != 0; ++at_) {
+            symbol.text[symbol.length++] = static_cast<char>(*at_);
+        }
+        ++at_;
+        return true;
+    }
+    u64 start() const { return start_; }
 
+private:
+    /// A number in groups of seven bits, the lowest first.
+    u64 number() {
+        u64 value = 0;
+        u32 shift = 0;
+        for (; (*at_ & 0x80) != 0; ++at_, shift += 7) {
+            value |= u64{*at_ & 0x7Fu} << shift;
+        }
+        return value | u64{*at_++} << shift;
+    }
+
+    const u8* at_ = symbol_table;
+    u64 start_ = reinterpret_cast<u64>(text_start);
+};
+
+}  // namespace
+
+Symbol symbolize(VirtualAddress address) {
+    Symbol found;
     if (!is_kernel_text(address.value)) {
-        return {{}, 0};
+        return found;
     }
-    u64 offset = address.value - reinterpret_cast<u64>(text_start);
-    auto after = std::upper_bound(functions.begin(), functions.end(), offset);
-    if (after == functions.begin()) {
-        return {{}, 0};
+    Symbol symbol;
+    for (SymbolReader reader; reader.next(symbol) && reader.start() <= address.value;) {
+        found = symbol;
+        found.offset = address.value - reader.start();
     }
-    usize index = static_cast<usize>(after - functions.begin()) - 1;
-    return {text + names[index], offset - functions[index]};
+    return found;
 }
 
 }  // namespace cairn::arch

@@ -65,7 +65,7 @@ void describe_page_fault(TextBuffer& text, const TrapDetails& details) {
         format_to(text, "{} (error code {:#x})", exception_name(details.number), details.error_code);
     }
     Symbol symbol = symbolize({frame.rip});
-    format_to(text, " in {}+{:#x}", symbol.name, symbol.offset);
+    format_to(text, " in {}+{:#x}", symbol.name(), symbol.offset);
     panic_text(text.view(), {.registers = &frame, .instruction = {frame.rip}, .frame_pointer = {frame.rbp}});
 }
 
