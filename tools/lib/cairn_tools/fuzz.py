@@ -23,7 +23,7 @@ from cairn_tools.project import ToolError, end_process, dies_with_parent, instal
 
 # Target and the largest input that makes sense for it, in bytes.
 TARGETS = {"multiboot2": 1024, "pvh": 8192, "acpi": 1024, "options": 512, "memory_map": 512,
-           "elf": 2048, "script": 512, "cpio": 2048, "binfmt_misc": 2200}
+           "elf": 2048, "script": 512, "cpio": 2048, "binfmt_misc": 2200, "path_walk": 64}
 # Far more than any input takes; one that loops for ever is a finding.
 SECONDS_PER_INPUT = 10
 
@@ -46,6 +46,7 @@ def fuzz(folder, target: str, runs: int, seed: int) -> Outcome:
     corpus, found = folder / "corpus" / target, folder / "found"
     corpus.mkdir(parents=True, exist_ok=True)
     found.mkdir(exist_ok=True)
+    (folder / "seeds" / target).mkdir(parents=True, exist_ok=True)
     log = folder / f"{target}.log"
     command = [folder / "tests/fuzz" / f"fuzz_{target}", f"-runs={runs}", f"-max_len={TARGETS[target]}",
                f"-seed={seed}", f"-timeout={SECONDS_PER_INPUT}", "-print_final_stats=1",
