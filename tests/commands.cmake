@@ -19,6 +19,7 @@ endfunction()
 cairn_build_fixture(kernel)
 cairn_build_fixture(kernel-clang)
 cairn_build_fixture(host-clang)
+cairn_build_fixture(fuzz)
 
 # --- lint: one test for each check, so that a failure names it ---------------------------------------
 execute_process(COMMAND ${CAIRN_TOOL} cairn_tools.lint.main --names
@@ -74,7 +75,9 @@ endforeach()
 # --- many inputs and many schedules: the short forms; the long ones are for a night --------------------
 cairn_command_test(parsers fuzz 1200 ${CMAKE_SOURCE_DIR}/tools/fuzz)
 cairn_command_test(explore sim 1200 ${CMAKE_SOURCE_DIR}/tools/explore --schedules 300)
-set_tests_properties(fuzz.parsers sim.explore PROPERTIES PROCESSORS 2)
+set_tests_properties(build.fuzz PROPERTIES FIXTURES_REQUIRED host-clang)
+set_tests_properties(fuzz.parsers PROPERTIES FIXTURES_REQUIRED fuzz)
+set_tests_properties(sim.explore PROPERTIES FIXTURES_REQUIRED host-clang)
 
 # --- Debian's programs, compared with Linux: one test for each file of cases -------------------------------
 execute_process(COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/programs/run --groups
@@ -83,7 +86,7 @@ file(GLOB program_cases CONFIGURE_DEPENDS programs/cases/*)
 string(REPLACE "\n" ";" groups "${groups}")
 foreach(group IN LISTS groups)
   cairn_command_test(${group} programs 7200 ${CMAKE_CURRENT_SOURCE_DIR}/programs/run --no-build --group ${group})
-  set_tests_properties(programs.${group} PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
+  set_tests_properties(programs.${group} PROPERTIES FIXTURES_REQUIRED kernel)
 endforeach()
 cairn_command_test(runner programs 1800 ${CAIRN_TOOL} programs.test_runner)
 set_tests_properties(programs.runner PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
@@ -94,5 +97,6 @@ cairn_command_test(host abi 600 ${CMAKE_CURRENT_SOURCE_DIR}/abi/run --no-build -
 set_tests_properties(abi.host PROPERTIES FIXTURES_REQUIRED abi)
 foreach(cpus 1 4)
   cairn_command_test(${cpus}cpu abi 3600 ${CMAKE_CURRENT_SOURCE_DIR}/abi/run --no-build --cpus ${cpus})
-  set_tests_properties(abi.${cpus}cpu PROPERTIES FIXTURES_REQUIRED "abi;kernel" PROCESSORS 2)
+  set_tests_properties(abi.${cpus}cpu PROPERTIES FIXTURES_REQUIRED "abi;kernel")
 endforeach()
+set_tests_properties(abi.4cpu PROPERTIES PROCESSORS 2)

@@ -3,10 +3,7 @@ file(GLOB_RECURSE CAIRN_HOST_SOURCES CONFIGURE_DEPENDS arch/host/*.cpp arch/long
 add_library(cairn_host STATIC ${CAIRN_PORTABLE_SOURCES} ${CAIRN_HOST_SOURCES})
 target_include_directories(cairn_host PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/arch/host/include)
 target_compile_options(cairn_host PUBLIC -fno-omit-frame-pointer)
-# Half of a file's compile time is the same headers. The kernel for a PC is built without this, so that a file
-# that lacks an include is noticed.
-target_precompile_headers(cairn_host PRIVATE <algorithm> <array> <atomic> <bit> <cstring> <memory> <optional> <span>
-                          <string_view> <utility> kernel/sync/wait_queue.h kernel/sync/rw_lock.h kernel/base/log.h)
+target_precompile_headers(cairn_host PRIVATE ${CAIRN_PRECOMPILED_HEADERS})
 if(CAIRN_SANITIZE)
   # vptr: the kernel has no RTTI, which its check of virtual calls needs in the tests.
   # -O1: with sanitizers the compiler takes twice as long at -O2, and the tests gain little.

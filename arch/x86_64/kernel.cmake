@@ -35,11 +35,6 @@ set(CAIRN_X86_FLAGS
     -fno-threadsafe-statics -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables
     -ffunction-sections)
 
-add_library(cairn_objects OBJECT ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES} ${CAIRN_X86_ASSEMBLY})
-target_include_directories(cairn_objects PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/arch/x86_64/include
-                                                 ${CAIRN_X86_GENERATED})
-target_compile_options(cairn_objects PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${CAIRN_X86_FLAGS}>")
-
 # What is not on a hot path is compiled for size: the image fits into a mebibyte, and the caches gain more than such
 # code loses.
 file(GLOB_RECURSE CAIRN_COLD_SOURCES CONFIGURE_DEPENDS
@@ -47,19 +42,38 @@ file(GLOB_RECURSE CAIRN_COLD_SOURCES CONFIGURE_DEPENDS
      fs/terminal/*.cpp kernel/boot/*.cpp kernel/stress/*.cpp kernel/syscall/*.cpp kernel/*.cpp net/*.cpp)
 list(FILTER CAIRN_COLD_SOURCES EXCLUDE
      REGEX "kernel/(base|sched|sync|signal|task|time)/|syscall/(dispatch|table)\\.cpp")
-list(APPEND CAIRN_COLD_SOURCES
+set(more_cold_sources
      fs/vfs/attributes.cpp fs/vfs/devices.cpp fs/vfs/file_locks.cpp fs/vfs/mount_calls.cpp fs/vfs/mount_tree.cpp
      fs/vfs/rename.cpp fs/tmpfs/superblock.cpp kernel/base/format.cpp kernel/base/log.cpp kernel/base/panic.cpp
      kernel/signal/process_timers.cpp kernel/task/futex_pi.cpp kernel/task/job_control.cpp
      kernel/task/process_information.cpp mm/early_memory.cpp mm/initialize.cpp mm/kernel_mappings.cpp
      mm/kernel_space.cpp)
-set_source_files_properties(${CAIRN_COLD_SOURCES} PROPERTIES COMPILE_OPTIONS "-Os")
+list(TRANSFORM more_cold_sources PREPEND ${CMAKE_SOURCE_DIR}/)
+list(APPEND CAIRN_COLD_SOURCES ${more_cold_sources})
+set(CAIRN_HOT_SOURCES ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES} ${CAIRN_X86_ASSEMBLY})
+list(REMOVE_ITEM CAIRN_HOT_SOURCES ${CAIRN_COLD_SOURCES})
+
+# Compilers want a precompiled header with the options of those who use it, hence one for each temperature.
+foreach(temperature hot cold)
+  string(TOUPPER ${temperature} name)
+  add_library(cairn_${temperature} OBJECT ${CAIRN_${name}_SOURCES})
+  target_include_directories(cairn_${temperature} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/arch/x86_64/include
+                                                          ${CAIRN_X86_GENERATED})
+  target_compile_options(cairn_${temperature} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${CAIRN_X86_FLAGS}>")
+  if(CAIRN_PRECOMPILE)
+    target_precompile_headers(cairn_${temperature} PRIVATE ${CAIRN_PRECOMPILED_HEADERS})
+  endif()
+endforeach()
+target_compile_options(cairn_cold PRIVATE -Os)
+# These define what the headers of a C library declare.
+file(GLOB runtime CONFIGURE_DEPENDS arch/x86_64/runtime/*.cpp)
+set_source_files_properties(${runtime} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 
 # The symbol table of panics is made from the linked image and linked into it, in two passes: the first
 # image has an empty table. The table lies behind the text, so that it moves no function.
 set(CAIRN_X86_LINKER_SCRIPT ${CMAKE_SOURCE_DIR}/arch/x86_64/kernel.ld)
 function(cairn_link target)
-  add_executable(${target} $<TARGET_OBJECTS:cairn_objects> ${CAIRN_X86_SYMBOL_TABLE})
+  add_executable(${target} $<TARGET_OBJECTS:cairn_hot> $<TARGET_OBJECTS:cairn_cold> ${CAIRN_X86_SYMBOL_TABLE})
   set_target_properties(${target} PROPERTIES LINKER_LANGUAGE CXX LINK_DEPENDS ${CAIRN_X86_LINKER_SCRIPT})
   target_link_options(${target} PRIVATE -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=0x1000
                                         -Wl,-z,noexecstack -Wl,--fatal-warnings -Wl,--gc-sections

@@ -19,6 +19,7 @@ class Variant:
     what: str
     options: tuple[str, ...]
     source: pathlib.Path = ROOT
+    needs: tuple[str, ...] = ()  # variants whose libraries it links
 
     @property
     def folder(self) -> pathlib.Path:
@@ -42,14 +43,18 @@ VARIANTS = {
     variant.name: variant
     for variant in (
         Variant("kernel", "the kernel", (_compiler("g++"), _KERNEL_ONLY)),
-        Variant("kernel-clang", "the kernel with clang", (_compiler("clang++-19"), _KERNEL_ONLY)),
+        Variant("kernel-clang", "the kernel with clang",
+                (_compiler("clang++-19"), _KERNEL_ONLY, "-DCAIRN_PRECOMPILE=ON")),
         Variant("host", "the host tests", (_compiler("g++"), _HOST_ONLY)),
+        # Without the sanitizers, which the other one has: it is also the one that explores.
         Variant("host-clang", "the host tests with clang",
-                (_compiler("clang++-19"), _HOST_ONLY, _NO_COMMAND_TESTS)),
+                (_compiler("clang++-19"), _HOST_ONLY, _NO_COMMAND_TESTS, "-DCAIRN_SANITIZE=OFF")),
         Variant(
             "fuzz",
             "the fuzzers",
-            (_compiler("clang++-19"), _HOST_ONLY, "-DCAIRN_HOST=OFF", "-DCAIRN_FUZZ=ON"),
+            (_compiler("clang++-19"), _HOST_ONLY, "-DCAIRN_HOST=OFF", "-DCAIRN_FUZZ=ON",
+             f"-DCAIRN_HOST_TESTS={BUILD / 'host-clang'}"),
+            needs=("host-clang",),
         ),
         # A project of its own: programs for Linux, which Cairn must run, too.
         Variant("abi", "the tests of the ABI", (_compiler("g++"),), ROOT / "tests/abi"),
@@ -115,6 +120,8 @@ def _ninja(folder: pathlib.Path, targets: tuple[str, ...], what: str) -> None:
 def build(variant: Variant, folder: pathlib.Path | None = None, *, targets: tuple[str, ...] = ()) -> pathlib.Path:
     """Brings a build folder up to date and returns it. Two processes may ask for the same one."""
     folder = folder or variant.folder
+    for name in variant.needs:
+        build(VARIANTS[name])
     with folder_lock(folder):
         _configure(variant, folder)
         _ninja(folder, targets, f"Building {variant.what}")
