@@ -377,7 +377,8 @@ def kernel_arguments(extra: str = "", *, trace: bool = False) -> str:
 def run_session(program: Program, machine: qemu.Machine, kernel: KernelFile, layers: Iterable[pathlib.Path], *,
                 source: int | bytes = b"", sinks: Mapping[str, Callable[[bytes], None]], timeout: float | None = None,
                 is_stuck: Callable[[], bool] = lambda: False,
-                qemu_options: tuple[str, ...] = (), display: str = "none", build_first: bool = True) -> Result:
+                qemu_options: tuple[str, ...] = (), display: str = "none", build_first: bool = True,
+                show_errors: bool = True) -> Result:
     """Boots `kernel` with `layers` as its root and runs `program`. `sinks` get what comes from the guest:
     "stdout", "stderr", "console"; "ready" is called when init has started. It ends after `timeout` seconds,
     or when `is_stuck` says so."""
@@ -399,7 +400,7 @@ def run_session(program: Program, machine: qemu.Machine, kernel: KernelFile, lay
                    *_serial_options(machine, theirs), *control.options(), *qemu_options]
         descriptors = [port.fileno() for port in theirs] + [control.theirs.fileno()]
         process = subprocess.Popen(dies_with_parent(command), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   pass_fds=descriptors, start_new_session=True)
+                                   stderr=None if show_errors else subprocess.DEVNULL, pass_fds=descriptors, start_new_session=True)
         stack.callback(end_process, process)
         for each in (*theirs, control.theirs):
             each.close()
