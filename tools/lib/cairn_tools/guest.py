@@ -400,7 +400,8 @@ def run_session(program: Program, machine: qemu.Machine, kernel: KernelFile, lay
                    *_serial_options(machine, theirs), *control.options(), *qemu_options]
         descriptors = [port.fileno() for port in theirs] + [control.theirs.fileno()]
         process = subprocess.Popen(dies_with_parent(command), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=None if show_errors else subprocess.DEVNULL, pass_fds=descriptors, start_new_session=True)
+                                   stderr=None if show_errors else subprocess.DEVNULL, pass_fds=descriptors,
+                                   start_new_session=True)
         stack.callback(end_process, process)
         for each in (*theirs, control.theirs):
             each.close()
