@@ -294,6 +294,9 @@ bool Simulator::account_relax() {
 
 void Simulator::halt() {
     ++g_current.step;
+    if ((preempt_state() & PerCpu::kNoRescheduleBit) == 0) {
+        fail_run("a CPU halts although it was asked to reschedule");
+    }
     CpuState& self = current();
     g_current.interrupts_enabled = true;
     fire_timers();

@@ -171,14 +171,15 @@ void Dispatcher::idle_loop() {
     for (;;) {
         static_cast<void>(arch::disable_interrupts());
         queue.idle_polls.store(false, Order::relaxed);
+        // Before the look: this may end a grace period, and so wake a thread that is to run here.
+        sync::ReadSide::enter_idle(cpu);
         full_fence();  // pairs with the one in request_reschedule()
         bool wanted = (arch::preempt_state() & PerCpu::kNoRescheduleBit) == 0;
         if (!wanted && !queue.reschedule_sent.load(Order::relaxed)) {
-            sync::ReadSide::enter_idle(cpu);
             arch::wait_for_interrupt();
             static_cast<void>(arch::disable_interrupts());
-            sync::ReadSide::leave_idle(cpu);
         }
+        sync::ReadSide::leave_idle(cpu);
         queue.idle_polls.store(true, Order::relaxed);
         switch_threads(Reason::Voluntary);
         arch::enable_interrupts();

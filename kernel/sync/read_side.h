@@ -68,7 +68,8 @@ public:
             pass(*cpu.read_side);
         }
     }
-    /// This CPU is about to sleep and has no reader until leave_idle(). Interrupts off.
+    /// This CPU is about to sleep and has no reader until leave_idle(). May wake a thread, here too: look afterwards
+    /// whether there is something to run. Interrupts off.
     static void enter_idle(PerCpu& cpu);
     /// First thing after a sleep, also in the interrupt handler that ends it. Interrupts off.
     static void leave_idle(PerCpu& cpu) {

@@ -187,6 +187,27 @@ TEST(ReadSideSim, WaitForReadersWaitsForThoseBefore) {
     });
 }
 
+TEST(ReadSideSim, TheLastToAnswerWakesTheThreadBeforeItSleeps) {
+    // A CPU that goes idle may be the one that ends the grace period, and be chosen to run what that wakes. The other
+    // CPU never idles, so nobody comes and takes it over.
+    EXPLORE("read side: idle ends the period", {.cpus = 2, .step_limit = 1'000'000}, [](Simulation& sim) {
+        struct Waiting {
+            sync::ReadSideHead head;
+            Atomic<bool> done{false};
+        } waiting;
+        auto notice = [](sync::ReadSideHead& head) {
+            object_of_member<Waiting, sync::ReadSideHead, &Waiting::head>(&head)->done.store(true, Order::release);
+        };
+        sim.spawn_on(1, "falls asleep", [] { arch::interleave(); });
+        sim.spawn_on(0, "stays awake", [&] {
+            sync::call_after_grace_period(waiting.head, notice);
+            while (!waiting.done.load(Order::acquire)) {
+            }
+        });
+        sim.join();
+    });
+}
+
 TEST(ThreadSim, ThreadsComeAndGo) {
     EXPLORE("threads: create and exit", {.cpus = 2}, [](Simulation& sim) {
         Atomic<u32> ran{0};
