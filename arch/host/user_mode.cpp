@@ -204,6 +204,9 @@ void leave_kernel(ThreadContext& context) {
     if (preempt_state() << 1 != 0) {
         fail_run("a return to user mode with preemption off");
     }
+    if (preempt_state() == 0) {
+        fail_run("a return to user mode although the CPU was asked to reschedule");
+    }
     context.mode.in_user = true;
 }
 

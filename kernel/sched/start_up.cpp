@@ -109,7 +109,10 @@ void schedule() {
 }
 
 void preempt() {
-    Dispatcher::switch_threads(Dispatcher::Reason::Preempted);
+    do {
+        Dispatcher::switch_threads(Dispatcher::Reason::Preempted);
+        // Settling the switch may have woken somebody better. Nobody looks behind us: the next may be user mode.
+    } while (arch::preempt_state() == 0);
 }
 
 void handle_reschedule_interrupt() {
