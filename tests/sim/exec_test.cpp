@@ -35,6 +35,7 @@ void exec_one(UserMachine& u) {
     require(false, "execve returned");
 }
 void exec_two(UserMachine& u) {
+    arrive(kAboutToExec);  // it may go first, and then exec_one never comes to it
     execve(u, "/two", 2);
     require(false, "execve returned");
 }
