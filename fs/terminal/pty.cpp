@@ -243,6 +243,9 @@ Result<usize> Pty::master_read(mm::IoSink& sink, bool non_blocking) {
             break;
         }
         if (slave_closed_.load(Order::acquire)) {
+            if (master_readable()) {
+                continue;  // its last words came after our look
+            }
             return fail(Errno::eio);
         }
         if (non_blocking) {
@@ -262,14 +265,14 @@ vfs::PollEvents Pty::master_poll(vfs::PollRegistrar* registrar) {
         registrar->watch(master_input_wait_);
         registrar->watch(master_output_wait_);
     }
-    vfs::PollEvents events = 0;
+    // Before the look at what there is to read: who sees the end sees all that came before it.
+    vfs::PollEvents events = slave_closed_.load(Order::acquire) ? vfs::kPollHup : 0;
     {
         SpinLockGuard guard(queue_lock_);
         bool status = packet_mode_.load(Order::relaxed) && packet_status_ != 0;
         events |= status ? vfs::kPollPri : 0;
         events |= status || !to_master_.empty() ? vfs::kPollIn | vfs::kPollReadNormal : 0;
     }
-    events |= slave_closed_.load(Order::acquire) ? vfs::kPollHup : 0;
     events |= master_may_write() ? vfs::kPollOut | vfs::kPollWriteNormal : 0;
     return events;
 }
