@@ -155,6 +155,31 @@ TEST(RwLockSim, ReadersDoNotStarveAWriter) {
     });
 }
 
+TEST(RwLockSim, NoReaderPassesAWaitingWriter) {
+    EXPLORE("rw lock: order", {.cpus = 3}, [](Simulation& sim) {
+        TestRwLock lock;
+        Atomic<bool> written{false};
+        lock.lock_shared();
+        auto& writer = sim.spawn("writer", [&] {
+            lock.lock_exclusive();
+            written.store(true, Order::relaxed);
+            lock.unlock_exclusive();
+        });
+        while (writer.state() != sched::ThreadState::Uninterruptible) {
+            sched::yield();
+        }
+        for (int i = 0; i < 2; ++i) {
+            sim.spawn("reader", [&] {
+                lock.lock_shared();
+                sim.check(written.load(Order::relaxed), "a reader came before a writer that waited already");
+                lock.unlock_shared();
+            });
+        }
+        lock.unlock_shared();
+        sim.join();
+    });
+}
+
 TEST(RwLockSim, AKilledWriterLetsTheReadersBehindItThrough) {
     EXPLORE("rw lock: kill", {.cpus = 3}, [](Simulation& sim) {
         TestRwLock lock;
