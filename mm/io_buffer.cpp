@@ -5,6 +5,7 @@
 
 #include "arch/arch.h"
 #include "kernel/base/assert.h"
+#include "mm/address_space.h"
 
 namespace cairn::mm {
 
@@ -18,6 +19,11 @@ std::byte* kernel_pointer(u64 address) {
 }
 
 }  // namespace
+
+bool IoSegment::is_in_user_space() const {
+    const u64 end = mappings_end().value;
+    return address <= end && size <= end - address;
+}
 
 IoSegment IoCursor::current() const {
     const IoSegment& segment = segments_.empty() ? single_ : segments_[segment_];
@@ -36,6 +42,11 @@ void IoCursor::advance(usize bytes) {
         offset_ -= segments_[segment_].size;
         ++segment_;
     }
+}
+
+bool IoCursor::is_reachable() const {
+    const std::span<const IoSegment> all = segments_.empty() ? std::span(&single_, 1) : segments_;
+    return !user_ || std::ranges::all_of(all, &IoSegment::is_in_user_space);
 }
 
 usize IoCursor::truncate(usize limit) {

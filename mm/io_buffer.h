@@ -16,6 +16,8 @@ namespace cairn::mm {
 struct IoSegment {
     u64 address = 0;
     u64 size = 0;
+    /// Whether all of it may be a program's, mapped or not: Linux's access_ok().
+    bool is_in_user_space() const;
 };
 
 /// What both directions share: the position in the segments.
@@ -33,6 +35,8 @@ public:
     /// Passes over bytes without moving them.
     void skip(usize bytes);
     bool is_user() const { return user_; }
+    /// Whether no part of it is out of the program's reach.
+    bool is_reachable() const;
 
 protected:
     enum class Side : u8 { Kernel, User };

@@ -80,11 +80,13 @@ Result<void> Socket::set_family_option(vfs::OperationContext&, i32 level, i32, s
 
 Result<usize> Socket::read(vfs::OperationContext& context, mm::IoSink& sink, u64&) {
     ReceiveRequest request(sink);
+    request.flags = non_blocking(context) ? message_flags::kDontWait : 0;
     return receive(context, request);
 }
 
 Result<usize> Socket::write(vfs::OperationContext& context, mm::IoSource& source, u64&) {
     SendRequest request(source);
+    request.flags = non_blocking(context) ? message_flags::kDontWait : 0;
     return send(context, request);
 }
 

@@ -99,6 +99,7 @@ public:
     bool passes_credentials() const { return pass_credentials_.load(Order::relaxed); }
     bool tells_time() const { return timestamp_.load(Order::relaxed); }
 
+    u32 known_transfer_flags() const override { return vfs::transfer_flags::kUsual | vfs::transfer_flags::kNoWait; }
     Result<usize> read(vfs::OperationContext& context, mm::IoSink& sink, u64& offset) override;
     Result<usize> write(vfs::OperationContext& context, mm::IoSource& source, u64& offset) override;
     void describe_link(TextBuffer& text) override;

@@ -23,6 +23,7 @@ class MemoryDevice : public vfs::File {
 public:
     using File::File;
     bool seekable() const override { return true; }
+    u32 known_transfer_flags() const override { return vfs::transfer_flags::kUsual | vfs::transfer_flags::kNoWait; }
     Result<u64> seek(OperationContext&, i64, u32) override { return u64{0}; }
 
 protected:

@@ -30,13 +30,13 @@ bool EventCounter::add(u64 value) {
     return true;
 }
 
-Result<usize> EventCounter::read(vfs::OperationContext&, mm::IoSink& sink, u64&) {
+Result<usize> EventCounter::read(vfs::OperationContext& context, mm::IoSink& sink, u64&) {
     if (sink.remaining() < sizeof(u64)) {
         return fail(Errno::einval);
     }
     u64 value = 0;
     while (!take(value)) {
-        if (non_blocking()) {
+        if (non_blocking(context)) {
             return fail(Errno::eagain);
         }
         auto something = [this] { return count() != 0; };

@@ -12,6 +12,9 @@ public:
     EventCounter(Ref<vfs::Inode> inode, u32 flags, u32 initial, Mode mode, u64 id)
         : File(std::move(inode), flags), mode_(mode), id_(id), count_(initial) {}
 
+    u32 known_transfer_flags() const override { return vfs::transfer_flags::kUsual | vfs::transfer_flags::kNoWait; }
+    /// As on Linux, where only reading goes through iterators.
+    u32 known_write_flags() const override { return vfs::transfer_flags::kHighPriority; }
     Result<usize> read(vfs::OperationContext& context, mm::IoSink& sink, u64& offset) override;
     Result<usize> write(vfs::OperationContext& context, mm::IoSource& source, u64& offset) override;
     vfs::PollEvents poll(vfs::PollRegistrar* registrar) override;

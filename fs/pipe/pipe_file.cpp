@@ -11,8 +11,8 @@ namespace {
 
 constexpr u32 kFionread = 0x541B;  // asm-generic/ioctls.h
 
-Pipe::Waiting waiting_of(const vfs::File& file) {
-    return file.non_blocking() ? Pipe::Waiting::Forbidden : Pipe::Waiting::Allowed;
+Pipe::Waiting waiting_of(const vfs::File& file, const vfs::OperationContext& context) {
+    return file.non_blocking(context) ? Pipe::Waiting::Forbidden : Pipe::Waiting::Allowed;
 }
 
 /// The pipe behind a FIFO that somebody has open.
@@ -77,18 +77,18 @@ void PipeFile::closed() {
     pipe_.reset();  // its last use clears the inode's attachment, and the inode goes next
 }
 
-Result<usize> PipeFile::read(vfs::OperationContext&, mm::IoSink& sink, u64&) {
-    const usize size = TRY(pipe().read(sink, waiting_of(*this)));
+Result<usize> PipeFile::read(vfs::OperationContext& context, mm::IoSink& sink, u64&) {
+    const usize size = TRY(pipe().read(sink, waiting_of(*this, context)));
     if (size != 0) {
         inode().touch_access_time();
     }
     return size;
 }
 
-Result<usize> PipeFile::write(vfs::OperationContext&, mm::IoSource& source, u64&) {
+Result<usize> PipeFile::write(vfs::OperationContext& context, mm::IoSource& source, u64&) {
     const bool packets = (flags() & vfs::open_flags::kDirect) != 0;
     const usize size =
-        TRY(pipe().write(source, waiting_of(*this), packets ? Pipe::Framing::Packets : Pipe::Framing::Bytes));
+        TRY(pipe().write(source, waiting_of(*this, context), packets ? Pipe::Framing::Packets : Pipe::Framing::Bytes));
     if (size != 0) {
         inode().touch_modification_time();
     }

@@ -15,6 +15,7 @@ public:
     /// A reader that was opened without waiting sees no hang-up before there was a writer.
     void ignore_absence_of_writers() { ignored_generation_ = partners_.writer_generation; }
 
+    u32 known_transfer_flags() const override { return vfs::transfer_flags::kUsual | vfs::transfer_flags::kNoWait; }
     Result<usize> read(vfs::OperationContext& context, mm::IoSink& sink, u64& offset) override;
     Result<usize> write(vfs::OperationContext& context, mm::IoSource& source, u64& offset) override;
     vfs::PollEvents poll(vfs::PollRegistrar* registrar) override;

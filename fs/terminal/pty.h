@@ -94,6 +94,7 @@ public:
     MasterFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path, Ref<Pty> pty)
         : File(std::move(inode), flags, path), pty_(std::move(pty)) {}
 
+    u32 known_transfer_flags() const override { return vfs::transfer_flags::kUsual; }
     Result<usize> read(vfs::OperationContext&, mm::IoSink& sink, u64&) override {
         return pty_->master_read(sink, non_blocking());
     }

@@ -243,6 +243,7 @@ public:
                                        const vfs::OpenRequest& request, Ref<Terminal> terminal,
                                        Role role = Role::Ordinary, bool may_control = true);
 
+    u32 known_transfer_flags() const override { return vfs::transfer_flags::kUsual; }
     Result<usize> read(vfs::OperationContext& context, mm::IoSink& sink, u64& offset) override;
     Result<usize> write(vfs::OperationContext& context, mm::IoSource& source, u64& offset) override;
     vfs::PollEvents poll(vfs::PollRegistrar* registrar) override;

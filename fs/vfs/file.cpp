@@ -150,10 +150,32 @@ Result<usize> File::report_transfer(Result<usize> result, u32 event) {
     return result;
 }
 
-Result<usize> File::read_at_position(OperationContext& context, mm::IoSink& sink) {
-    if (!readable_) {
+namespace {
+
+/// What every transfer begins with, in Linux's order of errors: the access mode, the range, then what is to be special.
+Result<void> begin_transfer(const File& file, bool permitted, mm::IoCursor& bytes, u32 flags,
+                            u32 (File::*known)() const) {
+    if (!permitted) {
         return fail(Errno::ebadf);
     }
+    if (!bytes.is_reachable()) {
+        return fail(Errno::efault);
+    }
+    static_cast<void>(bytes.truncate(kTransferLimit));
+    constexpr u32 kBoth = transfer_flags::kAppend | transfer_flags::kNoAppend;
+    if (flags == 0 || bytes.remaining() == 0) {
+        return {};
+    }
+    if ((flags & ~(file.*known)()) != 0) {
+        return fail(Errno::eopnotsupp);
+    }
+    return (flags & kBoth) == kBoth ? fail(Errno::einval) : Result<void>();
+}
+
+}  // namespace
+
+Result<usize> File::read_at_position(OperationContext& context, mm::IoSink& sink) {
+    TRY(begin_transfer(*this, readable_, sink, context.transfer, &File::known_transfer_flags));
     if (!seekable()) {
         u64 ignored = 0;
         return report_transfer(read(context, sink, ignored), notify_events::kAccess);
@@ -166,9 +188,7 @@ Result<usize> File::read_at_position(OperationContext& context, mm::IoSink& sink
 }
 
 Result<usize> File::write_at_position(OperationContext& context, mm::IoSource& source) {
-    if (!writable_) {
-        return fail(Errno::ebadf);
-    }
+    TRY(begin_transfer(*this, writable_, source, context.transfer, &File::known_write_flags));
     if (!seekable()) {
         u64 ignored = 0;
         return report_transfer(write(context, source, ignored), notify_events::kModify);
@@ -184,14 +204,16 @@ Result<usize> File::read_at(OperationContext& context, mm::IoSink& sink, u64 off
     if (!seekable()) {
         return fail(Errno::espipe);
     }
-    return readable_ ? report_transfer(read(context, sink, offset), notify_events::kAccess) : fail(Errno::ebadf);
+    TRY(begin_transfer(*this, readable_, sink, context.transfer, &File::known_transfer_flags));
+    return report_transfer(read(context, sink, offset), notify_events::kAccess);
 }
 
 Result<usize> File::write_at(OperationContext& context, mm::IoSource& source, u64 offset) {
     if (!seekable()) {
         return fail(Errno::espipe);
     }
-    return writable_ ? report_transfer(write(context, source, offset), notify_events::kModify) : fail(Errno::ebadf);
+    TRY(begin_transfer(*this, writable_, source, context.transfer, &File::known_write_flags));
+    return report_transfer(write(context, source, offset), notify_events::kModify);
 }
 
 Result<u64> File::seek_position(OperationContext& context, i64 offset, u32 whence) {

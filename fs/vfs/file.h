@@ -29,6 +29,16 @@ constexpr u32 kCloseOnExec = 02000000, kSync = 04010000, kPath = 010000000, kTem
 constexpr u32 kChangeable = kAppend | kNonBlock | kAsync | kDirect | kNoAccessTime;
 }  // namespace open_flags
 
+/// RWF_*, which preadv2(2) and pwritev2(2) say for one transfer.
+namespace transfer_flags {
+constexpr u32 kHighPriority = 1, kDataSync = 2, kSync = 4, kNoWait = 8, kAppend = 16, kNoAppend = 32, kNoSignal = 256;
+/// What files take that Linux reads and writes through iterators; others know only kHighPriority.
+constexpr u32 kUsual = kHighPriority | kDataSync | kSync | kAppend | kNoAppend | kNoSignal;
+}  // namespace transfer_flags
+
+/// No transfer moves more (MAX_RW_COUNT).
+constexpr u64 kTransferLimit = 0x7fff'f000;
+
 /// How a file is opened; the path is where it was found.
 struct OpenRequest {
     u32 flags = 0;               // open_flags
@@ -49,11 +59,17 @@ public:
     bool writable() const { return writable_; }
     bool is_path_only() const { return (flags() & open_flags::kPath) != 0; }
     bool non_blocking() const { return (flags() & open_flags::kNonBlock) != 0; }
+    bool non_blocking(const OperationContext& context) const {
+        return non_blocking() || (context.transfer & transfer_flags::kNoWait) != 0;
+    }
 
     // --- What a kind of file overrides -----------------------------------------------------------------------
     /// Whether there is an offset: lseek, pread, pwrite work. Otherwise `offset` below is ignored and those fail with
     /// ESPIPE.
     virtual bool seekable() const { return false; }
+    /// The transfer_flags that reads and writes of this kind of file take. Others: EOPNOTSUPP.
+    virtual u32 known_transfer_flags() const { return transfer_flags::kHighPriority; }
+    virtual u32 known_write_flags() const { return known_transfer_flags(); }
     /// Moves bytes from the file; `offset` is advanced by those moved. 0: end of file. EAGAIN when it would wait
     /// and the file is non-blocking (or `nonblocking` says so), EINTR when interrupted before the first byte.
     virtual Result<usize> read(OperationContext& context, mm::IoSink& sink, u64& offset);

@@ -4,7 +4,7 @@
 /// behind JobControl, which kernel/task implements. A local value of one system call.
 
 #include "fs/vfs/credentials.h"
-#include "kernel/base/types.h"
+#include "kernel/base/result.h"
 
 namespace cairn::vfs {
 
@@ -24,6 +24,7 @@ struct OperationContext {
     i32 session = 0;        // its session and
     i32 process_group = 0;  // process group
     bool session_leader = false;
+    u32 transfer = 0;  // transfer_flags of the read or write under way
 };
 
 /// Who gets SIGIO for an open file: F_SETOWN, F_SETSIG.
@@ -54,8 +55,8 @@ public:
     virtual bool caller_blocks_or_ignores(i32 signal) = 0;
     /// Whether no member of the group has a parent in the session but outside the group.
     virtual bool is_orphaned(i32 process_group) = 0;
-    /// Whether the group exists and belongs to the session (tcsetpgrp).
-    virtual bool group_in_session(i32 process_group, i32 session) = 0;
+    /// Whether the group belongs to the session (tcsetpgrp): ESRCH, EPERM.
+    virtual Result<void> check_group(i32 process_group, i32 session) = 0;
 
     /// The controlling terminal of the caller's session, as an opaque object of the terminal layer.
     virtual void* controlling_terminal() = 0;

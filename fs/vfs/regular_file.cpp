@@ -54,7 +54,9 @@ Result<usize> RegularFile::write(OperationContext& context, mm::IoSource& source
         return usize{0};
     }
     sync::MutexGuard guard(inode().data_lock);
-    u64 at = (flags() & open_flags::kAppend) != 0 ? cache().size() : offset;
+    const bool asked = (context.transfer & transfer_flags::kAppend) != 0;
+    const bool appends = (flags() & open_flags::kAppend) != 0 && (context.transfer & transfer_flags::kNoAppend) == 0;
+    u64 at = asked || appends ? cache().size() : offset;
     // setrlimit(2): what fits below the limit is written; nothing fits: EFBIG, and the call sends SIGXFSZ.
     u64 limit = std::min(context.file_size_limit, kFileSizeLimit);
     if (at >= limit) {

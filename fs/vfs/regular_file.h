@@ -23,6 +23,7 @@ public:
     static Result<Ref<File>> create(Inode& inode, const OpenRequest& request);
 
     bool seekable() const override { return true; }
+    u32 known_transfer_flags() const override { return transfer_flags::kUsual; }
     Result<usize> read(OperationContext& context, mm::IoSink& sink, u64& offset) override;
     Result<usize> write(OperationContext& context, mm::IoSource& source, u64& offset) override;
     Result<u64> seek(OperationContext& context, i64 offset, u32 whence) override;

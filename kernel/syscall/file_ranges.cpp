@@ -130,7 +130,7 @@ Result<u64> sys_sendfile(Caller& self, Fd out_fd, Fd in_fd, UserInOut<i64> user_
     Offset offset = TRY(Offset::fetch(user_offset, *in));
     vfs::OperationContext context = self.context();
     u64 moved = TRY(finish_transfer(
-        self, transfer(context, *in, offset.value, *out, nullptr, std::min<usize>(count, kTransferLimit))));
+        self, transfer(context, *in, offset.value, *out, nullptr, std::min<usize>(count, vfs::kTransferLimit))));
     TRY(offset.store(context, *in));
     return moved;
 }
@@ -154,7 +154,7 @@ Result<u64> sys_copy_file_range(Caller& self, Fd in_fd, UserInOut<i64> user_in, 
     }
     Offset from = TRY(Offset::fetch(user_in, *in));
     Offset to = TRY(Offset::fetch(user_out, *out));
-    u64 size = std::min<u64>(count, kTransferLimit);
+    u64 size = std::min<u64>(count, vfs::kTransferLimit);
     if (from.value + size < from.value || to.value + size < to.value) {
         return fail(Errno::eoverflow);
     }

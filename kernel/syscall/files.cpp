@@ -3,8 +3,6 @@
 
 #include "kernel/syscall/files.h"
 
-#include <algorithm>
-
 #include "kernel/syscall/path_arguments.h"
 
 namespace cairn::syscall {
@@ -15,8 +13,8 @@ constexpr i32 kSigPipe = 13;
 constexpr i32 kSigFileSize = 25;
 
 /// What a failed write does to the writer (write(2)).
-Result<u64> finish_write(Caller& self, Result<usize> result) {
-    if (!result.ok() && result.error() == Errno::epipe) {
+Result<u64> finish_write(Caller& self, Result<usize> result, u32 flags = 0) {
+    if (!result.ok() && result.error() == Errno::epipe && (flags & vfs::transfer_flags::kNoSignal) == 0) {
         self.signal_self(kSigPipe);
     }
     if (!result.ok() && result.error() == Errno::efbig && self.context().file_size_limit != ~u64{0}) {
@@ -25,39 +23,59 @@ Result<u64> finish_write(Caller& self, Result<usize> result) {
     return result;
 }
 
-Result<usize> check_size(usize size) {
-    if (static_cast<i64>(size) < 0) {
-        return fail(Errno::einval);
-    }
-    return std::min<usize>(size, kTransferLimit);
-}
+/// readv(2) and its kin: nothing for an offset means the file's own position.
+struct Segments {
+    Fd fd;
+    UserIn<mm::IoSegment> segments;
+    u64 count;
+    std::optional<i64> offset;
+    u32 flags = 0;
 
-/// The flags of preadv2(2).
-namespace io_flags {
-constexpr u32 kHighPriority = 1, kDataSync = 2, kSync = 4, kAll = kHighPriority | kDataSync | kSync;
-}
-
-Result<u64> read_segments(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u64 count, std::optional<i64> offset) {
-    Ref<vfs::File> file = TRY(self.file(fd));
-    if (offset && *offset < 0) {
-        return fail(Errno::einval);
+    /// The file; what can be wrong about it comes before what is wrong about the segments.
+    Result<Ref<vfs::File>> file(Caller& self, bool (vfs::File::*permitted)() const) const {
+        if (offset && *offset < 0) {
+            return fail(Errno::einval);
+        }
+        Ref<vfs::File> file = TRY(self.file(fd));
+        if (offset && !file->seekable()) {
+            return fail(Errno::espipe);
+        }
+        return ((*file).*permitted)() ? std::move(file) : Result<Ref<vfs::File>>(fail(Errno::ebadf));
     }
-    IoVector vector = TRY(IoVector::fetch(segments, count));
+};
+
+Result<u64> read_segments(Caller& self, const Segments& request) {
+    Ref<vfs::File> file = TRY(request.file(self, &vfs::File::readable));
+    IoVector vector = TRY(IoVector::fetch(request.segments, request.count));
     mm::IoSink sink = vector.sink();
     vfs::OperationContext context = self.context();
-    return offset ? file->read_at(context, sink, static_cast<u64>(*offset)) : file->read_at_position(context, sink);
+    context.transfer = request.flags;
+    if (sink.remaining() == 0) {
+        return u64{0};
+    }
+    return request.offset ? file->read_at(context, sink, static_cast<u64>(*request.offset))
+                          : file->read_at_position(context, sink);
 }
 
-Result<u64> write_segments(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u64 count, std::optional<i64> offset) {
-    Ref<vfs::File> file = TRY(self.file(fd));
-    if (offset && *offset < 0) {
-        return fail(Errno::einval);
-    }
-    IoVector vector = TRY(IoVector::fetch(segments, count));
+Result<u64> write_segments(Caller& self, const Segments& request) {
+    Ref<vfs::File> file = TRY(request.file(self, &vfs::File::writable));
+    IoVector vector = TRY(IoVector::fetch(request.segments, request.count));
     mm::IoSource source = vector.source();
     vfs::OperationContext context = self.context();
-    return finish_write(self, offset ? file->write_at(context, source, static_cast<u64>(*offset))
-                                     : file->write_at_position(context, source));
+    context.transfer = request.flags;
+    if (source.remaining() == 0) {
+        return u64{0};
+    }
+    const u64 written =
+        TRY(finish_write(self,
+                         request.offset ? file->write_at(context, source, static_cast<u64>(*request.offset))
+                                        : file->write_at_position(context, source),
+                         request.flags));
+    if ((request.flags & (vfs::transfer_flags::kDataSync | vfs::transfer_flags::kSync)) != 0 &&
+        file->inode().is_regular()) {
+        TRY(file->synchronize(context, (request.flags & vfs::transfer_flags::kSync) == 0));
+    }
+    return written;
 }
 
 /// preadv2(2) and pwritev2(2) take -1 for the file's own position.
@@ -70,8 +88,7 @@ std::optional<i64> optional_offset(i64 offset) {
 /// read(2).
 Result<u64> sys_read(Caller& self, Fd fd, UserOut<std::byte> to, usize size) {
     Ref<vfs::File> file = TRY(self.file(fd));
-    usize wanted = TRY(check_size(size));
-    mm::IoSink sink = mm::IoSink::to_user(to.address(), wanted);
+    mm::IoSink sink = mm::IoSink::to_user(to.address(), size);
     vfs::OperationContext context = self.context();
     return file->read_at_position(context, sink);
 }
@@ -79,8 +96,7 @@ Result<u64> sys_read(Caller& self, Fd fd, UserOut<std::byte> to, usize size) {
 /// write(2).
 Result<u64> sys_write(Caller& self, Fd fd, UserIn<std::byte> from, usize size) {
     Ref<vfs::File> file = TRY(self.file(fd));
-    usize wanted = TRY(check_size(size));
-    mm::IoSource source = mm::IoSource::from_user(from.address(), wanted);
+    mm::IoSource source = mm::IoSource::from_user(from.address(), size);
     vfs::OperationContext context = self.context();
     return finish_write(self, file->write_at_position(context, source));
 }
@@ -91,8 +107,7 @@ Result<u64> sys_pread64(Caller& self, Fd fd, UserOut<std::byte> to, usize size, 
         return fail(Errno::einval);
     }
     Ref<vfs::File> file = TRY(self.file(fd));
-    usize wanted = TRY(check_size(size));
-    mm::IoSink sink = mm::IoSink::to_user(to.address(), wanted);
+    mm::IoSink sink = mm::IoSink::to_user(to.address(), size);
     vfs::OperationContext context = self.context();
     return file->read_at(context, sink, static_cast<u64>(offset));
 }
@@ -103,52 +118,39 @@ Result<u64> sys_pwrite64(Caller& self, Fd fd, UserIn<std::byte> from, usize size
         return fail(Errno::einval);
     }
     Ref<vfs::File> file = TRY(self.file(fd));
-    usize wanted = TRY(check_size(size));
-    mm::IoSource source = mm::IoSource::from_user(from.address(), wanted);
+    mm::IoSource source = mm::IoSource::from_user(from.address(), size);
     vfs::OperationContext context = self.context();
     return finish_write(self, file->write_at(context, source, static_cast<u64>(offset)));
 }
 
 /// readv(2).
 Result<u64> sys_readv(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u64 count) {
-    return read_segments(self, fd, segments, count, std::nullopt);
+    return read_segments(self, {fd, segments, count, std::nullopt});
 }
 
 /// writev(2).
 Result<u64> sys_writev(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u64 count) {
-    return write_segments(self, fd, segments, count, std::nullopt);
+    return write_segments(self, {fd, segments, count, std::nullopt});
 }
 
 /// preadv(2). The kernel's call has the offset in two registers; the first holds all of it.
 Result<u64> sys_preadv(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u64 count, i64 offset) {
-    return read_segments(self, fd, segments, count, offset);
+    return read_segments(self, {fd, segments, count, offset});
 }
 
 /// pwritev(2).
 Result<u64> sys_pwritev(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u64 count, i64 offset) {
-    return write_segments(self, fd, segments, count, offset);
+    return write_segments(self, {fd, segments, count, offset});
 }
 
 /// preadv2(2).
 Result<u64> sys_preadv2(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u64 count, i64 offset, u64, u32 flags) {
-    if ((flags & ~io_flags::kAll) != 0) {
-        return fail(Errno::eopnotsupp);
-    }
-    return read_segments(self, fd, segments, count, optional_offset(offset));
+    return read_segments(self, {fd, segments, count, optional_offset(offset), flags});
 }
 
 /// pwritev2(2).
 Result<u64> sys_pwritev2(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u64 count, i64 offset, u64, u32 flags) {
-    if ((flags & ~io_flags::kAll) != 0) {
-        return fail(Errno::eopnotsupp);
-    }
-    u64 written = TRY(write_segments(self, fd, segments, count, optional_offset(offset)));
-    if ((flags & (io_flags::kDataSync | io_flags::kSync)) != 0) {
-        Ref<vfs::File> file = TRY(self.file(fd));
-        vfs::OperationContext context = self.context();
-        TRY(file->synchronize(context, (flags & io_flags::kSync) == 0));
-    }
-    return written;
+    return write_segments(self, {fd, segments, count, optional_offset(offset), flags});
 }
 
 /// lseek(2).

@@ -55,8 +55,11 @@ Result<IoVector> IoVector::fetch(UserIn<mm::IoSegment> from, u64 count) {
         if (segment.size > ~u64{0} >> 1) {
             return fail(Errno::einval);
         }
-        // What is too much in all is cut, as Linux does (readv(2): a partial transfer).
-        segment.size = std::min<u64>(segment.size, kTransferLimit - vector.total_);
+        // What is too much in all is cut, as Linux does (readv(2): a partial transfer), of several after a look at all.
+        if (count > 1 && !segment.is_in_user_space()) {
+            return fail(Errno::efault);
+        }
+        segment.size = std::min<u64>(segment.size, vfs::kTransferLimit - vector.total_);
         vector.total_ += segment.size;
     }
     return vector;
@@ -66,7 +69,7 @@ Result<PathAt> PathAt::fetch(Caller& self, Fd start, UserCString path, u32 flags
     bool may_be_empty = (flags & at_flags::kEmptyPath) != 0;
     PathName name = TRY(PathName::fetch(path, may_be_empty ? PathName::Empty::Allowed : PathName::Empty::Refused));
     // An absolute path needs no start, whatever the descriptor is.
-    bool absolute = !name.text().empty() && name.text().front() == '/';
+    bool absolute = (flags & at_flags::kStartIsRoot) == 0 && !name.text().empty() && name.text().front() == '/';
     StartDirectory directory =
         TRY(StartDirectory::find(self, absolute ? Fd{StartDirectory::kWorkingDirectory} : start));
     if (directory.file() != nullptr && directory.path() == nullptr && !name.text().empty()) {

@@ -10,15 +10,14 @@ namespace cairn::syscall {
 namespace at_flags {
 constexpr u32 kNoFollow = 0x100, kRemoveDirectory = 0x200, kEffectiveIds = 0x200, kFollow = 0x400;
 constexpr u32 kNoAutomount = 0x800, kEmptyPath = 0x1000, kStatxSync = 0x6000;
+/// None of Linux's: absolute paths, too, begin at the start (RESOLVE_IN_ROOT).
+constexpr u32 kStartIsRoot = 0x8000'0000;
 }  // namespace at_flags
-
-/// Most that one call moves (MAX_RW_COUNT).
-constexpr u64 kTransferLimit = 0x7fff'f000;
 
 /// A path with what it is relative to.
 class PathAt {
 public:
-    /// `flags` may have kNoFollow and kEmptyPath. PathName's and StartDirectory's errors, ENOTDIR.
+    /// `flags` may have kNoFollow, kEmptyPath and kStartIsRoot. PathName's and StartDirectory's errors, ENOTDIR.
     static Result<PathAt> fetch(Caller& self, Fd start, UserCString path, u32 flags = 0);
     /// Relative to the working directory.
     static Result<PathAt> fetch(Caller& self, UserCString path, u32 flags = 0) {

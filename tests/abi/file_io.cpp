@@ -1,6 +1,8 @@
 // read, write and their relatives; lseek with holes; truncation; copies between descriptors.
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 
 #include "tests/abi/support/abi.h"
 
@@ -52,6 +54,29 @@ TEST(ReadWrite, HugeCountsAreCut) {
     EXPECT_ERRNO(EFAULT, syscall(SYS_write, file, memory, -1L)) << "the range ends outside user space";
     int zero = open("/dev/zero", O_RDONLY);
     EXPECT_ERRNO(EFAULT, syscall(SYS_read, zero, memory, -1L));
+    EXPECT_ERRNO(EFAULT, syscall(SYS_read, file = open("/dev/null", O_RDWR), memory, -1L)) << "whoever reads nothing";
+    EXPECT_ERRNO(EFAULT, syscall(SYS_pread64, zero, memory, LONG_MIN, 0));
+    EXPECT_ERRNO(EFAULT, syscall(SYS_write, file, memory, 0x7ffffffff000));
+    EXPECT_ERRNO(EFAULT, syscall(SYS_write, file, 0xffff800000000000, 1));
+    EXPECT_ERRNO(EFAULT, syscall(SYS_read, file, 0xffff800000000000, 0));
+    EXPECT_EQ(1, syscall(SYS_write, file, 8, 1)) << "not mapped, and nobody looks";
+    EXPECT_ERRNO(EBADF, syscall(SYS_write, zero, memory, -1L)) << "the access mode comes first";
+    EXPECT_ERRNO(EINVAL, syscall(SYS_pread64, zero, memory, -1L, -1L));
+    EXPECT_EQ(0x7ffff000, syscall(SYS_write, file, memory, 0x7fffffff));
+}
+
+TEST(ReadWrite, HugeSegmentsAreCut) {
+    int file = open("/dev/null", O_RDWR);
+    char* memory = map_pages(1);
+    iovec one[] = {{memory, LONG_MAX}};
+    EXPECT_EQ(0x7ffff000, writev(file, one, 1));
+    iovec two[] = {{memory, LONG_MAX}, {memory, 1}};
+    EXPECT_ERRNO(EFAULT, writev(file, two, 2)) << "of several each is looked at whole";
+    iovec wrong[] = {{memory, static_cast<size_t>(-1)}};
+    EXPECT_ERRNO(EINVAL, writev(file, wrong, 1));
+    EXPECT_ERRNO(EBADF, writev(open("/dev/null", O_RDONLY), wrong, 1));
+    iovec kernel[] = {{reinterpret_cast<void*>(0xffff800000000000), 1}};
+    EXPECT_ERRNO(EFAULT, writev(file, kernel, 1));
 }
 
 TEST(ReadWrite, StopsWhereMemoryEnds) {
@@ -122,6 +147,98 @@ TEST(ReadWrite, Preadv2Flags) {
     EXPECT_ERRNO(EOPNOTSUPP, preadv2(file, &one, 1, 0, 0x10000));
     EXPECT_EQ(4, pwritev2(file, &one, 1, 0, RWF_APPEND));
     EXPECT_EQ(14, size_of(file));
+}
+
+namespace {
+
+// What reading and writing with each flag says, at offset 0 and at the file's own.
+void note_transfers(const std::string& kind, int file) {
+    struct Flag {
+        const char* name;
+        int value;
+    };
+    for (const Flag& flag : std::initializer_list<Flag>{{"none", 0},
+                                                        {"HIPRI", 1},
+                                                        {"DSYNC", 2},
+                                                        {"SYNC", 4},
+                                                        {"NOWAIT", 8},
+                                                        {"APPEND", 16},
+                                                        {"NOAPPEND", 32},
+                                                        {"APPEND NOAPPEND", 48},
+                                                        {"unknown", 0x10000},
+                                                        {"all", -1}}) {
+        char text[] = "abcd";
+        iovec one{text, 4};
+        std::string line;
+        lseek(file, 0, SEEK_SET);
+        for (long offset : {0L, -1L}) {
+            ssize_t count = syscall(SYS_preadv2, file, &one, 1, offset, 0L, flag.value);
+            line += " " + (count < 0 ? errno_name(errno) : std::to_string(count));
+        }
+        lseek(file, 0, SEEK_SET);
+        for (long offset : {0L, -1L}) {
+            ssize_t count = syscall(SYS_pwritev2, file, &one, 1, offset, 0L, flag.value);
+            line += " " + (count < 0 ? errno_name(errno) : std::to_string(count));
+        }
+        struct stat info{};
+        fstat(file, &info);
+        if (S_ISREG(info.st_mode)) {
+            line += " at " + std::to_string(lseek(file, 0, SEEK_CUR)) + " of " + std::to_string(info.st_size);
+        }
+        note(kind + " " + flag.name + ":" + line);
+    }
+}
+
+}  // namespace
+
+TEST(ReadWrite, FlagsOfEachKindOfFile) {
+    write_file("f", "0123456789");
+    note_transfers("file", open("f", O_RDWR));
+    note_transfers("appending", open("f", O_RDWR | O_APPEND));
+    note_transfers("reader", open("f", O_RDONLY));
+    note_transfers("writer", open("f", O_WRONLY));
+    int memory = memfd_create("m", 0);
+    ASSERT_EQ(10, write(memory, "0123456789", 10));
+    note_transfers("memfd", memory);
+    note_transfers("null", open("/dev/null", O_RDWR));
+    note_transfers("zero", open("/dev/zero", O_RDWR));
+    note_transfers("directory", open(".", O_RDONLY));
+    int ends[2];
+    ASSERT_OK(pipe(ends));
+    std::string much(1000, 'x');
+    ASSERT_EQ(1000, write(ends[1], much.data(), much.size()));
+    note_transfers("pipe's reader", ends[0]);
+    note_transfers("pipe's writer", ends[1]);
+    ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+    ASSERT_EQ(1000, write(ends[1], much.data(), much.size()));
+    note_transfers("socket", ends[0]);
+    note_transfers("event counter", eventfd(3, EFD_NONBLOCK));
+}
+
+TEST(ReadWrite, Preadv2DoesNotWait) {
+    int ends[2];
+    char text[8];
+    iovec one{text, 8};
+    ASSERT_OK(pipe(ends));
+    EXPECT_ERRNO(EAGAIN, syscall(SYS_preadv2, ends[0], &one, 1, -1L, 0L, RWF_NOWAIT));
+    std::string full(65536, 'x');
+    ASSERT_EQ(65536, write(ends[1], full.data(), full.size()));
+    EXPECT_ERRNO(EAGAIN, syscall(SYS_pwritev2, ends[1], &one, 1, -1L, 0L, RWF_NOWAIT));
+    ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+    EXPECT_ERRNO(EAGAIN, syscall(SYS_preadv2, ends[0], &one, 1, -1L, 0L, RWF_NOWAIT));
+    EXPECT_ERRNO(EAGAIN, syscall(SYS_preadv2, eventfd(0, 0), &one, 1, -1L, 0L, RWF_NOWAIT));
+}
+
+TEST(ReadWrite, Preadv2OrderOfErrors) {
+    int file = scratch("0123456789");
+    char text[4];
+    iovec one{text, 4};
+    EXPECT_EQ(0, syscall(SYS_preadv2, file, &one, 0, 0L, 0L, 0x10000)) << "nothing to read, nothing to refuse";
+    EXPECT_ERRNO(EBADF, syscall(SYS_preadv2, -1, &one, 1, 0L, 0L, 0x10000));
+    EXPECT_ERRNO(EINVAL, syscall(SYS_preadv2, -1, &one, 1, -2L, 0L, 0x10000));
+    EXPECT_ERRNO(EFAULT, syscall(SYS_preadv2, file, 8, 1, 0L, 0L, 0x10000));
+    EXPECT_ERRNO(EINVAL, syscall(SYS_preadv2, file, &one, 2000, 0L, 0L, 0x10000));
+    EXPECT_ERRNO(EBADF, syscall(SYS_pwritev2, open("f", O_RDONLY), &one, 1, 0L, 0L, 0x10000));
 }
 
 TEST(Lseek, Positions) {
