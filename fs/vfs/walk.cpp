@@ -44,10 +44,6 @@ Result<void> Walker::begin(std::string_view name, const WalkOptions& options) {
     }
     resolve_ = options.resolve;
     rest_ = name;
-    if (has_resolve(resolve_flags::kCached)) {
-        // "If not all is in memory, try again without the flag": we do not promise to know.
-        return fail(Errno::eagain);
-    }
     bool absolute = !name.empty() && name.front() == '/';
     if (absolute && has_resolve(resolve_flags::kBeneath)) {
         return fail(Errno::exdev);
@@ -57,6 +53,7 @@ Result<void> Walker::begin(std::string_view name, const WalkOptions& options) {
         at_ = options.start != nullptr ? *options.start : context_.filesystem.working_directory();
         if (own_root) {
             root_ = *at_;
+            return absolute && !at_->dentry().is_directory() ? fail(Errno::enotdir) : Result<void>();
         }
     } else {
         at_ = root();
@@ -129,11 +126,21 @@ Result<bool> Walker::step(std::string_view name, bool follow) {
     if (name.size() > kNameLimit) {
         return fail(Errno::enametoolong);
     }
-    Ref<Dentry> entry = TRY(the_vfs().dentries.lookup(context_, at_->dentry(), name));
+    Ref<Dentry> entry = TRY(look_up(name));
     if (entry->is_negative()) {
         return fail(Errno::enoent);
     }
     return enter(std::move(entry), follow);
+}
+
+/// RESOLVE_CACHED: no filesystem is asked.
+Result<Ref<Dentry>> Walker::look_up(std::string_view name) {
+    DentryCache& cache = the_vfs().dentries;
+    if (!has_resolve(resolve_flags::kCached)) {
+        return cache.lookup(context_, at_->dentry(), name);
+    }
+    std::optional<Ref<Dentry>> known = cache.find(at_->dentry(), name);
+    return known ? std::move(*known) : Result<Ref<Dentry>>(fail(Errno::eagain));
 }
 
 Result<bool> Walker::enter(Ref<Dentry> entry, bool follow) {
@@ -215,6 +222,9 @@ Result<void> Walker::follow_link(Dentry& link) {
     PathHolder holder;
     bool magic = TRY(link.inode().follow_magic_link(context_, holder));
     if (magic) {
+        if (has_resolve(resolve_flags::kCached)) {
+            return fail(Errno::eagain);
+        }
         if (has_resolve(resolve_flags::kNoMagicLinks)) {
             return fail(Errno::eloop);
         }

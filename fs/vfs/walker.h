@@ -61,6 +61,7 @@ private:
 
     const Path& root();
     Result<bool> step(std::string_view name, bool follow);
+    Result<Ref<Dentry>> look_up(std::string_view name);
     Result<bool> enter(Ref<Dentry> entry, bool follow);
     Result<void> follow_link(Dentry& link);
     Result<void> jump_to_root();

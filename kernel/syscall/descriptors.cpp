@@ -22,7 +22,8 @@ constexpr u32 kKnown = kAccessMode | kCreate | kExclusive | kNoControllingTermin
                        kPath | kTemporary;
 
 Result<Fd> open_at(Caller& self, Fd start, UserCString path, u32 flags, u16 mode, u32 resolve) {
-    PathAt at = TRY(PathAt::fetch(self, start, path));
+    const bool in_root = (resolve & vfs::resolve_flags::kInRoot) != 0;
+    PathAt at = TRY(PathAt::fetch(self, start, path, in_root ? at_flags::kStartIsRoot : 0));
     if ((flags & kPath) != 0) {
         flags &= kPath | kDirectory | kNoFollow | kCloseOnExec;
     } else {
@@ -80,6 +81,9 @@ Result<Fd> sys_openat2(Caller& self, Fd start, UserCString path, UserIn<OpenHow>
         (how.resolve & both) == both || (how.mode & ~u64{vfs::kPermissionBits}) != 0 || (!creates && how.mode != 0) ||
         bad_path_flags) {
         return fail(Errno::einval);
+    }
+    if ((how.resolve & vfs::resolve_flags::kCached) != 0 && (creates || (how.flags & kTruncate) != 0)) {
+        return fail(Errno::eagain);
     }
     return open_at(self, start, path, static_cast<u32>(how.flags), static_cast<u16>(how.mode),
                    static_cast<u32>(how.resolve));

@@ -1,6 +1,7 @@
 // open and its relatives, descriptors, dup, close_range, fcntl.
 #include <linux/close_range.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 
 #include "tests/abi/support/abi.h"
 
@@ -265,6 +266,90 @@ TEST(Openat2, ResolveFlags) {
     EXPECT_OK(openat2(d, "../../f", {O_RDONLY, 0, 16}));
     EXPECT_ERRNO(EXDEV, openat2(AT_FDCWD, "/proc/self/status", {O_RDONLY, 0, 1})) << "RESOLVE_NO_XDEV";
     EXPECT_ERRNO(ELOOP, openat2(AT_FDCWD, "/proc/self/fd/0", {O_RDONLY, 0, 2})) << "RESOLVE_NO_MAGICLINKS";
+}
+
+namespace {
+
+// Where a descriptor leads, below `root`; or the error.
+std::string place(long file, const std::string& root) {
+    if (file < 0) {
+        return errno_name(errno);
+    }
+    char path[PATH_MAX] = {};
+    ssize_t size = readlink(("/proc/self/fd/" + std::to_string(file)).c_str(), path, sizeof path - 1);
+    close(static_cast<int>(file));
+    std::string text(path, size < 0 ? 0 : static_cast<size_t>(size));
+    return text.starts_with(root) ? "~" + text.substr(root.size()) : text;
+}
+
+}  // namespace
+
+TEST(Openat2, EveryFlagOnEveryPath) {
+    ASSERT_OK(mkdir("d", 0755));
+    ASSERT_OK(mkdir("d/e", 0755));
+    ASSERT_OK(mkdir("d/n", 0755));
+    ASSERT_OK(mount("t", "d/n", "tmpfs", 0, nullptr));
+    write_file("d/f", "x");
+    write_file("d/n/g", "x");
+    for (auto [name, target] : std::initializer_list<std::pair<const char*, const char*>>{{"link", "f"},
+                                                                                          {"null", "/dev/null"},
+                                                                                          {"outside", "../d/f"},
+                                                                                          {"rooted", "/f"},
+                                                                                          {"dots", "/e/../../../f"},
+                                                                                          {"slash", "/"},
+                                                                                          {"magic", "/proc/self/exe"},
+                                                                                          {"again", "rooted"}}) {
+        ASSERT_OK(symlink(target, (std::string("d/") + name).c_str()));
+    }
+    char here[PATH_MAX];
+    ASSERT_TRUE(getcwd(here, sizeof here) != nullptr);
+    int d = open("d", O_RDONLY);
+    int file = open("d/f", O_RDONLY);
+    for (uint64_t resolve : {0, 1, 2, 4, 8, 16, 1 + 8, 1 + 16, 4 + 16}) {
+        for (const char* path :
+             {"f",           "/f",         "//f",    "../f",      "../../f", "e/../f",  "e/../../f", "link",
+              "null",        "outside",    "rooted", "dots",      "slash",   "slash/f", "n/g",       "n",
+              "n/..",        "n/../f",     "..",     ".",         "/",       "/..",     "again",     "",
+              "e/../../d/f", "/e/../../f", "none",   "none/../f", "f/..",    "link/"}) {
+            How how{O_RDONLY, 0, resolve};
+            note("resolve=" + std::to_string(resolve) + " '" + path + "': " + place(openat2(d, path, how), here));
+        }
+        if (resolve != 0 && resolve != 4) {
+            note("resolve=" + std::to_string(resolve) + " magic: " + place(openat2(d, "magic", {0, 0, resolve}), here));
+        }
+        note("resolve=" + std::to_string(resolve) + " in a file: " + place(openat2(file, "/f", {0, 0, resolve}), here));
+        note("resolve=" + std::to_string(resolve) + " in nothing: " + place(openat2(999, "/f", {0, 0, resolve}), here));
+    }
+    umount2("d/n", MNT_DETACH);
+}
+
+TEST(Openat2, CreatesInItsRoot) {
+    ASSERT_OK(mkdir("d", 0755));
+    int d = open("d", O_RDONLY);
+    EXPECT_OK(openat2(d, "/a", {O_CREAT | O_RDWR, 0644, 16}));
+    EXPECT_OK(openat2(d, "../../b", {O_CREAT | O_RDWR, 0644, 16}));
+    ASSERT_OK(symlink("/c", "d/link"));
+    EXPECT_OK(openat2(d, "link", {O_CREAT | O_RDWR, 0644, 16}));
+    EXPECT_TRUE(exists("d/a") && exists("d/b") && exists("d/c"));
+    EXPECT_ERRNO(EXDEV, openat2(d, "../x", {O_CREAT | O_RDWR, 0644, 8}));
+    EXPECT_OK(openat2(d, "/", {O_TMPFILE | O_RDWR, 0600, 16}));
+    EXPECT_OK(openat2(AT_FDCWD, "/d/a", {O_RDONLY, 0, 16})) << "the working directory is a root as well";
+}
+
+TEST(Openat2, OnlyWhatIsCached) {
+    write_file("f", "x");
+    ASSERT_OK(symlink("f", "link"));
+    constexpr uint64_t kCached = 32;
+    if (openat2(AT_FDCWD, "f", {O_RDONLY, 0, kCached}) < 0 && errno == EINVAL) {
+        GTEST_SKIP() << "no RESOLVE_CACHED";
+    }
+    EXPECT_OK(openat2(AT_FDCWD, "f", {O_RDWR, 0, kCached}));
+    EXPECT_OK(openat2(AT_FDCWD, "./link", {O_RDONLY, 0, kCached}));
+    EXPECT_OK(openat2(AT_FDCWD, ".", {O_RDONLY, 0, kCached}));
+    EXPECT_ERRNO(EAGAIN, openat2(AT_FDCWD, "f", {O_CREAT | O_RDWR, 0644, kCached}));
+    EXPECT_ERRNO(EAGAIN, openat2(AT_FDCWD, "f", {O_TRUNC | O_RDWR, 0, kCached}));
+    EXPECT_ERRNO(EAGAIN, openat2(AT_FDCWD, ".", {O_TMPFILE | O_RDWR, 0600, kCached}));
+    EXPECT_ERRNO(EAGAIN, openat2(AT_FDCWD, "/proc/self/exe", {O_RDONLY, 0, kCached}));
 }
 
 TEST(Openat2, Errors) {
