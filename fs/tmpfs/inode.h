@@ -5,6 +5,7 @@
 /// Locks: the trees belong to holders of directory_lock; the number of entries and whether the directory is dead are
 /// under attribute_lock, since rmdir(2) holds only the parent's directory_lock.
 
+#include "fs/tmpfs/attribute_set.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "fs/vfs/dentry.h"
 #include "kernel/base/rb_tree.h"
@@ -17,11 +18,19 @@ public:
     TmpfsSuperblock& filesystem() const { return *filesystem_; }
     std::optional<vfs::Ownership> quick_ownership() const override { return published_ownership(); }
 
+    Result<usize> get_attribute(std::string_view name, std::span<std::byte> value) override;
+    Result<void> set_attribute(std::string_view name, std::span<const std::byte> value, u32 flags) override;
+    Result<usize> list_attributes(std::span<char> names, vfs::TrustedNames trusted) override;
+    Result<void> remove_attribute(std::string_view name) override;
+
 protected:
     ~TmpfsInode();
 
 private:
+    void touch_change_time();
+
     const Ref<TmpfsSuperblock> filesystem_;
+    std::optional<Own<AttributeSet>> extended_;  // made at first use; under data_lock
 };
 
 class TmpfsFile final : public TmpfsInode {

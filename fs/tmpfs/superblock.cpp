@@ -141,7 +141,8 @@ vfs::FilesystemStatistics TmpfsSuperblock::statistics() {
     result.free_blocks = options_.size_pages - std::min(options_.size_pages, pages_.load(Order::relaxed));
     result.available_blocks = result.free_blocks;
     result.files = options_.inodes;
-    result.free_files = options_.inodes - std::min(options_.inodes, inodes_.load(Order::relaxed));
+    const u64 limit = inode_space_limit();
+    result.free_files = (limit - std::min(limit, inode_space_.load(Order::relaxed))) / kInodeSpace;
     return result;
 }
 
@@ -177,9 +178,9 @@ void TmpfsSuperblock::describe_options(TextBuffer& text) {
 
 namespace {
 
-Result<void> take_one(Atomic<u64>& count, u64 limit) {
-    if (count.fetch_add(1, Order::relaxed) >= limit && limit != 0) {
-        count.fetch_sub(1, Order::relaxed);
+Result<void> take(Atomic<u64>& count, u64 amount, u64 limit) {
+    if (count.fetch_add(amount, Order::relaxed) + amount > limit && limit != 0) {
+        count.fetch_sub(amount, Order::relaxed);
         return fail(Errno::enospc);
     }
     return {};
@@ -187,11 +188,14 @@ Result<void> take_one(Atomic<u64>& count, u64 limit) {
 
 }  // namespace
 
-Result<void> TmpfsSuperblock::reserve_inode() {
-    return take_one(inodes_, options_.inodes);
+u64 TmpfsSuperblock::inode_space_limit() const {
+    return std::min(options_.inodes, ~u64{0} / kInodeSpace) * kInodeSpace;
+}
+Result<void> TmpfsSuperblock::reserve_inode_space(u64 bytes) {
+    return take(inode_space_, bytes, inode_space_limit());
 }
 Result<void> TmpfsSuperblock::reserve_page() {
-    return take_one(pages_, options_.size_pages);
+    return take(pages_, 1, options_.size_pages);
 }
 Result<void> TmpfsSuperblock::read_page(u64, FrameNumber) {
     return fail(Errno::eio);
@@ -207,6 +211,53 @@ TmpfsInode::TmpfsInode(TmpfsSuperblock& superblock, const vfs::InodeAttributes& 
 
 TmpfsInode::~TmpfsInode() {
     filesystem_->release_inode();
+}
+
+// --- Extended attributes -----------------------------------------------------------------------------------------
+
+namespace {
+
+/// xattr(7): the namespaces that tmpfs has. EOPNOTSUPP; EINVAL for a prefix alone.
+Result<void> check_attribute_name(std::string_view name) {
+    for (std::string_view prefix : {std::string_view("security."), vfs::kTrustedPrefix, std::string_view("user.")}) {
+        if (name.starts_with(prefix)) {
+            return name.size() == prefix.size() ? fail(Errno::einval) : Result<void>();
+        }
+    }
+    return fail(Errno::eopnotsupp);
+}
+
+}  // namespace
+
+void TmpfsInode::touch_change_time() {
+    SpinLockGuard guard(attribute_lock);
+    attributes_.change_time = vfs::FileTime::now();
+}
+
+Result<usize> TmpfsInode::get_attribute(std::string_view name, std::span<std::byte> value) {
+    TRY(check_attribute_name(name));
+    return extended_ ? (*extended_)->get(name, value) : fail(Errno::enodata);
+}
+
+Result<void> TmpfsInode::set_attribute(std::string_view name, std::span<const std::byte> value, u32 flags) {
+    TRY(check_attribute_name(name));
+    if (!extended_) {
+        extended_ = TRY(try_new<AttributeSet>(*filesystem_));
+    }
+    TRY((*extended_)->set(name, value, flags));
+    touch_change_time();
+    return {};
+}
+
+Result<usize> TmpfsInode::list_attributes(std::span<char> names, vfs::TrustedNames trusted) {
+    return extended_ ? (*extended_)->list(names, trusted) : Result<usize>(usize{0});
+}
+
+Result<void> TmpfsInode::remove_attribute(std::string_view name) {
+    TRY(check_attribute_name(name));
+    TRY(extended_ ? (*extended_)->remove(name) : fail(Errno::enodata));
+    touch_change_time();
+    return {};
 }
 
 TmpfsLink::~TmpfsLink() {

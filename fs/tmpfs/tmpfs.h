@@ -37,8 +37,12 @@ public:
     void unmounted() override;
 
     /// A further inode; ENOSPC beyond nr_inodes.
-    Result<void> reserve_inode();
-    void release_inode() { inodes_.fetch_sub(1, Order::relaxed); }
+    Result<void> reserve_inode() { return reserve_inode_space(kInodeSpace); }
+    void release_inode() { release_inode_space(kInodeSpace); }
+    /// Extended attributes take from what nr_inodes allows, an inode counting as kInodeSpace bytes. ENOSPC.
+    static constexpr u64 kInodeSpace = 1024;
+    Result<void> reserve_inode_space(u64 bytes);
+    void release_inode_space(u64 bytes) { inode_space_.fetch_sub(bytes, Order::relaxed); }
     /// An inode without a name yet. ENOSPC, ENOMEM.
     Result<Ref<vfs::Inode>> create_inode(const vfs::CreateRequest& request);
 
@@ -53,12 +57,14 @@ public:
 
 private:
     void destroy() override { destroy_counted(this); }
+    /// nr_inodes in bytes; 0: none.
+    u64 inode_space_limit() const;
 
     const Options options_;
     const std::string_view type_name_;
     std::optional<Ref<vfs::Inode>> root_;
     Atomic<u64> pages_{0};
-    Atomic<u64> inodes_{0};
+    Atomic<u64> inode_space_{0};
 };
 
 /// Rows of the table of filesystems.

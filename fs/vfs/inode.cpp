@@ -160,7 +160,7 @@ Result<usize> Inode::get_attribute(std::string_view, std::span<std::byte>) {
 Result<void> Inode::set_attribute(std::string_view, std::span<const std::byte>, u32) {
     return fail(Errno::eopnotsupp);
 }
-Result<usize> Inode::list_attributes(std::span<char>) {
+Result<usize> Inode::list_attributes(std::span<char>, TrustedNames) {
     return usize{0};
 }
 Result<void> Inode::remove_attribute(std::string_view) {

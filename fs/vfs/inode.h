@@ -121,6 +121,10 @@ protected:
     ~DirectorySink() = default;
 };
 
+/// Whether a list of extended attributes has the names that only CAP_SYS_ADMIN may use (xattr(7)).
+enum class TrustedNames : u8 { Hidden, Shown };
+constexpr std::string_view kTrustedPrefix = "trusted.";
+
 class Inode : public RefCounted<Inode> {
 public:
     Inode(Superblock& superblock, u64 number, const InodeAttributes& attributes);
@@ -137,6 +141,8 @@ public:
     /// Nothing: attributes() must be asked.
     virtual std::optional<Ownership> quick_ownership() const { return std::nullopt; }
     Ownership ownership();
+    /// Whether CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH open what the mode forbids. Not /proc/sys.
+    virtual bool yields_to_capabilities() const { return true; }
     /// Applies a change that was permitted. Size: truncation of a regular file, with data_lock held. EIO, ENOSPC,
     /// EFBIG.
     virtual Result<void> change_attributes(OperationContext& context, const AttributeChange& change);
@@ -184,10 +190,11 @@ public:
     /// RegularFile reads and writes it.
     virtual mm::PageCache* page_cache() { return nullptr; }
 
-    // --- Extended attributes: EOPNOTSUPP unless a filesystem has them -------------------------------------------
+    // --- Extended attributes, with data_lock held: EOPNOTSUPP unless a filesystem has them; then ENODATA, ERANGE, and
+    // EINVAL for a prefix without a name. Without room in `value` or `names`: the length alone.
     virtual Result<usize> get_attribute(std::string_view name, std::span<std::byte> value);
     virtual Result<void> set_attribute(std::string_view name, std::span<const std::byte> value, u32 flags);
-    virtual Result<usize> list_attributes(std::span<char> names);
+    virtual Result<usize> list_attributes(std::span<char> names, TrustedNames trusted);
     virtual Result<void> remove_attribute(std::string_view name);
 
     /// The last name went and nobody has the file open: the filesystem may free it. From the last Ref.

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "fs/vfs/mount_tree.h"
+#include "fs/vfs/vfs.h"
+#include "kernel/base/own_array.h"
 #include "kernel/syscall/attributes.h"
 #include "kernel/syscall/path_arguments.h"
 
@@ -12,31 +14,6 @@ namespace {
 
 constexpr usize kNameLimit = 255;         // XATTR_NAME_MAX
 constexpr usize kValueLimit = 64 * kKiB;  // XATTR_SIZE_MAX, XATTR_LIST_MAX
-
-/// A buffer for values and lists; the program's size, but no more than the limit.
-class ValueBuffer {
-public:
-    static Result<ValueBuffer> create(usize size) {
-        if (size == 0) {
-            return ValueBuffer(nullptr, 0);
-        }
-        void* memory = heap_allocate(size, 1);
-        if (memory == nullptr) {
-            return fail(Errno::enomem);
-        }
-        return ValueBuffer(static_cast<std::byte*>(memory), size);
-    }
-    ValueBuffer(ValueBuffer&& other) noexcept : bytes_(std::exchange(other.bytes_, nullptr)), size_(other.size_) {}
-    ValueBuffer& operator=(ValueBuffer&&) = delete;
-    ~ValueBuffer() { heap_free(bytes_, size_, 1); }
-    std::span<std::byte> bytes() const { return {bytes_, size_}; }
-    std::span<char> text() const { return {static_cast<char*>(static_cast<void*>(bytes_)), size_}; }
-
-private:
-    ValueBuffer(std::byte* bytes, usize size) : bytes_(bytes), size_(size) {}
-    std::byte* bytes_;
-    usize size_;
-};
 
 class AttributeName {
 public:
@@ -59,116 +36,187 @@ private:
     usize size_ = 0;
 };
 
-Result<u64> get(const FileTarget& target, UserCString user_name, UserOut<std::byte> to, usize size) {
+/// Which file: by path, by link or by descriptor. What is wrong with the other arguments is told first.
+struct Which {
+    UserCString path{};
+    u32 flags = 0;
+    std::optional<Fd> fd{};
+    Result<FileTarget> find(Caller& self) const {
+        return fd ? FileTarget::of_descriptor(self, *fd) : FileTarget::find(self, path, flags);
+    }
+};
+Which link(UserCString path) {
+    return {path, at_flags::kNoFollow};
+}
+Which descriptor(Fd fd) {
+    return {.fd = fd};
+}
+
+constexpr std::string_view kSecurityPrefix = "security.";
+constexpr std::string_view kFileCapabilities = "security.capability";
+
+enum class Use : u8 { Read, Write };
+
+/// xattr(7), "Extended attribute namespaces": who may use a name. What does not exist for the caller: ENODATA.
+Result<void> check_use(Caller& self, vfs::Inode& inode, std::string_view name, Use use) {
+    const vfs::Credentials& who = self.credentials();
+    const Failure refused = fail(use == Use::Write ? Errno::eperm : Errno::enodata);
+    if (name.starts_with(kSecurityPrefix)) {
+        const vfs::Capability needed = name == kFileCapabilities ? vfs::Capability::Setfcap : vfs::Capability::SysAdmin;
+        return use == Use::Read || who.has(needed) ? Result<void>() : refused;
+    }
+    if (name.starts_with("system.")) {
+        return {};
+    }
+    if (name.starts_with(vfs::kTrustedPrefix)) {
+        return who.has(vfs::Capability::SysAdmin) ? Result<void>() : refused;
+    }
+    if (name.starts_with("user.")) {
+        if (!inode.is_regular() && !inode.is_directory()) {
+            return refused;
+        }
+        const bool sticky = inode.is_directory() && (inode.ownership().permissions & vfs::kSticky) != 0;
+        if (sticky && use == Use::Write && !vfs::is_owner_or_capable(who, inode)) {
+            return refused;
+        }
+    }
+    const vfs::Access access = use == Use::Write ? vfs::Access::Write : vfs::Access::Read;
+    return vfs::check_permission(who, inode, static_cast<u32>(access));
+}
+
+/// capabilities(7): the value is a struct vfs_cap_data of version 2, or one of version 3.
+bool is_capability_data(std::span<const std::byte> value) {
+    struct Form {
+        usize size;
+        u8 version;
+    };
+    for (const Form& form : {Form{20, 2}, Form{24, 3}}) {
+        if (value.size() == form.size && static_cast<u8>(value[3]) == form.version) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Result<void> check_writable(const FileTarget& target) {
+    return target.path() != nullptr && target.path()->mount().is_read_only() ? fail(Errno::erofs) : Result<void>();
+}
+
+Result<u64> give(VirtualAddress to, usize room, const std::byte* from, Result<usize> length) {
+    if (!length.ok()) {
+        // No room would be enough.
+        return fail(length.error() == Errno::erange && room >= kValueLimit ? Errno::e2big : length.error());
+    }
+    if (room != 0) {
+        TRY(mm::copy_out(to, from, length.value()));
+    }
+    return u64{length.value()};
+}
+
+Result<u64> get(Caller& self, const Which& which, UserCString user_name, UserOut<std::byte> to, usize size) {
     AttributeName name = TRY(AttributeName::fetch(user_name));
-    ValueBuffer buffer = TRY(ValueBuffer::create(std::min(size, kValueLimit)));
-    usize length = TRY(target.inode().get_attribute(name.text(), buffer.bytes()));
-    if (size != 0) {
-        TRY(mm::copy_out(to.address(), buffer.bytes().data(), std::min(length, buffer.bytes().size())));
-    }
-    return u64{length};
+    FileTarget target = TRY(which.find(self));
+    TRY(check_use(self, target.inode(), name.text(), Use::Read));
+    OwnArray<std::byte> buffer = TRY(OwnArray<std::byte>::create_for_overwrite(std::min(size, kValueLimit)));
+    sync::MutexGuard guard(target.inode().data_lock);
+    return give(to.address(), size, buffer.data(), target.inode().get_attribute(name.text(), buffer.span()));
 }
 
-/// Who may change attributes in the end is the filesystem's business; writing needs a writable mount and file.
-Result<void> check_change(Caller& self, const FileTarget& target) {
-    if (target.path() != nullptr && target.path()->mount().is_read_only()) {
-        return fail(Errno::erofs);
-    }
-    return vfs::is_owner_or_capable(self.credentials(), target.inode()) ? Result<void>() : fail(Errno::eperm);
-}
-
-Result<void> set(Caller& self, const FileTarget& target, UserCString user_name, UserIn<std::byte> from, usize size,
+Result<void> set(Caller& self, const Which& which, UserCString user_name, UserIn<std::byte> from, usize size,
                  u32 flags) {
-    constexpr u32 kCreate = 1;
-    constexpr u32 kReplace = 2;
-    if ((flags & ~(kCreate | kReplace)) != 0) {
+    constexpr u32 kCreateOrReplace = 3;
+    if ((flags & ~kCreateOrReplace) != 0) {
         return fail(Errno::einval);
     }
     AttributeName name = TRY(AttributeName::fetch(user_name));
     if (size > kValueLimit) {
         return fail(Errno::e2big);
     }
-    ValueBuffer buffer = TRY(ValueBuffer::create(size));
-    TRY(mm::copy_in(buffer.bytes().data(), from.address(), size));
-    TRY(check_change(self, target));
-    sync::MutexGuard guard(target.inode().data_lock);
-    return target.inode().set_attribute(name.text(), buffer.bytes(), flags);
-}
-
-Result<u64> list(const FileTarget& target, UserOut<std::byte> to, usize size) {
-    ValueBuffer buffer = TRY(ValueBuffer::create(std::min(size, kValueLimit)));
-    usize length = TRY(target.inode().list_attributes(buffer.text()));
-    if (size != 0) {
-        TRY(mm::copy_out(to.address(), buffer.bytes().data(), std::min(length, buffer.bytes().size())));
+    OwnArray<std::byte> value = TRY(OwnArray<std::byte>::create_for_overwrite(size));
+    TRY(mm::copy_in(value.data(), from.address(), size));
+    FileTarget target = TRY(which.find(self));
+    TRY(check_writable(target));
+    if (name.text() == kFileCapabilities && !is_capability_data(value.span())) {
+        return fail(Errno::einval);
     }
-    return u64{length};
+    TRY(check_use(self, target.inode(), name.text(), Use::Write));
+    {
+        sync::MutexGuard guard(target.inode().data_lock);
+        TRY(target.inode().set_attribute(name.text(), value.span(), flags));
+    }
+    vfs::notify_inode(target.inode(), vfs::notify_events::kAttributes);
+    return {};
 }
 
-Result<void> remove(Caller& self, const FileTarget& target, UserCString user_name) {
-    AttributeName name = TRY(AttributeName::fetch(user_name));
-    TRY(check_change(self, target));
+Result<u64> list(Caller& self, const Which& which, UserOut<std::byte> to, usize size) {
+    FileTarget target = TRY(which.find(self));
+    OwnArray<char> names = TRY(OwnArray<char>::create_for_overwrite(std::min(size, kValueLimit)));
+    const bool trusted = self.credentials().has(vfs::Capability::SysAdmin);
     sync::MutexGuard guard(target.inode().data_lock);
-    return target.inode().remove_attribute(name.text());
+    Result<usize> length =
+        target.inode().list_attributes(names.span(), trusted ? vfs::TrustedNames::Shown : vfs::TrustedNames::Hidden);
+    return give(to.address(), size, std::as_bytes(names.span()).data(), std::move(length));
+}
+
+Result<void> remove(Caller& self, const Which& which, UserCString user_name) {
+    AttributeName name = TRY(AttributeName::fetch(user_name));
+    FileTarget target = TRY(which.find(self));
+    TRY(check_writable(target));
+    TRY(check_use(self, target.inode(), name.text(), Use::Write));
+    {
+        sync::MutexGuard guard(target.inode().data_lock);
+        TRY(target.inode().remove_attribute(name.text()));
+    }
+    vfs::notify_inode(target.inode(), vfs::notify_events::kAttributes);
+    return {};
 }
 
 }  // namespace
 
 /// getxattr(2).
 Result<u64> sys_getxattr(Caller& self, UserCString path, UserCString name, UserOut<std::byte> to, usize size) {
-    FileTarget target = TRY(FileTarget::find(self, path));
-    return get(target, name, to, size);
+    return get(self, {path}, name, to, size);
 }
 Result<u64> sys_lgetxattr(Caller& self, UserCString path, UserCString name, UserOut<std::byte> to, usize size) {
-    FileTarget target = TRY(FileTarget::find(self, path, at_flags::kNoFollow));
-    return get(target, name, to, size);
+    return get(self, link(path), name, to, size);
 }
 Result<u64> sys_fgetxattr(Caller& self, Fd fd, UserCString name, UserOut<std::byte> to, usize size) {
-    FileTarget target = TRY(FileTarget::of_descriptor(self, fd));
-    return get(target, name, to, size);
+    return get(self, descriptor(fd), name, to, size);
 }
 
 /// setxattr(2).
 Result<void> sys_setxattr(Caller& self, UserCString path, UserCString name, UserIn<std::byte> from, usize size,
                           u32 flags) {
-    FileTarget target = TRY(FileTarget::find(self, path));
-    return set(self, target, name, from, size, flags);
+    return set(self, {path}, name, from, size, flags);
 }
 Result<void> sys_lsetxattr(Caller& self, UserCString path, UserCString name, UserIn<std::byte> from, usize size,
                            u32 flags) {
-    FileTarget target = TRY(FileTarget::find(self, path, at_flags::kNoFollow));
-    return set(self, target, name, from, size, flags);
+    return set(self, link(path), name, from, size, flags);
 }
 Result<void> sys_fsetxattr(Caller& self, Fd fd, UserCString name, UserIn<std::byte> from, usize size, u32 flags) {
-    FileTarget target = TRY(FileTarget::of_descriptor(self, fd));
-    return set(self, target, name, from, size, flags);
+    return set(self, descriptor(fd), name, from, size, flags);
 }
 
 /// listxattr(2).
 Result<u64> sys_listxattr(Caller& self, UserCString path, UserOut<std::byte> to, usize size) {
-    FileTarget target = TRY(FileTarget::find(self, path));
-    return list(target, to, size);
+    return list(self, {path}, to, size);
 }
 Result<u64> sys_llistxattr(Caller& self, UserCString path, UserOut<std::byte> to, usize size) {
-    FileTarget target = TRY(FileTarget::find(self, path, at_flags::kNoFollow));
-    return list(target, to, size);
+    return list(self, link(path), to, size);
 }
 Result<u64> sys_flistxattr(Caller& self, Fd fd, UserOut<std::byte> to, usize size) {
-    FileTarget target = TRY(FileTarget::of_descriptor(self, fd));
-    return list(target, to, size);
+    return list(self, descriptor(fd), to, size);
 }
 
 /// removexattr(2).
 Result<void> sys_removexattr(Caller& self, UserCString path, UserCString name) {
-    FileTarget target = TRY(FileTarget::find(self, path));
-    return remove(self, target, name);
+    return remove(self, {path}, name);
 }
 Result<void> sys_lremovexattr(Caller& self, UserCString path, UserCString name) {
-    FileTarget target = TRY(FileTarget::find(self, path, at_flags::kNoFollow));
-    return remove(self, target, name);
+    return remove(self, link(path), name);
 }
 Result<void> sys_fremovexattr(Caller& self, Fd fd, UserCString name) {
-    FileTarget target = TRY(FileTarget::of_descriptor(self, fd));
-    return remove(self, target, name);
+    return remove(self, descriptor(fd), name);
 }
 
 }  // namespace cairn::syscall

@@ -53,6 +53,38 @@ TEST(Tmpfs, Limits) {
     });
 }
 
+TEST(Tmpfs, ExtendedAttributes) {
+    in_world("tmpfs: extended attributes", [](World& world) {
+        Caller& c = world.root;
+        c.mkdir("/m");
+        EXPECT_EQ(c.mount("/m", "nr_inodes=4"), kSuccess);
+        EXPECT_EQ(c.write("/m/f", ""), kSuccess);
+        vfs::Path path = must(walk(c.context, "/m/f"), "file");
+        vfs::Inode& inode = path.inode();
+        auto free_files = [&] { return inode.superblock().statistics().free_files; };
+        EXPECT_EQ(free_files(), 2u);
+        const std::string value(900, 'v');
+        const auto bytes = std::as_bytes(std::span(value));
+        sync::MutexGuard guard(inode.data_lock);
+        EXPECT_EQ(inode.set_attribute("user.a", bytes, 0).error(), kSuccess);
+        EXPECT_EQ(free_files(), 1u);
+        EXPECT_EQ(inode.set_attribute("trusted.b", bytes, 0).error(), kSuccess);
+        EXPECT_EQ(inode.set_attribute("user.c", bytes, 0).error(), Errno::enospc);
+        EXPECT_EQ(inode.set_attribute("user.a", bytes.first(1), 2).error(), kSuccess)
+            << "XATTR_REPLACE by a shorter one";
+        char names[64];
+        EXPECT_EQ(must(inode.list_attributes(names, vfs::TrustedNames::Shown), "list"), 17u);
+        EXPECT_EQ(std::string(names, 17), std::string("user.a\0trusted.b\0", 17));
+        EXPECT_EQ(must(inode.list_attributes(names, vfs::TrustedNames::Hidden), "list"), 7u);
+        EXPECT_EQ(inode.list_attributes(std::span(names).first(6), vfs::TrustedNames::Hidden).error(), Errno::erange);
+        EXPECT_EQ(inode.remove_attribute("trusted.b").error(), kSuccess);
+        EXPECT_EQ(inode.remove_attribute("trusted.b").error(), Errno::enodata);
+        EXPECT_EQ(free_files(), 1u);
+        EXPECT_EQ(inode.set_attribute("user.", bytes, 0).error(), Errno::einval);
+        EXPECT_EQ(inode.set_attribute("system.x", bytes, 0).error(), Errno::eopnotsupp);
+    });
+}
+
 TEST(Tmpfs, SizesOfDirectoriesAndLinks) {
     in_world("tmpfs: sizes", [](World& world) {
         Caller& c = world.root;
