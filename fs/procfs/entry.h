@@ -71,6 +71,8 @@ struct Entry {
     bool follows_mounts = false;
     /// Has no other value than the one it shows: takes that, and refuses others.
     bool keeps_value = false;
+    /// Its mode binds everybody: no capability opens it (proc_sys(5)).
+    bool is_setting = false;
 };
 
 constexpr u16 kDirectoryPermissions = 0555;

@@ -129,6 +129,8 @@ public:
         return true;
     }
 
+    bool yields_to_capabilities() const override { return !entry_.is_setting; }
+
 private:
     Result<void> check_look() const {
         if (entry_.look == Look::Free) {

@@ -26,6 +26,13 @@ Result<void> check_entry(const Entry& entry, const Subject& subject) {
 Result<Ref<vfs::File>> ProcFile::create(OperationContext&, ProcInode& inode, const Entry& entry,
                                         const vfs::OpenRequest& request, i32 descriptor) {
     TRY(check_entry(entry, inode.subject()));
+    if (entry.follows_mounts) {
+        std::optional<Ref<vfs::FilesystemContext>> directories =
+            TRY(Request::processes().directories(inode.subject().id));
+        if (!directories) {
+            return fail(Errno::einval);  // a zombie has none
+        }
+    }
     u64 space = 0;
     if (entry.look != Look::Free && inode.subject().is_process()) {
         std::optional<Ref<mm::AddressSpace>> present = TRY(Request::processes().address_space(inode.subject().id));

@@ -52,6 +52,8 @@ constexpr Entry kEntries[] = {
     file("oom_score", 0444, &show_oom_score),
     file("oom_adj", 0644, &show_oom_adjust, &store_oom_adjust),
     file("oom_score_adj", 0644, &show_oom_score_adjust, &store_oom_score_adjust),
+    file("loginuid", 0644, &show_login_user, &store_login_user),
+    file("sessionid", 0444, &show_login_session),
     file("uid_map", 0444, &show_identity_map),
     file("gid_map", 0444, &show_identity_map),
     file("projid_map", 0444, &show_identity_map),

@@ -132,6 +132,26 @@ Result<void> show_personality(Request& request, Text& text) {
     return {};
 }
 
+/// pam_loginuid(8): who logged in, and the number of the log-in. No newline, as on Linux.
+Result<void> show_login_user(Request& request, Text& text) {
+    text.format("{}", TRY(Request::processes().figures(request.id())).login_user);
+    return {};
+}
+
+Result<void> store_login_user(Request& request, std::string_view text) {
+    const i64 user = TRY(parse_integer(text));
+    if (user < 0) {
+        return fail(Errno::einval);
+    }
+    return user > kNobody ? fail(Errno::erange)
+                          : Request::processes().set_login_user(request.id(), static_cast<u32>(user));
+}
+
+Result<void> show_login_session(Request& request, Text& text) {
+    text.format("{}", TRY(Request::processes().figures(request.id())).login_session);
+    return {};
+}
+
 /// cgroups(7): the one group there is, of the unified hierarchy.
 Result<void> show_control_groups(Request&, Text& text) {
     text.append("0::/\n");

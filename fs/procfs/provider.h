@@ -21,6 +21,9 @@ struct ProcessId {
     constexpr bool is_thread() const { return thread != 0; }
 };
 
+/// What loginuid and sessionid say when nobody has logged in.
+constexpr u32 kNobody = ~u32{0};
+
 /// The numbers of /proc/PID/stat and status, taken together.
 struct ProcessFigures {
     i32 process = 0, thread = 0;  // ids; thread is the leader's for a process
@@ -47,6 +50,7 @@ struct ProcessFigures {
     u32 umask = 0;
     i32 oom_score_adjust = 0;
     u32 personality = 0;
+    u32 login_user = 0, login_session = 0;
     u64 descriptor_slots = 0;
     u64 run_nanoseconds = 0, migrations = 0;
     u64 timer_slack = 50'000;
@@ -119,6 +123,8 @@ public:
 
     /// comm: the caller must be of the same process (EPERM checked by the mode of the file).
     virtual Result<void> set_name(ProcessId id, std::string_view name) = 0;
+    /// Who logged in (kNobody: forgets it), of the caller's own process. EPERM.
+    virtual Result<void> set_login_user(ProcessId id, u32 user) = 0;
     /// The child of the thread with the smallest id that is at least `from`; 0: none.
     virtual i32 next_child(ProcessId id, i32 from) = 0;
     /// -1000 … 1000; EACCES for lowering it without CAP_SYS_RESOURCE, EINVAL.

@@ -21,6 +21,12 @@ namespace {
 constexpr u16 kFixed = 0444;
 constexpr u16 kSettable = 0644;
 
+constexpr Entry setting(std::string_view name, u16 permissions, Show show, Store store = nullptr) {
+    Entry entry = file(name, permissions, show, store);
+    entry.is_setting = true;
+    return entry;
+}
+
 template <u64 kValue>
 Result<void> show_number(Request&, Text& text) {
     text.format("{}\n", kValue);
@@ -30,14 +36,14 @@ Result<void> show_number(Request&, Text& text) {
 /// A value that Linux lets root change and that has only this one here.
 template <u64 kValue>
 constexpr Entry only_value(std::string_view name) {
-    Entry entry = file(name, kSettable, &show_number<kValue>);
+    Entry entry = setting(name, kSettable, &show_number<kValue>);
     entry.keeps_value = true;
     return entry;
 }
 
 template <u64 kValue>
 constexpr Entry number(std::string_view name) {
-    return file(name, kFixed, &show_number<kValue>);
+    return setting(name, kFixed, &show_number<kValue>);
 }
 
 // --- kernel
@@ -131,11 +137,11 @@ Result<void> show_uuid(Request&, Text& text) {
 }
 
 constexpr Entry kRandom[] = {
-    file("boot_id", kFixed, &show_boot_id),
+    setting("boot_id", kFixed, &show_boot_id),
     number<256>("entropy_avail"),
     number<256>("poolsize"),
     only_value<60>("urandom_min_reseed_secs"),
-    file("uuid", kFixed, &show_uuid),
+    setting("uuid", kFixed, &show_uuid),
     only_value<256>("write_wakeup_threshold"),
 };
 std::span<const Entry> random_entries() {
@@ -144,25 +150,25 @@ std::span<const Entry> random_entries() {
 
 constexpr Entry kKernel[] = {
     number<40>("cap_last_cap"),
-    file("core_pattern", kFixed, &show_core_pattern),
+    setting("core_pattern", kFixed, &show_core_pattern),
     only_value<0>("core_uses_pid"),
     only_value<0>("dmesg_restrict"),
-    file("domainname", kSettable, &show_system_name<1>, &store_system_name<1>),
-    file("hostname", kSettable, &show_system_name<0>, &store_system_name<0>),
+    setting("domainname", kSettable, &show_system_name<1>, &store_system_name<1>),
+    setting("hostname", kSettable, &show_system_name<0>, &store_system_name<0>),
     only_value<0>("kptr_restrict"),
     number<65536>("ngroups_max"),
-    file("ns_last_pid", kFixed, &show_last_pid),
-    file("osrelease", kFixed, &show_constant<SystemConstant::Release>),
-    file("ostype", kFixed, &show_constant<SystemConstant::Name>),
+    setting("ns_last_pid", kFixed, &show_last_pid),
+    setting("osrelease", kFixed, &show_constant<SystemConstant::Release>),
+    setting("ostype", kFixed, &show_constant<SystemConstant::Name>),
     only_value<65534>("overflowgid"),
     only_value<65534>("overflowuid"),
-    file("pid_max", kSettable, &show_pid_max, &store_pid_max),
-    file("printk", kSettable, &show_log_levels, &store_log_levels),
+    setting("pid_max", kSettable, &show_pid_max, &store_pid_max),
+    setting("printk", kSettable, &show_log_levels, &store_log_levels),
     directory("random", &random_entries),
     only_value<2>("randomize_va_space"),
     number<0>("tainted"),
-    file("threads-max", kFixed, &show_threads_max),
-    file("version", kFixed, &show_constant<SystemConstant::Version>),
+    setting("threads-max", kFixed, &show_threads_max),
+    setting("version", kFixed, &show_constant<SystemConstant::Version>),
 };
 std::span<const Entry> kernel_entries() {
     return kKernel;
@@ -190,7 +196,7 @@ Result<void> store_drop_caches(Request&, std::string_view text) {
 }
 
 constexpr Entry kMemory[] = {
-    file("drop_caches", 0200, nullptr, &store_drop_caches),
+    setting("drop_caches", 0200, nullptr, &store_drop_caches),
     only_value<65530>("max_map_count"),
     only_value<65536>("mmap_min_addr"),
     only_value<0>("nr_hugepages"),
@@ -253,9 +259,9 @@ std::span<const Entry> no_entries() {
 
 constexpr Entry kFiles[] = {
     directory("binfmt_misc", &no_entries),
-    file("dentry-state", kFixed, &show_names),
-    file("file-max", kFixed, &show_most_files),
-    file("file-nr", kFixed, &show_files),
+    setting("dentry-state", kFixed, &show_names),
+    setting("file-max", kFixed, &show_most_files),
+    setting("file-nr", kFixed, &show_files),
     directory("inotify", &inotify_entries),
     only_value<1024 * 1024>("nr_open"),
     only_value<65534>("overflowgid"),

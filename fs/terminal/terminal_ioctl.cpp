@@ -182,9 +182,7 @@ Result<u64> Terminal::set_foreground(vfs::OperationContext& context, u64 argumen
         return fail(Errno::enotty);
     }
     sync::MutexGuard guard(settings_mutex_);
-    if (!g_kernel.job_control->group_in_session(group, context.session)) {
-        return fail(Errno::eperm);
-    }
+    TRY(g_kernel.job_control->check_group(group, context.session));
     if (session() != context.session) {
         return fail(Errno::enotty);  // hung up meanwhile
     }

@@ -20,6 +20,9 @@ Result<void> check_permission(const Credentials& credentials, Inode& inode, u32 
     if ((access & ~granted & 7) == 0) {
         return {};
     }
+    if (!inode.yields_to_capabilities()) {
+        return fail(Errno::eacces);
+    }
     constexpr u32 kRead = static_cast<u32>(Access::Read);
     constexpr u32 kWrite = static_cast<u32>(Access::Write);
     constexpr u32 kExecute = static_cast<u32>(Access::Execute);

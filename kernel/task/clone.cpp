@@ -1,5 +1,7 @@
 #include "kernel/task/clone.h"
 
+#include <algorithm>
+
 #include "kernel/base/own.h"
 #include "kernel/signal/send.h"
 #include "kernel/task/exit.h"
@@ -97,14 +99,22 @@ Result<Ref<ThreadGroup>> child_group(Task& parent, Pid& pid, const CloneRequest&
     }
     Ref<signal::SignalHandlers> handlers = TRY(child_handlers(parent, request.flags));
     ResourceLimits limits;
+    std::byte vector[ThreadGroup::kAuxiliaryBytes];
+    usize vector_size = 0;
     {
         SpinLockGuard guard(group.lock);
         limits = group.limits;
+        vector_size = group.auxiliary_size;
+        std::copy_n(group.auxiliary_vector, vector_size, vector);
     }
     Ref<event::SignalQueue> queue = TRY(try_new_ref<event::SignalQueue>());
     Ref<ThreadGroup> fresh =
         TRY(try_new_ref<ThreadGroup>(Ref<Pid>(pid), std::move(handlers), std::move(queue), limits));
+    std::copy_n(vector, vector_size, fresh->auxiliary_vector);
+    fresh->auxiliary_size = vector_size;
     fresh->exit_signal = request.exit_signal;
+    fresh->login_user.store(group.login_user.load(Order::relaxed), Order::relaxed);
+    fresh->login_session.store(group.login_session.load(Order::relaxed), Order::relaxed);
     fresh->oom_score_adjust.store(group.oom_score_adjust.load(Order::relaxed), Order::relaxed);
     fresh->dumpable.store(group.dumpable.load(Order::relaxed), Order::relaxed);
     fresh->personality.store(group.personality.load(Order::relaxed), Order::relaxed);
@@ -159,6 +169,7 @@ void inherit(Task& child, Task& parent, const CloneRequest& request) {
     }
     child.no_new_privileges = parent.no_new_privileges;
     child.timer_slack = parent.timer_slack;
+    child.io_priority.store(parent.io_priority.load(Order::relaxed), Order::relaxed);
     if ((flags & kMemory) == 0) {
         child.rseq_area = parent.rseq_area;
         child.rseq_size = parent.rseq_size;

@@ -322,12 +322,20 @@ public:
         Pid* pid = table.find_locked(process_group);
         return pid == nullptr || pid->process_group == nullptr || is_orphaned_locked(*pid->process_group, nullptr);
     }
-    bool group_in_session(i32 process_group, i32 session) override {
+    Result<void> check_group(i32 process_group, i32 session) override {
         TaskTable& table = *g_kernel.tasks;
         SpinLockGuard guard(table.lock);
         Pid* pid = table.find_locked(process_group);
-        return pid != nullptr && pid->process_group != nullptr && !pid->process_group->members.empty() &&
-               pid->process_group->session().number() == session;
+        if (pid == nullptr) {
+            return fail(Errno::esrch);
+        }
+        // As Linux: the number of a process that leads no group is good for its session, too.
+        ProcessGroup* group = pid->process_group;
+        if ((group == nullptr || group->members.empty()) && pid->process != nullptr && pid->process->process_group) {
+            group = &**pid->process->process_group;
+        }
+        const bool belongs = group != nullptr && group->session().number() == session;
+        return belongs ? Result<void>() : fail(Errno::eperm);
     }
     void* controlling_terminal() override {
         SpinLockGuard guard(g_kernel.tasks->lock);

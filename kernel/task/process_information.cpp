@@ -243,6 +243,8 @@ public:
         }
         figures.oom_score_adjust = task->group().oom_score_adjust.load(Order::relaxed);
         figures.personality = task->group().personality.load(Order::relaxed);
+        figures.login_user = task->group().login_user.load(Order::relaxed);
+        figures.login_session = task->group().login_session.load(Order::relaxed);
         constexpr u64 kLeastSlots = 64;
         figures.descriptor_slots = kLeastSlots;
         return figures;
@@ -315,6 +317,23 @@ public:
     Result<void> set_name(ProcessId id, std::string_view name) override {
         Ref<Task> task = TRY(task_of(id));
         task->set_name(name);
+        return {};
+    }
+
+    Result<void> set_login_user(ProcessId id, u32 user) override {
+        ThreadGroup& group = current_task().group();
+        if (id.process != group.number()) {
+            return fail(Errno::eperm);
+        }
+        // The first one is free; who changes it must be allowed to.
+        if (group.login_user.load(Order::relaxed) != procfs::kNobody &&
+            !current_task().credentials().has(vfs::Capability::AuditControl)) {
+            return fail(Errno::eperm);
+        }
+        const u32 session =
+            user == procfs::kNobody ? procfs::kNobody : login_sessions_.fetch_add(1, Order::relaxed) + 1;
+        group.login_session.store(session, Order::relaxed);
+        group.login_user.store(user, Order::relaxed);
         return {};
     }
 
@@ -416,6 +435,8 @@ public:
     }
 
 private:
+    Atomic<u32> login_sessions_{0};
+
     /// A process whose leader has ended is looked at through another of its threads.
     static Result<Ref<Task>> living_task_of(ProcessId id) {
         Ref<Task> task = TRY(task_of(id));

@@ -98,6 +98,7 @@ public:
     i32 parent_death_signal = 0;
     bool no_new_privileges = false;
     u64 timer_slack = 50'000;
+    Atomic<u16> io_priority{0};  // ioprio_set(2)
     u64 rseq_area = 0;
     u32 rseq_size = 0;
     u32 rseq_signature = 0;

@@ -126,6 +126,8 @@ public:
     Atomic<i32> oom_score_adjust{0};
     Atomic<u32> dumpable{1};  // PR_SET_DUMPABLE
     Atomic<u32> personality{0};
+    /// Who logged in, as login(1) writes it to /proc/PID/loginuid, and which log-in that was; ~0: nobody did.
+    Atomic<u32> login_user{~u32{0}}, login_session{~u32{0}};
     Atomic<u32> membarrier_registered{0};  // membarrier(2)'s MEMBARRIER_CMD_REGISTER_… that were called
 
 private:

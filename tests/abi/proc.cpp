@@ -76,6 +76,19 @@ TEST(ProcFiles, ReadOnlyFilesRefuseWrites) {
     EXPECT_ERRNO(EINVAL, lseek(open("/proc/self/status", O_RDONLY), -1, SEEK_SET));
 }
 
+TEST(ProcFiles, ModesOfSettingsBindRoot) {
+    for (const char* name : {"kernel/ostype", "kernel/osrelease", "kernel/version", "kernel/cap_last_cap",
+                             "kernel/random/boot_id", "kernel/random/uuid", "fs/file-nr", "fs/dentry-state"}) {
+        std::string path = std::string("/proc/sys/") + name;
+        EXPECT_ERRNO(EACCES, open(path.c_str(), O_RDWR)) << path;
+        EXPECT_ERRNO(EACCES, access(path.c_str(), W_OK)) << path;
+        EXPECT_OK(access(path.c_str(), R_OK)) << path;
+    }
+    EXPECT_ERRNO(EACCES, open("/proc/sys/vm/drop_caches", O_RDONLY));
+    EXPECT_OK(open("/proc/sys/kernel/hostname", O_RDWR));
+    EXPECT_OK(open("/proc/self/status", O_RDWR)) << "elsewhere CAP_DAC_OVERRIDE opens it";
+}
+
 TEST(ProcFiles, SmallReadsSeeOneText) {
     std::string whole = read_file("/proc/self/maps");
     int file = open("/proc/self/limits", O_RDONLY);

@@ -40,6 +40,60 @@ TEST(ProcProcess, ArgumentsAndEnvironmentOfAProgram) {
     EXPECT_EQ(std::string(16, '\0'), vector.substr(vector.size() - 16));
 }
 
+TEST(ProcProcess, AuxiliaryVectorIsInherited) {
+    std::string own = read_file("/proc/self/auxv");
+    EXPECT_FALSE(own.empty());
+    child([&] { EXPECT_EQ(own, read_file("/proc/self/auxv")); });
+}
+
+namespace {
+
+std::string login() {
+    return read_file("/proc/self/loginuid") + " " + read_file("/proc/self/sessionid");
+}
+
+std::string write_login(const std::string& text, const std::string& process = "self") {
+    int file = open(("/proc/" + process + "/loginuid").c_str(), O_WRONLY);
+    ssize_t count = write(file, text.data(), text.size());
+    std::string result = count < 0 ? errno_name(errno) : std::to_string(count);
+    close(file);
+    return result;
+}
+
+}  // namespace
+
+TEST(ProcProcess, WhoLoggedIn) {
+    if (!exists("/proc/self/loginuid") || login() != "4294967295 4294967295") {
+        GTEST_SKIP() << "no audit, or somebody did log in: " << login();
+    }
+    for (const char* text : {"abc", "", "-1", "12x", "0x10", "99999999999", "4294967296"}) {
+        note(std::string("loginuid '") + text + "': " + write_login(text));
+    }
+    EXPECT_EQ("4294967295 4294967295", login());
+    EXPECT_EQ("5", write_login("1000\n"));
+    int session = atoi(read_file("/proc/self/sessionid").c_str());
+    EXPECT_EQ("1000 " + std::to_string(session), login());
+    child([&] {
+        EXPECT_EQ("1000 " + std::to_string(session), login()) << "inherited";
+        EXPECT_EQ("EPERM", write_login("1", std::to_string(getppid()))) << "only one's own";
+    });
+    EXPECT_EQ("4", write_login("1001"));
+    EXPECT_EQ("1001", read_file("/proc/self/loginuid"));
+    EXPECT_LT(session, atoi(read_file("/proc/self/sessionid").c_str()));
+    child([] {
+        int file = open("/proc/self/loginuid", O_WRONLY);
+        become_user(1000, 1000);
+        EXPECT_ERRNO(EPERM, write(file, "5", 1)) << "to change it takes CAP_AUDIT_CONTROL";
+    });
+    EXPECT_EQ("10", write_login("4294967295"));
+    EXPECT_EQ("4294967295 4294967295", login());
+    child([] {
+        int file = open("/proc/self/loginuid", O_WRONLY);
+        become_user(1000, 1000);
+        EXPECT_EQ(1, write(file, "5", 1)) << "the first is free";
+    });
+}
+
 TEST(ProcProcess, NamesMayBeWritten) {
     write_file("/proc/self/comm", "another name");
     EXPECT_EQ("another name\n", read_file("/proc/self/comm"));

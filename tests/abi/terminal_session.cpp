@@ -232,6 +232,14 @@ TEST(Terminal, ForegroundGroupErrors) {  // S04
         EXPECT_ERRNO(EPERM, tcsetpgrp(slave, getppid())) << "a group of another session";
         EXPECT_ERRNO(EINVAL, tcsetpgrp(slave, -1));
         EXPECT_ERRNO(ESRCH, tcsetpgrp(slave, 0x3ffff0));
+        Gate end;
+        signal(SIGTTOU, SIG_IGN);
+        pid_t member = start_child([&] { end.wait(); });
+        EXPECT_OK(tcsetpgrp(slave, member)) << "a process of the session that leads no group";
+        EXPECT_OK(tcsetpgrp(slave, getpid()));
+        end.open();
+        wait_for(member);
+        EXPECT_ERRNO(ESRCH, tcsetpgrp(slave, member)) << "it is gone";
         EXPECT_ERRNO(ENOTTY, tcgetpgrp(open("/dev/null", O_RDWR)));
         EXPECT_EQ(std::to_string(getpid()), [] {
             std::string stat = read_file("/proc/self/stat");

@@ -42,7 +42,9 @@ public:
     void hang_up_session(i32, i32) override { hang_ups.fetch_add(1, Order::relaxed); }
     bool caller_blocks_or_ignores(i32) override { return ignores.load(Order::relaxed); }
     bool is_orphaned(i32) override { return orphaned.load(Order::relaxed); }
-    bool group_in_session(i32 group, i32) override { return group == 100 || group == 200; }
+    Result<void> check_group(i32 group, i32) override {
+        return group == 100 || group == 200 ? Result<void>() : fail(Errno::eperm);
+    }
     void* controlling_terminal() override { return terminal.load(Order::acquire); }
     void set_controlling_terminal(void* which) override { terminal.store(which, Order::release); }
     void clear_controlling_terminal(i32) override { terminal.store(nullptr, Order::release); }
