@@ -66,6 +66,9 @@ Result<void> mount(OperationContext& context, std::string_view source, std::stri
     if ((flags & kRemount) != 0) {
         return tree.remount(where, flags & kKept);
     }
+    if ((flags & (kBind | kMove)) != 0 && source.empty()) {
+        return fail(Errno::einval);
+    }
     if ((flags & kBind) != 0) {
         Path from = TRY(walk(context, source));
         return tree.bind(from, where, 0, (flags & kRecursive) != 0);
@@ -78,7 +81,9 @@ Result<void> mount(OperationContext& context, std::string_view source, std::stri
         Path from = TRY(walk(context, source));
         return tree.move(from, where);
     }
-    return mount_new(context, where, source, type, flags & kKept, options);
+    // No type at all is another mistake than one of no filesystem.
+    return type.data() == nullptr ? fail(Errno::einval)
+                                  : mount_new(context, where, source, type, flags & kKept, options);
 }
 
 Result<void> unmount(OperationContext& context, std::string_view target, u32 flags) {

@@ -28,6 +28,8 @@ Result<void> sys_prlimit64(Caller& self, i32 pid, u32 resource, UserIn<LimitPair
 Result<void> sys_sched_yield(Caller& self);
 Result<i32> sys_getpriority(Caller& self, i32 which, i32 who);
 Result<void> sys_setpriority(Caller& self, i32 which, i32 who, i32 nice);
+Result<void> sys_ioprio_set(Caller& self, i32 which, i32 who, u32 priority);
+Result<i32> sys_ioprio_get(Caller& self, i32 which, i32 who);
 Result<i32> sys_sched_getaffinity(Caller& self, i32 pid, u32 size, UserOut<u8> mask);
 Result<void> sys_sched_setaffinity(Caller& self, i32 pid, u32 size, UserIn<u8> mask);
 Result<i32> sys_sched_getscheduler(Caller& self, i32 pid);

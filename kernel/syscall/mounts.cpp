@@ -3,6 +3,8 @@
 #include "kernel/syscall/mounts.h"
 
 #include "fs/vfs/mount.h"
+#include "fs/vfs/vfs.h"
+#include "kernel/base/kernel.h"
 
 namespace cairn::syscall {
 
@@ -47,6 +49,33 @@ Result<void> sys_pivot_root(Caller& self, UserCString new_root, UserCString put_
     PathName old_name = TRY(PathName::fetch(put_old));
     vfs::OperationContext context = self.context();
     return vfs::pivot_root(context, new_name.text(), old_name.text());
+}
+
+namespace {
+
+/// What is to be swapped to or no longer is must be a file that can be written. None that exists here holds a swap
+/// area: no filesystem has a device below it.
+Result<void> find_no_swap_area(Caller& self, UserCString path) {
+    if (!self.credentials().has(vfs::Capability::SysAdmin)) {
+        return fail(Errno::eperm);
+    }
+    PathName name = TRY(PathName::fetch(path));
+    vfs::OperationContext context = self.context();
+    static_cast<void>(TRY(vfs::open(context, name.text(), vfs::open_flags::kReadWrite, 0)));
+    return fail(Errno::einval);
+}
+
+}  // namespace
+
+/// swapon(2).
+Result<void> sys_swapon(Caller& self, UserCString path, u32 flags) {
+    constexpr u32 kKnown = 0x7ffff;  // SWAP_FLAGS_VALID
+    return (flags & ~kKnown) != 0 ? fail(Errno::einval) : find_no_swap_area(self, path);
+}
+
+/// swapoff(2).
+Result<void> sys_swapoff(Caller& self, UserCString path) {
+    return find_no_swap_area(self, path);
 }
 
 /// name_to_handle_at(2).

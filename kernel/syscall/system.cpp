@@ -46,13 +46,18 @@ Result<void> set_name(Caller& self, SystemText which, UserIn<char> name, i32 len
 }  // namespace
 
 /// uname(2)
-Result<void> sys_uname(Caller&, UserOut<SystemNames> names) {
+Result<void> sys_uname(Caller& self, UserOut<SystemNames> names) {
+    // personality(2)
+    constexpr u32 kExecutionDomain = 0xff;
+    constexpr u32 kLinux32 = 8;
+    constexpr u32 kRelease26 = 0x0020000;
+    const u32 persona = self.task.group().personality.load(Order::relaxed);
     SystemNames out{};
     put_text(out.system, task::kSystemName);
     put_name(out.node, SystemText::HostName);
-    put_text(out.release, task::kRelease);
+    put_text(out.release, (persona & kRelease26) != 0 ? task::kRelease26 : task::kRelease);
     put_text(out.version, task::kVersion);
-    put_text(out.machine, task::kMachine);
+    put_text(out.machine, (persona & kExecutionDomain) == kLinux32 ? task::kMachine32 : task::kMachine);
     put_name(out.domain, SystemText::DomainName);
     return names.store(out);
 }

@@ -11,8 +11,11 @@ namespace cairn::task {
 /// The interface is that of this Linux; programs that look for features by version find what is there.
 constexpr std::string_view kSystemName = "Linux";
 constexpr std::string_view kRelease = "6.1.0-cairn";
+/// For programs that cannot read it: Linux 6.N as 2.6.(60 + N).
+constexpr std::string_view kRelease26 = "2.6.61-cairn";
 constexpr std::string_view kVersion = "#1 SMP PREEMPT Cairn";
 constexpr std::string_view kMachine = "x86_64";
+constexpr std::string_view kMachine32 = "i686";
 constexpr usize kNodeNameLimit = 64;
 
 enum class SystemText : u8 { HostName, DomainName };

@@ -188,3 +188,26 @@ TEST(Mount, Errors) {
         EXPECT_ERRNO(EPERM, umount("/proc"));
     });
 }
+
+TEST(Mount, ErrorsOfTypesAndSources) {
+    ASSERT_OK(mkdir("d", 0755));
+    write_file("f", "");
+    char* nowhere = reinterpret_cast<char*>(8);
+    EXPECT_ERRNO(ENODEV, mount("x", "d", "nosuch", 0, nullptr));
+    EXPECT_ERRNO(ENODEV, mount("x", "d", "", 0, nullptr));
+    EXPECT_ERRNO(EINVAL, mount("x", "d", nullptr, 0, nullptr));
+    EXPECT_ERRNO(ENODEV, mount("x", "f", "nosuch", 0, nullptr));
+    EXPECT_ERRNO(ENOTDIR, mount("x", "f", "tmpfs", 0, nullptr));
+    EXPECT_ERRNO(ENOENT, mount("x", "none", "nosuch", 0, nullptr));
+    EXPECT_ERRNO(EFAULT, mount("x", "d", nowhere, 0, nullptr));
+    EXPECT_ERRNO(EFAULT, mount(nowhere, "d", "tmpfs", 0, nullptr));
+    EXPECT_ERRNO(EFAULT, mount("x", "d", "tmpfs", 0, nowhere));
+    EXPECT_ERRNO(EINVAL, mount("x", "d", "tmpfs", 0, "nosuch=1"));
+    EXPECT_ERRNO(EINVAL, mount("", "d", nullptr, MS_BIND, nullptr));
+    EXPECT_ERRNO(EINVAL, mount(nullptr, "d", nullptr, MS_BIND, nullptr));
+    EXPECT_ERRNO(ENOENT, mount("none", "d", nullptr, MS_BIND, nullptr));
+    as_user(1000, [&] {
+        EXPECT_ERRNO(EPERM, mount("x", "d", "nosuch", 0, nullptr));
+        EXPECT_ERRNO(ENOENT, mount("x", "none", "nosuch", 0, nullptr));
+    });
+}

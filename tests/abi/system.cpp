@@ -31,6 +31,45 @@ TEST(System, Uname) {
     });
 }
 
+TEST(System, PersonalityChangesUname) {
+    utsname usual{};
+    ASSERT_OK(uname(&usual));
+    std::string minor = std::string(usual.release).substr(2);
+    for (unsigned long persona : {0x8UL, 0x0008UL | 0x8000000UL, 0x20000UL, 0x20008UL, 0x100UL, 0x1008UL, 0UL}) {
+        ASSERT_OK(syscall(SYS_personality, persona));
+        utsname names{};
+        ASSERT_OK(uname(&names));
+        note("personality " + std::to_string(persona) + ": " + names.machine);
+        EXPECT_STREQ((persona & 0x20000) != 0 ? "2.6." : std::string(usual.release).substr(0, 4).c_str(),
+                     std::string(names.release).substr(0, 4).c_str());
+        EXPECT_EQ(static_cast<long>(persona), syscall(SYS_personality, 0xffffffff));
+    }
+}
+
+TEST(System, SwapNeedsAFileWithSwap) {
+    write_file("f", std::string(100000, 'x'), 0600);
+    ASSERT_OK(mkdir("d", 0755));
+    ASSERT_OK(mkfifo("p", 0600));
+    auto on = [](const char* path, int flags = 0) { return syscall(SYS_swapon, path, flags); };
+    auto off = [](const char* path) { return syscall(SYS_swapoff, path); };
+    EXPECT_ERRNO(ENOENT, on("none"));
+    EXPECT_ERRNO(ENOENT, off("none"));
+    EXPECT_ERRNO(ENOENT, off(""));
+    EXPECT_ERRNO(EISDIR, on("d"));
+    EXPECT_ERRNO(EISDIR, off("d"));
+    EXPECT_ERRNO(EFAULT, off(reinterpret_cast<char*>(8)));
+    for (const char* path : {"f", "p", "/dev/null"}) {
+        EXPECT_ERRNO(EINVAL, on(path)) << path;
+        EXPECT_ERRNO(EINVAL, off(path)) << path;
+    }
+    EXPECT_ERRNO(EINVAL, on("none", 0x80000));
+    as_user(1000, [&] {
+        EXPECT_ERRNO(EPERM, on("none"));
+        EXPECT_ERRNO(EPERM, off(reinterpret_cast<char*>(8)));
+        EXPECT_ERRNO(EINVAL, on("none", -1));
+    });
+}
+
 TEST(System, Sysinfo) {
     struct sysinfo info{};
     ASSERT_OK(sysinfo(&info));
