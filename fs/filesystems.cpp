@@ -38,6 +38,9 @@ Result<vfs::Path> initialize() {
     TRY(terminal::Terminals::initialize());
     tmpfs::Options options = tmpfs::Options::defaults();
     options.mode = 0755;
+    // What comes with the kernel lives here, and nothing else is meant to be as large: 7/8 of memory.
+    options.size_pages = options.size_pages / 4 * 7;
+    options.inodes = options.inodes / 4 * 7;
     Ref<tmpfs::TmpfsSuperblock> root = TRY(tmpfs::TmpfsSuperblock::create(options, "rootfs"));
     return vfs::mount_root(Ref<vfs::Superblock>::adopt(root.release()));
 }

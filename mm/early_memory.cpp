@@ -51,15 +51,7 @@ void EarlyMemory::add(PhysicalRange range, MemoryPurpose purpose) {
 }
 
 void EarlyMemory::reserve(PhysicalRange range, MemoryPurpose purpose) {
-    range = round_outward(range);
-    // Downwards, because assign() adds pieces only at and after the index.
-    for (u32 i = count_; i-- > 0;) {
-        PhysicalRange common = intersection(pieces_[i].range, range);
-        if (pieces_[i].purpose == MemoryPurpose::Free && common.size() != 0) {
-            assign(i, common, purpose);
-        }
-    }
-    merge_neighbours();
+    relabel(round_outward(range), MemoryPurpose::Free, purpose);
 }
 
 Result<PhysicalAddress> EarlyMemory::allocate(u64 size, u64 alignment, MemoryPurpose purpose) {
@@ -101,10 +93,12 @@ u64 EarlyMemory::bytes(MemoryPurpose purpose) const {
     return sum;
 }
 
-void EarlyMemory::relabel(MemoryPurpose from, MemoryPurpose to) {
-    for (u32 i = 0; i < count_; ++i) {
-        if (pieces_[i].purpose == from) {
-            pieces_[i].purpose = to;
+void EarlyMemory::relabel(PhysicalRange range, MemoryPurpose from, MemoryPurpose to) {
+    // Downwards, because assign() adds pieces only at and after the index.
+    for (u32 i = count_; i-- > 0;) {
+        PhysicalRange common = intersection(pieces_[i].range, range);
+        if (pieces_[i].purpose == from && common.size() != 0) {
+            assign(i, common, to);
         }
     }
     merge_neighbours();

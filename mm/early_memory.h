@@ -60,8 +60,8 @@ public:
     /// First address beyond all memory.
     PhysicalAddress end() const { return count_ == 0 ? PhysicalAddress{} : pieces_[count_ - 1].range.end; }
 
-    /// Changes the purpose of all pieces marked `from`; for the accounting of a take-over.
-    void relabel(MemoryPurpose from, MemoryPurpose to);
+    /// Changes the purpose of what is marked `from` within `range` (whole frames); for the accounting of a take-over.
+    void relabel(PhysicalRange range, MemoryPurpose from, MemoryPurpose to);
 
 private:
     void assign(u32 index, PhysicalRange range, MemoryPurpose purpose);

@@ -34,15 +34,19 @@ void FrameAllocator::add_free(const PhysicalRange& range) {
     }
 }
 
-u64 FrameAllocator::reclaim_boot_memory() {
+u64 FrameAllocator::reclaim_boot_memory(PhysicalRange part) {
+    part = {{align_up(part.start.value, kPageSize)}, {align_down(part.end.value, kPageSize)}};
     u64 bytes = 0;
     for (const EarlyMemory::Piece& piece : memory_.pieces()) {
-        if (piece.purpose == MemoryPurpose::Boot) {
-            add_free(piece.range);
-            bytes += piece.range.size();
+        const PhysicalRange range{std::max(part.start, piece.range.start), std::min(part.end, piece.range.end)};
+        if (piece.purpose == MemoryPurpose::Boot && range.start < range.end) {
+            add_free(range);
+            bytes += range.size();
         }
     }
-    memory_.relabel(MemoryPurpose::Boot, MemoryPurpose::Free);
+    if (bytes != 0) {
+        memory_.relabel(part, MemoryPurpose::Boot, MemoryPurpose::Free);
+    }
     reclaimed_ += bytes;
     return bytes;
 }

@@ -63,8 +63,9 @@ public:
     Frame& frame(FrameNumber number) const;
 
     /// Frees memory that EarlyMemory holds for the boot loader: the information structure,
-    /// modules, ACPI tables. Nobody may use them any more. Returns how many bytes. Boot CPU, once.
-    u64 reclaim_boot_memory();
+    /// modules, ACPI tables; or the whole frames of them in `part`. Nobody may use them any more.
+    /// Returns how many bytes. One caller at a time.
+    u64 reclaim_boot_memory(PhysicalRange part = {{0}, {~u64{0}}});
 
     /// Makes the cache of a CPU that does not run yet. ENOMEM.
     Result<void> prepare_cpu(PerCpu& cpu);

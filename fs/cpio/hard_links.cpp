@@ -1,5 +1,7 @@
 #include "fs/cpio/hard_links.h"
 
+#include <algorithm>
+
 namespace cairn::fs::cpio {
 
 Result<std::optional<std::string_view>> HardLinks::first_name(const Reader& reader, const Entry& entry) {
@@ -10,9 +12,11 @@ Result<std::optional<std::string_view>> HardLinks::first_name(const Reader& read
     Identity identity{entry.on_device, entry.inode, entry.kind};
     File* known = files_.partition_point([&](const File& file) { return file.identity < identity; });
     if (known != nullptr && known->identity == identity) {
-        return std::optional(known->name);
+        return std::optional(std::string_view(known->name.data(), known->name.size()));
     }
-    Own<File> file = TRY(try_new<File>(identity, entry.name));
+    OwnArray<char> name = TRY(OwnArray<char>::create_for_overwrite(entry.name.size()));
+    std::copy_n(entry.name.data(), entry.name.size(), name.data());
+    Own<File> file = TRY(try_new<File>(identity, std::move(name)));
     files_.insert(*file.release());
     return std::optional<std::string_view>();
 }

@@ -5,10 +5,10 @@
 ///     ... if (first) link entry.name to *first and, if entry.data is not empty, write it there ...
 ///
 /// Remembers one small object per file, not per name; the memory is returned by the destructor.
-/// The names refer to the archive.
+/// The names are copies: of the archive nothing is looked at again.
 
 #include "fs/cpio/archive.h"
-#include "kernel/base/own.h"
+#include "kernel/base/own_array.h"
 #include "kernel/base/rb_tree.h"
 
 namespace cairn::fs::cpio {
@@ -20,7 +20,7 @@ public:
     HardLinks& operator=(const HardLinks&) = delete;
     ~HardLinks() { clear(); }
 
-    /// The first name of the same file in this archive; nothing if `entry` is it. ENOMEM.
+    /// The first name of the same file in this archive, until its next; nothing if `entry` is it. ENOMEM.
     Result<std::optional<std::string_view>> first_name(const Reader& reader, const Entry& entry);
 
 private:
@@ -31,10 +31,11 @@ private:
         constexpr auto operator<=>(const Identity&) const = default;
     };
     struct File {
-        File(const Identity& its_identity, std::string_view its_name) : identity(its_identity), name(its_name) {}
+        File(const Identity& its_identity, OwnArray<char> its_name)
+            : identity(its_identity), name(std::move(its_name)) {}
         RbNode node;
         Identity identity;
-        std::string_view name;
+        OwnArray<char> name;
     };
     struct ByIdentity {
         static bool less(const File& a, const File& b) { return a.identity < b.identity; }

@@ -7,7 +7,9 @@
 #include "fs/cpio/hard_links.h"
 #include "fs/vfs/file.h"
 #include "fs/vfs/filesystem_context.h"
+#include "kernel/base/kernel.h"
 #include "kernel/base/log.h"
+#include "mm/frame_allocator.h"
 
 namespace cairn::fs::cpio {
 
@@ -37,15 +39,41 @@ FileType type_of(EntryKind kind) {
     return FileType::Regular;
 }
 
+/// How much of the input has been given up.
+class Consumption {
+public:
+    Consumption(std::span<const std::byte> input, InputConsumer* consumer) : input_(input), consumer_(consumer) {}
+    /// Nothing before `offset` is needed any more; told at once if it is as much as `least`.
+    void reach(u64 offset, u64 least = kConsumedStep) {
+        if (consumer_ != nullptr && offset - given_up_ >= least) {
+            consumer_->consumed(input_.subspan(given_up_, offset - given_up_));
+            given_up_ = offset;
+        }
+    }
+    /// What lies before `offset` is still needed, and is passed over.
+    void skip_to(u64 offset) { given_up_ = offset; }
+
+private:
+    const std::span<const std::byte> input_;
+    InputConsumer* const consumer_;
+    u64 given_up_ = 0;
+};
+
 /// One archive on its way into the tree.
 class Unpacker {
 public:
-    explicit Unpacker(vfs::OperationContext& context) : context_(context), root_(context.filesystem.root()) {
+    Unpacker(vfs::OperationContext& context, std::span<const std::byte> input, InputConsumer* consumer)
+        : context_(context), root_(context.filesystem.root()), consumption_(input, consumer) {
         at_root_.start = &root_;
         at_root_.follow_last_link = false;
     }
 
     Result<void> make(const Reader& reader, const Entry& entry) {
+        const bool large = entry.data.size() > kConsumedStep;
+        consumption_.reach(reader.offset(), large ? 1 : kConsumedStep);
+        if (large) {
+            consumption_.skip_to(entry.data_offset);  // the name is used to the end
+        }
         TRY(make_room(entry));
         std::optional<std::string_view> first;
         if (entry.may_have_links()) {
@@ -118,11 +146,17 @@ private:
         Ref<vfs::File> file = TRY(vfs::open_path(context_, path, vfs::open_flags::kWriteOnly));
         mm::IoSource source = mm::IoSource::from_kernel(entry.data);
         u64 offset = 0;
+        usize rest = source.truncate(kConsumedStep);
         while (source.remaining() != 0) {
             usize written = TRY(file->write_at(context_, source, offset));
             offset += written;
             if (written == 0) {
                 return fail(Errno::enospc);
+            }
+            source.expand(rest);
+            rest = source.truncate(kConsumedStep);
+            if (entry.data.size() > kConsumedStep) {
+                consumption_.reach(entry.data_offset + offset);
             }
         }
         bytes_ += offset;
@@ -132,15 +166,17 @@ private:
     vfs::OperationContext& context_;
     Path root_;
     WalkOptions at_root_;
+    Consumption consumption_;
     HardLinks links_;
     u64 bytes_ = 0;
 };
 
 }  // namespace
 
-Result<UnpackStatistics> unpack(vfs::OperationContext& context, std::span<const std::byte> input) {
+Result<UnpackStatistics> unpack(vfs::OperationContext& context, std::span<const std::byte> input,
+                                InputConsumer* consumer) {
     Reader reader(input);
-    Unpacker unpacker(context);
+    Unpacker unpacker(context, input, consumer);
     UnpackStatistics statistics;
     for (;;) {
         Result<std::optional<Entry>> next = reader.next();
@@ -166,10 +202,29 @@ Result<UnpackStatistics> unpack(vfs::OperationContext& context, std::span<const 
     return statistics;
 }
 
-Result<void> unpack_cpio(vfs::OperationContext& context, PhysicalRange module) {
+namespace {
+
+/// Makes free memory of a module as it is unpacked.
+class ModuleMemory final : public InputConsumer {
+public:
+    explicit ModuleMemory(PhysicalRange module) : at_(module.start) {}
     // The direct map covers all memory that a boot loader may have used.
-    std::span input(static_cast<const std::byte*>(arch::direct_map(module.start)), module.size());
-    UnpackStatistics statistics = TRY(unpack(context, input));
+    const std::byte* first() const { return static_cast<const std::byte*>(arch::direct_map(at_)); }
+    void consumed(std::span<const std::byte> part) override {
+        const PhysicalAddress start = at_ + static_cast<u64>(part.data() - start_);
+        static_cast<void>(g_kernel.frames->reclaim_boot_memory({start, start + part.size()}));
+    }
+
+private:
+    const PhysicalAddress at_;
+    const std::byte* const start_ = first();
+};
+
+}  // namespace
+
+Result<void> unpack_cpio(vfs::OperationContext& context, PhysicalRange module) {
+    ModuleMemory memory(module);
+    UnpackStatistics statistics = TRY(unpack(context, {memory.first(), module.size()}, &memory));
     log_info("cpio", "{} entries, {} KiB unpacked, {} skipped", statistics.entries, statistics.bytes / kKiB,
              statistics.skipped);
     return {};

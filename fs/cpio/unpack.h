@@ -16,11 +16,23 @@ struct UnpackStatistics {
     u64 bytes = 0;    // of file contents
 };
 
+/// Told of input that is not looked at again, in order, so that its memory can go to what it became.
+class InputConsumer {
+public:
+    virtual void consumed(std::span<const std::byte> part) = 0;
+
+protected:
+    ~InputConsumer() = default;
+};
+/// It is told when so much has come together.
+constexpr usize kConsumedStep = kMiB;
+
 /// Unpacks all archives in `input` below the context's root. An entry that cannot be made is logged and skipped; ENOMEM
 /// and ENOSPC end it, and so does a damaged archive (EINVAL). Thread context; may sleep.
-Result<UnpackStatistics> unpack(vfs::OperationContext& context, std::span<const std::byte> input);
+Result<UnpackStatistics> unpack(vfs::OperationContext& context, std::span<const std::byte> input,
+                                InputConsumer* consumer = nullptr);
 
-/// The same for a boot module, and a line in the log.
+/// The same for a boot module, whose memory is given back on the way, and a line in the log.
 Result<void> unpack_cpio(vfs::OperationContext& context, PhysicalRange module);
 
 }  // namespace cairn::fs::cpio

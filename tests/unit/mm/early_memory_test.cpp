@@ -53,7 +53,7 @@ TEST(EarlyMemory, AllocatesFromTheTopBelowTheLimit) {
     EXPECT_EQ(memory->allocate(3 * kPageSize, 1, MemoryPurpose::Early).value().value, 64 * kMiB - 3 * kPageSize);
     EXPECT_EQ(memory->allocate(64 * kMiB, 1, MemoryPurpose::Early).error(), Errno::enomem);
     EXPECT_EQ(memory->bytes(MemoryPurpose::Early), 5 * kPageSize);
-    memory->relabel(MemoryPurpose::Early, MemoryPurpose::Free);
+    memory->relabel({{0}, {~u64{0}}}, MemoryPurpose::Early, MemoryPurpose::Free);
     EXPECT_EQ(memory->pieces().size(), 1u);
 }
 

@@ -196,6 +196,33 @@ TEST(FrameAllocator, BootMemoryIsReclaimed) {
     EXPECT_EQ(frames.reclaim_boot_memory(), 0u);
 }
 
+TEST(FrameAllocator, BootMemoryIsReclaimedPieceByPiece) {
+    MemoryMachine machine(32 * kMiB);
+    constexpr u64 kStart = 8 * kMiB + 3 * kPageSize;
+    constexpr u64 kEnd = 14 * kMiB;
+    machine.early().reserve({{kStart}, {kEnd}}, MemoryPurpose::Boot);
+    FrameAllocator& frames = machine.frames();
+    FrameStatistics before = frames.statistics();
+    u64 reclaimed = 0;
+    // Steps that begin and end within frames: what is cut apart stays until the end.
+    for (u64 at = kStart + 100; at < kEnd; at += kMiB) {
+        const u64 end = std::min(kEnd, at + kMiB);
+        reclaimed += frames.reclaim_boot_memory({{at}, {end}});
+        FrameStatistics now = frames.statistics();
+        expect_consistent(now);
+        EXPECT_EQ(now.free, before.free + reclaimed);
+        EXPECT_EQ(now.total, before.total);
+    }
+    EXPECT_EQ(reclaimed, before.boot - 6 * kPageSize);
+    EXPECT_EQ(frames.reclaim_boot_memory({{kStart}, {kStart + kMiB + kPageSize}}), 2 * kPageSize)
+        << "the first, and a cut one";
+    FrameNumber number = take(frames, 0);
+    frames.free(number, 0);
+    EXPECT_EQ(frames.reclaim_boot_memory(), 4 * kPageSize);
+    EXPECT_EQ(frames.statistics().boot, 0u);
+    EXPECT_EQ(frames.reclaim_boot_memory({{0}, {32 * kMiB}}), 0u) << "nothing is given twice";
+}
+
 TEST(FrameAllocator, CachesAreFilledAndDrainedInBatches) {
     MemoryMachine machine(256 * kMiB);
     PerCpu& cpu = machine.add_cpu();

@@ -2,6 +2,7 @@
 
 #include "fs/cpio/unpack.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "tests/support/filesystem_world.h"
@@ -85,6 +86,60 @@ TEST(Unpack, LaterArchivesWin) {
         Archive damaged;
         damaged.bytes = "070701nonsense";
         EXPECT_EQ(unpack(c.context, damaged.span()).error(), Errno::einval);
+    });
+}
+
+/// Makes what is consumed unreadable, as memory that is somebody else's then.
+struct Shredder final : InputConsumer {
+    std::span<std::byte> input;
+    usize given = 0;
+    usize calls = 0;
+    const std::byte* last = nullptr;
+
+    explicit Shredder(std::string& bytes) : input(std::as_writable_bytes(std::span(bytes))) {}
+    void consumed(std::span<const std::byte> part) override {
+        EXPECT_GE(part.data(), last) << "in order";
+        last = part.data() + part.size();
+        given += part.size();
+        ++calls;
+        std::ranges::fill(input.subspan(static_cast<usize>(part.data() - input.data()), part.size()), std::byte{0xee});
+    }
+};
+
+TEST(Unpack, GivesInputBackOnTheWay) {
+    in_world("unpack: gives input back", [](World& world) {
+        Caller& c = world.root;
+        must(vfs::make_directory(c.context, "/big", 0755), "mkdir");
+        ASSERT_EQ(c.mount("/big", "size=64m"), vfs::kSuccess);
+        Archive archive;
+        archive.add("first", 0100644, "", 0, 3, 42);
+        archive.add("big/large", 0100644, std::string(5 * kMiB + 77, 'l'));
+        for (u32 i = 0; i < 40; ++i) {
+            archive.add("big/small" + std::to_string(i), 0100600,
+                        std::string(100'000, static_cast<char>('a' + i % 26)));
+        }
+        archive.add("big/middle", 0100644, std::string(kMiB, 'm'));
+        // Its first name went long ago.
+        archive.add("second", 0100644, "", 0, 3, 42);
+        archive.add("third", 0100644, "shared", 0, 3, 42);
+        archive.add("no/parent", 0100644, std::string(2 * kMiB, 'x'));
+        archive.add("last", 0100644, "end");
+        archive.end();
+        const usize whole = archive.bytes.size();
+        Shredder shredder(archive.bytes);
+        UnpackStatistics statistics = must(unpack(c.context, archive.span(), &shredder), "unpack");
+        EXPECT_EQ(statistics.skipped, 1u);
+        EXPECT_GT(shredder.given, whole - 2 * kConsumedStep) << "all but the last step and the heads of large files";
+        EXPECT_GT(shredder.calls, 7u);
+        Ref<vfs::File> large = must(c.open("/big/large", vfs::open_flags::kReadOnly), "open");
+        EXPECT_EQ(c.read(*large, 6 * kMiB), std::string(5 * kMiB + 77, 'l'));
+        for (u32 i = 0; i < 40; ++i) {
+            Ref<vfs::File> file = must(c.open("/big/small" + std::to_string(i), vfs::open_flags::kReadOnly), "open");
+            ASSERT_EQ(c.read(*file, 200'000), std::string(100'000, static_cast<char>('a' + i % 26))) << i;
+        }
+        EXPECT_EQ(c.read("/first"), "shared");
+        EXPECT_EQ(c.stat("/third").link_count, 3u);
+        EXPECT_EQ(c.read("/last"), "end");
     });
 }
 
