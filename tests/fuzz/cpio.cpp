@@ -38,6 +38,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         previous_end = entry.data_offset + entry.data.size();
         Result<std::optional<std::string_view>> first = links.first_name(reader, entry);
         fuzz::require(first.ok());
-        fuzz::require_inside(first.value().value_or(""), input);
+        fuzz::require(first.value().value_or("").size() < fs::cpio::kMaxName);
     }
 }

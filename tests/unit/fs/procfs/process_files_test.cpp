@@ -50,6 +50,10 @@ public:
         std::ranges::copy(name, shown.name);
         return {};
     }
+    Result<void> set_login_user(ProcessId, u32 user) override {
+        shown.login_user = user;
+        return {};
+    }
     i32 next_child(ProcessId, i32 from) override { return from <= 7 ? 7 : from <= 9 ? 9 : 0; }
     Result<void> set_oom_score_adjust(ProcessId, i32 value) override {
         shown.oom_score_adjust = value;

@@ -131,7 +131,10 @@ TEST(Walk, ResolveFlagsOfOpenat2) {
         EXPECT_EQ(c.resolve("/in/../../in", with(kInRoot)), "/jail/in");
         EXPECT_EQ(c.exists("absolute", with(kInRoot)), Errno::enoent);
         EXPECT_EQ(c.exists("fine", with(kNoLinks)), Errno::eloop);
-        EXPECT_EQ(c.exists("in", with(kCached)), Errno::eagain);
+        EXPECT_EQ(c.exists("in", with(kCached)), kSuccess);
+        EXPECT_EQ(c.exists("never", with(kCached)), Errno::eagain);
+        EXPECT_EQ(c.exists("never", with(0)), Errno::enoent);
+        EXPECT_EQ(c.exists("never", with(kCached)), Errno::enoent) << "that there is none is known, too";
         EXPECT_EQ(c.mount("/jail/in"), kSuccess);
         EXPECT_EQ(c.exists("in", with(kNoCrossing)), Errno::exdev);
         EXPECT_EQ(c.umount("/jail/in"), kSuccess);
