@@ -107,7 +107,7 @@ struct Shredder final : InputConsumer {
 };
 
 TEST(Unpack, GivesInputBackOnTheWay) {
-    in_world("unpack: gives input back", [](World& world) {
+    auto body = [](World& world) {
         Caller& c = world.root;
         must(vfs::make_directory(c.context, "/big", 0755), "mkdir");
         ASSERT_EQ(c.mount("/big", "size=64m"), vfs::kSuccess);
@@ -140,7 +140,8 @@ TEST(Unpack, GivesInputBackOnTheWay) {
         EXPECT_EQ(c.read("/first"), "shared");
         EXPECT_EQ(c.stat("/third").link_count, 3u);
         EXPECT_EQ(c.read("/last"), "end");
-    });
+    };
+    in_world("unpack: gives input back", body, {.cpus = 1, .memory = 24 * kMiB});
 }
 
 }  // namespace
