@@ -326,12 +326,15 @@ public:
         TaskTable& table = *g_kernel.tasks;
         SpinLockGuard guard(table.lock);
         Pid* pid = table.find_locked(process_group);
-        if (pid == nullptr) {
+        ProcessGroup* group = pid == nullptr ? nullptr : pid->process_group;
+        group = group == nullptr || group->members.empty() ? nullptr : group;
+        // A number that names nothing is only still held, as that of a process that was just reaped.
+        if (pid == nullptr ||
+            (group == nullptr && pid->task == nullptr && pid->process == nullptr && pid->session == nullptr)) {
             return fail(Errno::esrch);
         }
         // As Linux: the number of a process that leads no group is good for its session, too.
-        ProcessGroup* group = pid->process_group;
-        if ((group == nullptr || group->members.empty()) && pid->process != nullptr && pid->process->process_group) {
+        if (group == nullptr && pid->process != nullptr && pid->process->process_group) {
             group = &**pid->process->process_group;
         }
         const bool belongs = group != nullptr && group->session().number() == session;
