@@ -4,6 +4,7 @@
 
 #include "fs/devtmpfs/devtmpfs.h"
 #include "fs/devtmpfs/memory_devices.h"
+#include "fs/mqueue/mqueue.h"
 #include "fs/pipe/pipe_file.h"
 #include "fs/procfs/procfs.h"
 #include "fs/sysfs/sysfs.h"
@@ -20,6 +21,7 @@ constexpr vfs::FilesystemType kTypes[] = {
     {"tmpfs", false, &tmpfs::mount}, {"ramfs", false, &tmpfs::mount},
     {"proc", false, &procfs::mount}, {"devtmpfs", false, &devtmpfs::mount},
     {"sysfs", false, &sysfs::mount}, {"devpts", false, &terminal::DevptsInstance::mount},
+    {"mqueue", false, &mqueue::mount},
 };
 
 }  // namespace
@@ -33,6 +35,7 @@ Result<vfs::Path> initialize() {
     vfs::the_vfs().hooks.types = kTypes;
     vfs::the_vfs().hooks.open_fifo = &pipe::open_fifo;
     TRY(tmpfs::initialize());
+    TRY(mqueue::initialize());
     TRY(devtmpfs::initialize());
     TRY(devtmpfs::register_memory_devices());
     TRY(terminal::Terminals::initialize());

@@ -10,6 +10,7 @@
 #include "fs/terminal/serial_terminal.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
+#include "kernel/ipc/ipc.h"
 #include "kernel/signal/signal_source.h"
 #include "kernel/syscall/dispatch.h"
 #include "kernel/task/clone.h"
@@ -124,6 +125,7 @@ const vfs::Path& start_process_layers() {
     must(net::UnixSockets::initialize(), "no memory for sockets");
     must(task::TaskTable::initialize(), "no memory for processes");
     must(task::initialize_futexes(), "no memory for futexes");
+    must(ipc::Ipc::initialize(), "no memory for IPC");
     task::install_job_control();
     task::install_process_information();
     g_kernel.event_files->current_signals = &signal::current_signal_source;

@@ -71,6 +71,8 @@ public:
     Result<VirtualAddress> map(const MapRequest& request, const MemoryLimits& limits = {});
     /// munmap(2). EINVAL, ENOMEM.
     Result<void> unmap(VirtualAddress start, u64 size);
+    /// shmdt(2): what is left of the attachment that began at `address`. EINVAL.
+    Result<void> detach(VirtualAddress address);
     /// mprotect(2); GrowsDown: PROT_GROWSDOWN. EINVAL, ENOMEM (also where nothing is mapped), EACCES.
     enum class ProtectRange : u8 { Exact, GrowsDown };
     Result<void> protect(VirtualAddress start, u64 size, u32 access, ProtectRange range = ProtectRange::Exact,

@@ -22,6 +22,13 @@ public:
     /// cut at the end of `to`; returns its length.
     virtual usize describe(std::span<char> to) const = 0;
 
+    /// What shmat(2) attached: each mapping counts as an attachment (shm_nattch), with every piece that munmap(2) cuts
+    /// it into and every copy of fork(2). The address space's lock may be held.
+    virtual void mapping_begins() {}
+    virtual void mapping_ends() {}
+    /// How much shmdt(2) takes away; 0 for what was not attached.
+    virtual u64 attached_bytes() const { return 0; }
+
     void last_reference_dropped() { destroy(); }
 
 protected:

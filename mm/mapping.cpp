@@ -9,7 +9,16 @@ namespace cairn::mm {
 Mapping::Mapping(AddressSpace& space_, VirtualAddress start_, VirtualAddress end_, const MappingProperties& properties_)
     : start(start_), end(end_), properties(properties_), space(space_) {}
 
-Mapping::~Mapping() = default;
+Mapping::~Mapping() {
+    if (file) {
+        (*file)->mapping_ends();
+    }
+}
+
+void Mapping::set_file(MappedFile& shown) {
+    file.emplace(shown);
+    shown.mapping_begins();
+}
 
 bool Mapping::continues_in(const Mapping& next) const {
     if (end != next.start || !(properties == next.properties) || object.has_value() != next.object.has_value() ||

@@ -85,6 +85,8 @@ public:
     }
     /// The object's page that `address` shows.
     u64 page_index(VirtualAddress address) const { return first_page + ((address - start) >> kPageShift); }
+    /// At most once.
+    void set_file(MappedFile& shown);
     /// Whether this, ending where `next` starts, can be one mapping with it.
     bool continues_in(const Mapping& next) const;
 

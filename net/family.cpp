@@ -1,4 +1,5 @@
 /// The table of address families.
+#include "net/netlink/netlink_socket.h"
 #include "net/socket.h"
 #include "net/unix/unix_socket.h"
 
@@ -8,6 +9,7 @@ namespace {
 
 constexpr AddressFamily kFamilies[] = {
     {kLocal, &create_unix_socket, &create_unix_pair},
+    {kNetlink, &create_netlink_socket, nullptr},
 };
 
 }  // namespace

@@ -14,6 +14,7 @@ enum class SocketType : u8 { Stream = 1, Datagram = 2, Raw = 3, SequencedPackets
 
 constexpr u16 kUnspecified = 0;  // AF_UNSPEC
 constexpr u16 kLocal = 1;        // AF_UNIX
+constexpr u16 kNetlink = 16;     // AF_NETLINK
 
 /// SOL_SOCKET and SO_* (asm-generic/socket.h).
 constexpr i32 kSocketLevel = 1;

@@ -38,7 +38,7 @@ set(CAIRN_X86_FLAGS
 # What is not on a hot path is compiled for size: the image fits into a mebibyte, and the caches gain more than such
 # code loses.
 file(GLOB_RECURSE CAIRN_COLD_SOURCES CONFIGURE_DEPENDS
-     drivers/*.cpp exec/*.cpp fs/devtmpfs/*.cpp fs/cpio/*.cpp fs/inotify/*.cpp fs/procfs/*.cpp fs/sysfs/*.cpp
+     drivers/*.cpp exec/*.cpp fs/devtmpfs/*.cpp fs/cpio/*.cpp fs/inotify/*.cpp fs/mqueue/*.cpp fs/procfs/*.cpp fs/sysfs/*.cpp
      fs/terminal/*.cpp kernel/boot/*.cpp kernel/stress/*.cpp kernel/syscall/*.cpp kernel/*.cpp net/*.cpp)
 list(FILTER CAIRN_COLD_SOURCES EXCLUDE
      REGEX "kernel/(base|sched|sync|signal|task|time)/|syscall/(dispatch|table)\\.cpp")

@@ -19,6 +19,16 @@ EpollItem* Epoll::first_of(const vfs::File& file) {
     return item != nullptr && &item->file() == &file ? item : nullptr;
 }
 
+Result<const void*> Epoll::watched_file(i32 fd, u64 number) {
+    sync::MutexGuard guard(mutex_);
+    for (const EpollItem* item = items_.first(); item != nullptr; item = items_.next(*item)) {
+        if (item->fd() == fd && number-- == 0) {
+            return static_cast<const void*>(&item->file());
+        }
+    }
+    return fail(Errno::enoent);
+}
+
 Result<void> Epoll::add(vfs::File& file, i32 fd, u32 events, u64 data) {
     NestingGuard nesting(find_epoll(file) != nullptr);
     TRY(check_nesting(*this, file));

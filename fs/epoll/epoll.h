@@ -47,6 +47,8 @@ public:
 
     /// Whether anything is really ready.
     bool poll(vfs::PollRegistrar* registrar);
+    /// kcmp(2): tells the files apart that are watched under a descriptor's number, one after the other. ENOENT.
+    Result<const void*> watched_file(i32 fd, u64 number);
     /// For /proc/PID/fdinfo.
     void describe(TextBuffer& text);
     /// The instance's file is gone: lets go of every file.

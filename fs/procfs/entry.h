@@ -25,6 +25,7 @@ struct Request {
     u64 space = 0;
     i32 descriptor = -1;
     vfs::Inode* link = nullptr;  // the link that is followed
+    u8 argument = 0;             // the entry's
 
     const ProcessId& id() const { return subject.id; }
     static ProcessInformation& processes() { return *g_kernel.processes; }
@@ -63,6 +64,7 @@ struct Entry {
     Store store = nullptr;
     Look look = Look::Free;
     Scope scope = Scope::Both;
+    u8 argument = 0;  // for functions that serve several entries
     Follow follow = nullptr;
     OpenSpecial open = nullptr;
     std::span<const Entry> (*entries)() = nullptr;
@@ -83,6 +85,10 @@ constexpr Entry file(std::string_view name, u16 permissions, Show show, Store st
 }
 constexpr Entry guarded(std::string_view name, u16 permissions, Show show, Look look = Look::Read) {
     return {.name = name, .permissions = permissions, .show = show, .look = look};
+}
+constexpr Entry with_argument(u8 argument, Entry entry) {
+    entry.argument = argument;
+    return entry;
 }
 constexpr Entry link(std::string_view name, Show show) {
     return {.name = name, .kind = Kind::Link, .permissions = kLinkPermissions, .show = show};

@@ -49,7 +49,7 @@ ProcFile::ProcFile(ProcInode& inode, const Entry& entry, const vfs::OpenRequest&
       mounts_seen_(vfs::the_vfs().mounts.changes()) {}
 
 Request ProcFile::request(OperationContext& context) const {
-    return {context, proc_inode().subject(), space_, descriptor_};
+    return {context, proc_inode().subject(), space_, descriptor_, nullptr, entry_.argument};
 }
 
 Result<void> ProcFile::generate(OperationContext& context) {

@@ -14,6 +14,9 @@
 
 namespace cairn::procfs {
 
+class Text;
+struct Settings;
+
 /// A process (thread 0) or one of its threads.
 struct ProcessId {
     i32 process = 0;
@@ -142,6 +145,34 @@ public:
 
 protected:
     ~ProcessInformation() = default;
+};
+
+/// System V IPC; kernel/ipc implements it. g_kernel.ipc_information.
+enum class IpcKind : u8 { Messages, Semaphores, Segments };
+enum class IpcLimit : u8 {
+    MessageBytes,  // msgmax
+    QueueBytes,    // msgmnb
+    Queues,        // msgmni
+    SetSize,       // the four of sem, in their order
+    AllSemaphores,
+    Operations,
+    Sets,
+    AllPages,      // shmall
+    SegmentBytes,  // shmmax
+    Segments,      // shmmni
+    None,          // what has no limit
+};
+constexpr usize kIpcLimits = static_cast<usize>(IpcLimit::None) + 1;
+
+class IpcInformation {
+public:
+    /// The lines of /proc/sysvipc, with the heading.
+    virtual void list(IpcKind kind, Text& text) = 0;
+    /// /proc/sys/kernel/msgmax and its like; SetSize: all of sem.
+    virtual Settings settings(IpcLimit first) = 0;
+
+protected:
+    ~IpcInformation() = default;
 };
 
 }  // namespace cairn::procfs

@@ -29,6 +29,24 @@ Result<void> show_own_network(Request&, Text& text) {
     return {};
 }
 
+Result<void> show_ipc(Request& request, Text& text) {
+    g_kernel.ipc_information->list(static_cast<IpcKind>(request.argument), text);
+    return {};
+}
+
+constexpr Entry ipc_list(std::string_view name, IpcKind kind) {
+    return with_argument(static_cast<u8>(kind), file(name, 0444, &show_ipc));
+}
+
+constexpr Entry kIpc[] = {
+    ipc_list("msg", IpcKind::Messages),
+    ipc_list("sem", IpcKind::Semaphores),
+    ipc_list("shm", IpcKind::Segments),
+};
+std::span<const Entry> ipc_entries() {
+    return kIpc;
+}
+
 constexpr Entry kTerminals[] = {
     file("drivers", 0444, &show_terminal_drivers),
 };
@@ -59,6 +77,7 @@ constexpr Entry kEntries[] = {
     file("stat", 0444, &show_system_statistics),
     file("swaps", 0444, &show_swaps),
     directory("sys", &setting_entries),
+    directory("sysvipc", &ipc_entries),
     directory("tty", &terminal_entries),
     file("uptime", 0444, &show_uptime),
     file("version", 0444, &show_version),

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "drivers/random/random.h"
+#include "fs/mqueue/mqueue.h"
 #include "fs/pipe/pipe.h"
 #include "fs/procfs/system_files.h"
 #include "fs/procfs/values.h"
@@ -148,6 +149,29 @@ std::span<const Entry> random_entries() {
     return kRandom;
 }
 
+/// Of System V IPC, and behind those of POSIX message queues.
+Settings ipc_settings(u8 which) {
+    return which < kIpcLimits ? g_kernel.ipc_information->settings(static_cast<IpcLimit>(which))
+                              : mqueue::settings(static_cast<mqueue::Limit>(which - kIpcLimits));
+}
+
+Result<void> show_ipc_limit(Request& request, Text& text) {
+    show_settings(text, ipc_settings(request.argument));
+    return {};
+}
+
+Result<void> store_ipc_limit(Request& request, std::string_view text) {
+    return store_settings(text, ipc_settings(request.argument));
+}
+
+constexpr Entry ipc_limit(std::string_view name, IpcLimit which) {
+    return with_argument(static_cast<u8>(which), file(name, kSettable, &show_ipc_limit, &store_ipc_limit));
+}
+constexpr Entry queue_limit(std::string_view name, mqueue::Limit which) {
+    return with_argument(static_cast<u8>(kIpcLimits + static_cast<usize>(which)),
+                         file(name, kSettable, &show_ipc_limit, &store_ipc_limit));
+}
+
 constexpr Entry kKernel[] = {
     number<40>("cap_last_cap"),
     setting("core_pattern", kFixed, &show_core_pattern),
@@ -156,6 +180,9 @@ constexpr Entry kKernel[] = {
     setting("domainname", kSettable, &show_system_name<1>, &store_system_name<1>),
     setting("hostname", kSettable, &show_system_name<0>, &store_system_name<0>),
     only_value<0>("kptr_restrict"),
+    ipc_limit("msgmax", IpcLimit::MessageBytes),
+    ipc_limit("msgmnb", IpcLimit::QueueBytes),
+    ipc_limit("msgmni", IpcLimit::Queues),
     number<65536>("ngroups_max"),
     setting("ns_last_pid", kFixed, &show_last_pid),
     setting("osrelease", kFixed, &show_constant<SystemConstant::Release>),
@@ -166,6 +193,10 @@ constexpr Entry kKernel[] = {
     setting("printk", kSettable, &show_log_levels, &store_log_levels),
     directory("random", &random_entries),
     only_value<2>("randomize_va_space"),
+    ipc_limit("sem", IpcLimit::SetSize),
+    ipc_limit("shmall", IpcLimit::AllPages),
+    ipc_limit("shmmax", IpcLimit::SegmentBytes),
+    ipc_limit("shmmni", IpcLimit::Segments),
     number<0>("tainted"),
     setting("threads-max", kFixed, &show_threads_max),
     setting("version", kFixed, &show_constant<SystemConstant::Version>),
@@ -257,12 +288,24 @@ std::span<const Entry> no_entries() {
     return {};
 }
 
+constexpr Entry kMessageQueues[] = {
+    queue_limit("msg_default", mqueue::Limit::DefaultMessages),
+    queue_limit("msg_max", mqueue::Limit::Messages),
+    queue_limit("msgsize_default", mqueue::Limit::DefaultSize),
+    queue_limit("msgsize_max", mqueue::Limit::Size),
+    queue_limit("queues_max", mqueue::Limit::Queues),
+};
+std::span<const Entry> message_queue_entries() {
+    return kMessageQueues;
+}
+
 constexpr Entry kFiles[] = {
     directory("binfmt_misc", &no_entries),
     setting("dentry-state", kFixed, &show_names),
     setting("file-max", kFixed, &show_most_files),
     setting("file-nr", kFixed, &show_files),
     directory("inotify", &inotify_entries),
+    directory("mqueue", &message_queue_entries),
     only_value<1024 * 1024>("nr_open"),
     only_value<65534>("overflowgid"),
     only_value<65534>("overflowuid"),

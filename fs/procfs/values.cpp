@@ -33,6 +33,34 @@ void show_cpu_list(Text& text, u64 cpus) {
     }
 }
 
+void show_settings(Text& text, const Settings& settings) {
+    for (u32 i = 0; i < settings.count; ++i) {
+        text.format("{}{}", settings.values[i].load(Order::relaxed), i + 1 == settings.count ? '\n' : '\t');
+    }
+}
+
+Result<void> store_settings(std::string_view text, const Settings& settings) {
+    for (u32 i = 0; i < settings.count; ++i) {
+        text = trimmed(text);
+        if (text.empty()) {
+            break;
+        }
+        u64 value = 0;
+        for (const char c : text.substr(0, text.find_first_of(" \t\n"))) {
+            if (c < '0' || c > '9' || __builtin_mul_overflow(value, 10, &value) ||
+                __builtin_add_overflow(value, c - '0', &value)) {
+                return fail(Errno::einval);
+            }
+            text.remove_prefix(1);
+        }
+        if (value < settings.least || value > settings.most[i]) {
+            return fail(Errno::einval);
+        }
+        settings.values[i].store(value, Order::relaxed);
+    }
+    return {};
+}
+
 std::string_view trimmed(std::string_view text) {
     constexpr std::string_view kBlanks = " \t\n\0";
     auto is_blank = [&](char c) { return c == '\0' || kBlanks.find(c) != std::string_view::npos; };

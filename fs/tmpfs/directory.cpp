@@ -111,6 +111,7 @@ Result<Ref<vfs::Inode>> TmpfsDirectory::create_unnamed(OperationContext&, const 
 }
 
 Result<void> TmpfsDirectory::link_child(OperationContext&, std::string_view name, vfs::Inode& target) {
+    TRY(filesystem().check_more_than_files());
     Own<TmpfsEntry> entry = TRY(create_entry(name, target));
     TRY(reserve_entry());
     target.add_links(1);
@@ -164,6 +165,7 @@ void TmpfsDirectory::exchange_with(TmpfsEntry& mine, TmpfsDirectory& other, Tmpf
 }
 
 Result<void> TmpfsDirectory::rename_child(OperationContext&, const Rename& rename) {
+    TRY(filesystem().check_more_than_files());
     TmpfsDirectory& to = as_directory(rename.new_directory);
     TmpfsEntry* moved = find_entry(rename.old_name);
     TmpfsEntry* present = to.find_entry(rename.new_name);

@@ -117,12 +117,30 @@ Result<void> Options::parse(std::string_view text) {
     return {};
 }
 
+namespace {
+
+class PlainSuperblock final : public TmpfsSuperblock {
+public:
+    using TmpfsSuperblock::TmpfsSuperblock;
+
+private:
+    void destroy() override { destroy_counted(this); }
+};
+
+}  // namespace
+
 Result<Ref<TmpfsSuperblock>> TmpfsSuperblock::create(const Options& options, std::string_view type_name) {
-    Ref<TmpfsSuperblock> superblock = TRY(try_new_ref<TmpfsSuperblock>(options, type_name));
+    Ref<PlainSuperblock> superblock = TRY(try_new_ref<PlainSuperblock>(options, type_name));
+    TmpfsSuperblock& made = *superblock;
+    TRY(made.make_root());
+    return Ref<TmpfsSuperblock>::adopt(superblock.release());
+}
+
+Result<void> TmpfsSuperblock::make_root() {
     vfs::CreateRequest request{
-        .type = FileType::Directory, .permissions = options.mode, .uid = options.uid, .gid = options.gid};
-    superblock->root_ = TRY(superblock->create_inode(request));
-    return superblock;
+        .type = FileType::Directory, .permissions = options_.mode, .uid = options_.uid, .gid = options_.gid};
+    root_ = TRY(create_inode(request));
+    return {};
 }
 
 void TmpfsSuperblock::unmounted() {
@@ -309,15 +327,14 @@ Result<Ref<vfs::Inode>> make_link(TmpfsSuperblock& superblock, const vfs::InodeA
 
 Result<Ref<vfs::Inode>> make_inode(TmpfsSuperblock& superblock, const vfs::CreateRequest& request) {
     vfs::InodeAttributes attributes = attributes_for(request);
+    if (request.type == FileType::Regular) {
+        return superblock.make_file(attributes, request);
+    }
     switch (request.type) {
         case FileType::Directory:
             return make<TmpfsDirectory>(superblock, attributes);
         case FileType::SymbolicLink:
             return make_link(superblock, attributes, request.link_target);
-        case FileType::Regular: {
-            Ref<mm::PageCache> cache = TRY(mm::PageCache::create(&superblock));
-            return make<TmpfsFile>(superblock, attributes, std::move(cache));
-        }
         default:
             return make<TmpfsNode>(superblock, attributes);
     }
@@ -325,7 +342,15 @@ Result<Ref<vfs::Inode>> make_inode(TmpfsSuperblock& superblock, const vfs::Creat
 
 }  // namespace
 
+Result<Ref<vfs::Inode>> TmpfsSuperblock::make_file(const vfs::InodeAttributes& attributes, const vfs::CreateRequest&) {
+    Ref<mm::PageCache> cache = TRY(mm::PageCache::create(this));
+    return make<TmpfsFile>(*this, attributes, std::move(cache));
+}
+
 Result<Ref<vfs::Inode>> TmpfsSuperblock::create_inode(const vfs::CreateRequest& request) {
+    if (request.type != FileType::Regular && root_) {
+        TRY(check_more_than_files());
+    }
     TRY(reserve_inode());
     Result<Ref<vfs::Inode>> inode = make_inode(*this, request);
     if (!inode.ok()) {

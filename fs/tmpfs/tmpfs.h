@@ -26,7 +26,7 @@ struct Options {
     Result<void> parse(std::string_view text);
 };
 
-class TmpfsSuperblock final : public vfs::Superblock, public mm::PageStore {
+class TmpfsSuperblock : public vfs::Superblock, public mm::PageStore {
 public:
     static Result<Ref<TmpfsSuperblock>> create(const Options& options, std::string_view type_name = "tmpfs");
 
@@ -46,6 +46,11 @@ public:
     /// An inode without a name yet. ENOSPC, ENOMEM.
     Result<Ref<vfs::Inode>> create_inode(const vfs::CreateRequest& request);
 
+    // What a filesystem that is built on this one has other (fs/mqueue): its regular files, and whether there is
+    // nothing besides them, and no second name (EPERM).
+    virtual Result<Ref<vfs::Inode>> make_file(const vfs::InodeAttributes& attributes, const vfs::CreateRequest& request);
+    virtual Result<void> check_more_than_files() const { return {}; }
+
     // PageStore. The first two are never called: pages begin as zeros and are never written back.
     Result<void> read_page(u64 index, FrameNumber frame) override;
     Result<void> write_page(u64 index, FrameNumber frame) override;
@@ -55,8 +60,11 @@ public:
 
     TmpfsSuperblock(const Options& options, std::string_view type_name) : options_(options), type_name_(type_name) {}
 
+protected:
+    ~TmpfsSuperblock() = default;
+    Result<void> make_root();
+
 private:
-    void destroy() override { destroy_counted(this); }
     /// nr_inodes in bytes; 0: none.
     u64 inode_space_limit() const;
 

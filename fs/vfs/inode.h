@@ -110,6 +110,7 @@ struct CreateRequest {
     GroupId gid = 0;
     DeviceNumber device{};
     std::string_view link_target{};  // of a symbolic link
+    const void* parameters = nullptr;  // of what only one filesystem makes; it knows their type
 };
 
 /// Receives directory entries (getdents64(2)). Returns false when it has no room: the entry was not taken.

@@ -17,6 +17,7 @@ Result<void> Vfs::initialize() {
 void Vfs::destroy() {
     the_vfs().mounts.detach_all();
     the_vfs().memory_files.reset();
+    the_vfs().message_queues.reset();
     the_vfs().device_files.reset();
     // Entries and what they hold go after grace periods.
     while (the_vfs().has_superblocks()) {

@@ -35,6 +35,8 @@ public:
     LockWaiters lock_waiters;
     /// Where memfd_create(2) makes its files; fs/tmpfs.
     std::optional<Ref<Mount>> memory_files;
+    /// Where mq_open(3) finds its queues; fs/mqueue.
+    std::optional<Ref<Mount>> message_queues;
     /// Where device nodes appear; fs/devtmpfs.
     std::optional<Ref<Mount>> device_files;
 

@@ -32,6 +32,10 @@ class TaskTable;
 }
 namespace procfs {
 class ProcessInformation;
+class IpcInformation;
+}
+namespace ipc {
+struct Ipc;
 }
 namespace random {
 class Generator;
@@ -67,6 +71,8 @@ struct Kernel {
     vfs::Vfs* vfs = nullptr;
     task::TaskTable* tasks = nullptr;
     procfs::ProcessInformation* processes = nullptr;
+    ipc::Ipc* ipc = nullptr;
+    procfs::IpcInformation* ipc_information = nullptr;  // the same
     vfs::JobControl* job_control = nullptr;
     fs::terminal::Terminals* terminals = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;

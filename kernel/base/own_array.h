@@ -9,6 +9,9 @@
 
 namespace cairn {
 
+/// Memory for an array, filled with zeros if wanted; null for none, and when it is not to be had.
+void* allocate_elements(usize count, usize size, usize alignment, bool zeros);
+
 template <typename T>
 class [[nodiscard]] OwnArray {
 public:
@@ -26,24 +29,17 @@ public:
 
     /// ENOMEM. No elements: no allocation.
     static Result<OwnArray> create(usize size) {
-        OwnArray array = TRY(create_for_overwrite(size));
-        std::uninitialized_value_construct_n(array.elements_, size);
+        OwnArray array;
+        TRY(array.allocate(size, std::is_trivially_default_constructible_v<T>));
+        if constexpr (!std::is_trivially_default_constructible_v<T>) {
+            std::uninitialized_value_construct_n(array.elements_, size);
+        }
         return array;
     }
     /// Elements that will be written before they are read.
     static Result<OwnArray> create_for_overwrite(usize size) {
         OwnArray array;
-        if (size == 0) {
-            return array;
-        }
-        if (size > ~usize{0} / sizeof(T)) {
-            return fail(Errno::enomem);
-        }
-        array.elements_ = static_cast<T*>(heap_allocate(size * sizeof(T), alignof(T)));
-        if (array.elements_ == nullptr) {
-            return fail(Errno::enomem);
-        }
-        array.size_ = size;
+        TRY(array.allocate(size, false));
         std::uninitialized_default_construct_n(array.elements_, size);
         return array;
     }
@@ -54,6 +50,14 @@ public:
     std::span<T> span() const { return {elements_, size_}; }
 
 private:
+    Result<void> allocate(usize size, bool zeros) {
+        elements_ = static_cast<T*>(allocate_elements(size, sizeof(T), alignof(T), zeros));
+        if (elements_ == nullptr && size != 0) {
+            return fail(Errno::enomem);
+        }
+        size_ = size;
+        return {};
+    }
     T* elements_ = nullptr;
     usize size_ = 0;
 };

@@ -105,6 +105,7 @@ public:
     IoVector& operator=(IoVector&&) = delete;
     ~IoVector();
     mm::IoSource source() const { return mm::IoSource::from_user({segments_, count_}, total_); }
+    std::span<const mm::IoSegment> segments() const { return {segments_, count_}; }
     mm::IoSink sink() const { return mm::IoSink::to_user({segments_, count_}, total_); }
 
 private:

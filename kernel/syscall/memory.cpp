@@ -10,14 +10,7 @@ namespace cairn::syscall {
 using mm::MappingFlag;
 using mm::MapRequest;
 
-namespace {
-
-constexpr u32 kProtectionGrowsDown = 0x01000000, kProtectionGrowsUp = 0x02000000;
-constexpr u32 kShared = 1, kPrivate = 2, kSharedValidate = 3, kTypeMask = 0xf, kFixed = 0x10, kAnonymous = 0x20;
-constexpr u32 k32Bit = 0x40, kGrowsDown = 0x100, kLocked = 0x2000, kNoReserve = 0x4000;
-constexpr u32 kPopulate = 0x8000, kFixedNoReplace = 0x100000;
-
-mm::MemoryLimits limits_of(Caller& self) {
+mm::MemoryLimits memory_limits(Caller& self) {
     mm::MemoryLimits limits;
     const bool may_lock = self.credentials().has(vfs::Capability::IpcLock);
     SpinLockGuard guard(self.task.group().lock);
@@ -28,11 +21,17 @@ mm::MemoryLimits limits_of(Caller& self) {
     return limits;
 }
 
-/// vm.mmap_min_addr for who lacks CAP_SYS_RAWIO.
 u64 lowest_address(Caller& self) {
     constexpr u64 kLeast = 65536;
     return self.credentials().has(vfs::Capability::SysRawio) ? 0 : kLeast;
 }
+
+namespace {
+
+constexpr u32 kProtectionGrowsDown = 0x01000000, kProtectionGrowsUp = 0x02000000;
+constexpr u32 kShared = 1, kPrivate = 2, kSharedValidate = 3, kTypeMask = 0xf, kFixed = 0x10, kAnonymous = 0x20;
+constexpr u32 k32Bit = 0x40, kGrowsDown = 0x100, kLocked = 0x2000, kNoReserve = 0x4000;
+constexpr u32 kPopulate = 0x8000, kFixedNoReplace = 0x100000;
 
 mm::AddressSpace& space_of(Caller& self) {
     return self.task.address_space();
@@ -107,7 +106,7 @@ Result<u64> sys_mmap(Caller& self, u64 address, u64 length, u32 protection, u32 
                     ((flags & kLocked) != 0 ? mm::flag_bits(MappingFlag::Locked) : 0) |
                     ((flags & kNoReserve) != 0 ? mm::flag_bits(MappingFlag::NoReserve) : 0);
     if ((flags & kAnonymous) != 0) {
-        const VirtualAddress at = TRY(space_of(self).map(request, limits_of(self)));
+        const VirtualAddress at = TRY(space_of(self).map(request, memory_limits(self)));
         return at.value;
     }
     Ref<vfs::File> file = TRY(self.file(fd));
@@ -117,7 +116,7 @@ Result<u64> sys_mmap(Caller& self, u64 address, u64 length, u32 protection, u32 
     request.object = &*object;
     request.offset = offset;
     request.file = &*mapped;
-    const VirtualAddress at = TRY(space_of(self).map(request, limits_of(self)));
+    const VirtualAddress at = TRY(space_of(self).map(request, memory_limits(self)));
     return at.value;
 }
 
@@ -145,7 +144,7 @@ Result<void> sys_mprotect(Caller& self, u64 address, u64 length, u32 protection)
     const auto range = (protection & kProtectionGrowsDown) != 0 ? mm::AddressSpace::ProtectRange::GrowsDown
                                                                 : mm::AddressSpace::ProtectRange::Exact;
     return space_of(self).protect({address}, align_up(length, kPageSize), protection & mm::kAccessAll, range,
-                                  limits_of(self));
+                                  memory_limits(self));
 }
 
 /// mremap(2)
@@ -163,7 +162,7 @@ Result<u64> sys_mremap(Caller& self, u64 address, u64 old_size, u64 new_size, u3
                                                  .keep_old = (flags & kDontUnmap) != 0,
                                                  .new_address = {new_address},
                                                  .lowest = lowest_address(self)};
-    const VirtualAddress at = TRY(space_of(self).remap(request, limits_of(self)));
+    const VirtualAddress at = TRY(space_of(self).remap(request, memory_limits(self)));
     return at.value;
 }
 
@@ -174,7 +173,7 @@ Result<void> sys_madvise(Caller& self, u64 address, u64 length, i32 advice) {
 
 /// brk(2)
 Result<u64> sys_brk(Caller& self, u64 address) {
-    return space_of(self).set_break({address}, limits_of(self)).value;
+    return space_of(self).set_break({address}, memory_limits(self)).value;
 }
 
 /// msync(2)
@@ -224,11 +223,11 @@ Result<void> lock(Caller& self, u64 address, u64 length, mm::AddressSpace::LockM
     if (size == 0) {
         return {};
     }
-    return space_of(self).lock({start}, size, mode, limits_of(self));
+    return space_of(self).lock({start}, size, mode, memory_limits(self));
 }
 
 Result<void> check_may_lock(Caller& self) {
-    if (limits_of(self).locked == 0) {
+    if (memory_limits(self).locked == 0) {
         return fail(Errno::eperm);
     }
     return {};
@@ -267,7 +266,7 @@ Result<void> sys_mlockall(Caller& self, u32 flags) {
     TRY(check_may_lock(self));
     const auto mode =
         (flags & kOnFault) != 0 ? mm::AddressSpace::LockMode::LockOnFault : mm::AddressSpace::LockMode::Lock;
-    return space_of(self).lock_all(mode, (flags & kCurrent) != 0, (flags & kFuture) != 0, limits_of(self));
+    return space_of(self).lock_all(mode, (flags & kCurrent) != 0, (flags & kFuture) != 0, memory_limits(self));
 }
 
 /// munlockall(2)

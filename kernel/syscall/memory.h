@@ -2,8 +2,14 @@
 /// Memory: mappings, the break, advice, locks; other processes' memory.
 
 #include "kernel/syscall/caller.h"
+#include "mm/space_types.h"
 
 namespace cairn::syscall {
+
+/// The calling process's; locked memory is unlimited with CAP_IPC_LOCK.
+mm::MemoryLimits memory_limits(Caller& self);
+/// vm.mmap_min_addr for who lacks CAP_SYS_RAWIO.
+u64 lowest_address(Caller& self);
 
 Result<u64> sys_mmap(Caller& self, u64 address, u64 length, u32 protection, u32 flags, Fd fd, u64 offset);
 Result<void> sys_munmap(Caller& self, u64 address, u64 length);

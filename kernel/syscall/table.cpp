@@ -11,8 +11,11 @@
 #include "kernel/syscall/futexes.h"
 #include "kernel/syscall/identity.h"
 #include "kernel/syscall/inotify.h"
+#include "kernel/syscall/ipc.h"
 #include "kernel/syscall/memory.h"
+#include "kernel/syscall/message_queues.h"
 #include "kernel/syscall/mounts.h"
+#include "kernel/syscall/other_processes.h"
 #include "kernel/syscall/paths.h"
 #include "kernel/syscall/pipes.h"
 #include "kernel/syscall/polling.h"
@@ -67,6 +70,9 @@ constexpr Row kRows[] = {
     SYSCALL(26, msync, Restart::Yes),
     SYSCALL(27, mincore, Restart::No),
     SYSCALL(28, madvise, Restart::No),
+    SYSCALL(29, shmget, Restart::No),
+    SYSCALL(30, shmat, Restart::No),
+    SYSCALL(31, shmctl, Restart::No),
     SYSCALL(32, dup, Restart::No),
     SYSCALL(33, dup2, Restart::No),
     SYSCALL(34, pause, Restart::WithoutHandler),
@@ -99,6 +105,14 @@ constexpr Row kRows[] = {
     SYSCALL(61, wait4, Restart::Yes),
     SYSCALL(62, kill, Restart::No),
     SYSCALL(63, uname, Restart::No),
+    SYSCALL(64, semget, Restart::No),
+    SYSCALL(65, semop, Restart::No),
+    SYSCALL(66, semctl, Restart::No),
+    SYSCALL(67, shmdt, Restart::No),
+    SYSCALL(68, msgget, Restart::No),
+    SYSCALL(69, msgsnd, Restart::WithoutHandler),
+    SYSCALL(70, msgrcv, Restart::WithoutHandler),
+    SYSCALL(71, msgctl, Restart::No),
     SYSCALL(72, fcntl, Restart::Yes),
     SYSCALL(73, flock, Restart::Yes),
     SYSCALL(74, fsync, Restart::Yes),
@@ -215,6 +229,7 @@ constexpr Row kRows[] = {
     SYSCALL(217, getdents64, Restart::No),
     SYSCALL(218, set_tid_address, Restart::No),
     SYSCALL(219, restart_syscall, Restart::Continuation),
+    SYSCALL(220, semtimedop, Restart::No),
     SYSCALL(221, fadvise64, Restart::No),
     SYSCALL(222, timer_create, Restart::No),
     SYSCALL(223, timer_settime, Restart::No),
@@ -230,6 +245,12 @@ constexpr Row kRows[] = {
     SYSCALL(233, epoll_ctl, Restart::No),
     SYSCALL(234, tgkill, Restart::No),
     SYSCALL(235, utimes, Restart::No),
+    SYSCALL(240, mq_open, Restart::No),
+    SYSCALL(241, mq_unlink, Restart::No),
+    SYSCALL(242, mq_timedsend, Restart::Yes),
+    SYSCALL(243, mq_timedreceive, Restart::Yes),
+    SYSCALL(244, mq_notify, Restart::No),
+    SYSCALL(245, mq_getsetattr, Restart::No),
     SYSCALL(247, waitid, Restart::Yes),
     SYSCALL(251, ioprio_set, Restart::No),
     SYSCALL(252, ioprio_get, Restart::No),
@@ -285,6 +306,7 @@ constexpr Row kRows[] = {
     SYSCALL(309, getcpu, Restart::No),
     SYSCALL(310, process_vm_readv, Restart::No),
     SYSCALL(311, process_vm_writev, Restart::No),
+    SYSCALL(312, kcmp, Restart::No),
     SYSCALL(314, sched_setattr, Restart::No),
     SYSCALL(315, sched_getattr, Restart::No),
     SYSCALL(316, renameat2, Restart::No),
@@ -305,6 +327,7 @@ constexpr Row kRows[] = {
     SYSCALL(437, openat2, Restart::Yes),
     SYSCALL(438, pidfd_getfd, Restart::No),
     SYSCALL(439, faccessat2, Restart::No),
+    SYSCALL(440, process_madvise, Restart::No),
     SYSCALL(441, epoll_pwait2, Restart::No),
     SYSCALL(449, futex_waitv, Restart::Yes),
 };

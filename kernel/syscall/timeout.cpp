@@ -29,6 +29,15 @@ Result<Nanoseconds> fetch_deadline(UserInOut<TimeSpecification> timeout) {
     return duration.value == 0 ? Nanoseconds{} : time::now() + duration;
 }
 
+Result<Nanoseconds> fetch_wall_deadline(UserIn<TimeSpecification> time) {
+    if (time.is_null()) {
+        return Nanoseconds::never();
+    }
+    const TimeSpecification fetched = TRY(time.fetch());
+    const Nanoseconds at = TRY(duration_of(fetched));
+    return time::now() + (at - time::wall_now());
+}
+
 Result<void> store_time_left(UserInOut<TimeSpecification> timeout, Nanoseconds deadline) {
     if (timeout.is_null()) {
         return {};

@@ -12,6 +12,8 @@ Result<Nanoseconds> duration_of(const TimeSpecification& time);
 
 /// When the call gives up. Null: never.
 Result<Nanoseconds> fetch_deadline(UserInOut<TimeSpecification> timeout);
+/// As an absolute time of the wall clock. Null: never.
+Result<Nanoseconds> fetch_wall_deadline(UserIn<TimeSpecification> time);
 /// Tells the program how much time is left; null: nothing.
 Result<void> store_time_left(UserInOut<TimeSpecification> timeout, Nanoseconds deadline);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernel/base/own.h"
+#include "kernel/ipc/semaphore.h"
 #include "kernel/signal/send.h"
 #include "kernel/task/exit.h"
 #include "kernel/task/job_control.h"
@@ -271,6 +272,10 @@ Result<i32> clone(Task& parent, const arch::TrapFrame& frame, const CloneRequest
     } else {
         child->set_address_space(TRY(parent.address_space().fork()));
     }
+    if ((flags & kSysVSem) != 0) {
+        Ref<ipc::UndoList> shared = TRY(ipc::share_undo_list(parent));
+        child->undo_list.emplace(std::move(shared));
+    }
     std::optional<PreparedPidFd> pidfd;
     if ((flags & kPidFd) != 0) {
         pidfd.emplace(TRY(prepare_pidfd(parent, *pid, 0)));
@@ -373,6 +378,9 @@ Result<void> unshare(Task& self, u64 flags) {
         Ref<vfs::FilesystemContext> copy = TRY(self.filesystem().copy());
         std::optional<Ref<vfs::FilesystemContext>> old = self.exchange_filesystem(std::move(copy));
         (*old)->users.fetch_sub(1, Order::acq_rel);
+    }
+    if ((flags & kSysVSem) != 0) {
+        self.undo_list.reset();
     }
     if (files) {
         std::optional<Ref<vfs::FileDescriptorTable>> old = self.exchange_descriptors(std::move(files));

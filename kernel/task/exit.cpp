@@ -1,6 +1,7 @@
 #include "kernel/task/exit.h"
 
 #include "kernel/base/panic.h"
+#include "kernel/ipc/semaphore.h"
 #include "kernel/signal/process_timers.h"
 #include "kernel/signal/send.h"
 #include "kernel/signal/stop.h"
@@ -167,6 +168,7 @@ void release_files(Task& self) {
         }
     }
     static_cast<void>(self.exchange_address_space(std::nullopt));
+    self.undo_list.reset();
     release_files(self);
     release_vfork_parent(self);
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernel/base/own.h"
+#include "kernel/ipc/semaphore.h"
 #include "kernel/signal/process_timers.h"
 #include "kernel/time/clock.h"
 

@@ -18,6 +18,9 @@
 namespace cairn::syscall {
 class Caller;
 }
+namespace cairn::ipc {
+class UndoList;
+}
 
 namespace cairn::task {
 
@@ -83,6 +86,9 @@ public:
     bool exited = false;
     i32 exit_status = 0;
     Atomic<bool> exiting{false};  // has begun to end: no signal is for it any more
+
+    // --- SEM_UNDO: own; made at its first use, and shared with the threads of a process -----------------------------
+    std::optional<Ref<ipc::UndoList>> undo_list;
 
     // --- vfork (F04) ------------------------------------------------------------------------------------------------
     /// What the parent waits for, on its stack; null when nobody waits (any more). Under the group's lock.

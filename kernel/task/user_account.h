@@ -1,6 +1,6 @@
 #pragma once
-/// UserAccount: what all processes of one real user id use together: the figures behind RLIMIT_NPROC and
-/// RLIMIT_SIGPENDING. Made when the first process of a user appears, gone with the last reference.
+/// UserAccount: what all processes of one real user id use together: the figures behind RLIMIT_NPROC,
+/// RLIMIT_SIGPENDING and the like. Made when the first process of a user appears, gone with the last reference.
 
 #include "fs/vfs/credentials.h"
 #include "kernel/base/rb_tree.h"
@@ -17,6 +17,8 @@ public:
     vfs::UserId uid() const { return uid_; }
     Atomic<u64> threads{0};          // tasks, as RLIMIT_NPROC counts them
     Atomic<u64> pending_signals{0};  // queued, as RLIMIT_SIGPENDING counts them
+    Atomic<u64> locked_pages{0};     // of shared memory (shmctl(2), SHM_LOCK)
+    Atomic<u64> queued_bytes{0};     // of POSIX message queues, as RLIMIT_MSGQUEUE counts them
 
     void last_reference_dropped();
     explicit UserAccount(vfs::UserId uid) : uid_(uid) {}

@@ -11,6 +11,7 @@ LAYERS = {
     "kernel/syscall": 9,
     "exec": 8,
     "kernel/task": 7,
+    "kernel/ipc": 7,
     "kernel/signal": 7,
     "net": 6,
     "fs": 6,
