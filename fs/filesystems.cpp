@@ -18,9 +18,9 @@ namespace cairn::fs {
 namespace {
 
 constexpr vfs::FilesystemType kTypes[] = {
-    {"tmpfs", false, &tmpfs::mount}, {"ramfs", false, &tmpfs::mount},
-    {"proc", false, &procfs::mount}, {"devtmpfs", false, &devtmpfs::mount},
-    {"sysfs", false, &sysfs::mount}, {"devpts", false, &terminal::DevptsInstance::mount},
+    {"tmpfs", false, &tmpfs::mount},   {"ramfs", false, &tmpfs::mount},
+    {"proc", false, &procfs::mount},   {"devtmpfs", false, &devtmpfs::mount},
+    {"sysfs", false, &sysfs::mount},   {"devpts", false, &terminal::DevptsInstance::mount},
     {"mqueue", false, &mqueue::mount},
 };
 

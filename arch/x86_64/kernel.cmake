@@ -38,8 +38,9 @@ set(CAIRN_X86_FLAGS
 # What is not on a hot path is compiled for size: the image fits into a mebibyte, and the caches gain more than such
 # code loses.
 file(GLOB_RECURSE CAIRN_COLD_SOURCES CONFIGURE_DEPENDS
-     drivers/*.cpp exec/*.cpp fs/devtmpfs/*.cpp fs/cpio/*.cpp fs/inotify/*.cpp fs/mqueue/*.cpp fs/procfs/*.cpp fs/sysfs/*.cpp
-     fs/terminal/*.cpp kernel/boot/*.cpp kernel/stress/*.cpp kernel/syscall/*.cpp kernel/*.cpp net/*.cpp)
+     drivers/*.cpp exec/*.cpp fs/anonymous/*.cpp fs/cpio/*.cpp fs/devtmpfs/*.cpp fs/inotify/*.cpp fs/mqueue/*.cpp
+     fs/procfs/*.cpp fs/sysfs/*.cpp fs/terminal/*.cpp kernel/boot/*.cpp kernel/stress/*.cpp kernel/syscall/*.cpp
+     kernel/*.cpp net/*.cpp)
 list(FILTER CAIRN_COLD_SOURCES EXCLUDE
      REGEX "kernel/(base|sched|sync|signal|task|time)/|syscall/(dispatch|table)\\.cpp")
 set(more_cold_sources
@@ -47,7 +48,9 @@ set(more_cold_sources
      fs/vfs/rename.cpp fs/tmpfs/superblock.cpp kernel/base/format.cpp kernel/base/log.cpp kernel/base/panic.cpp
      kernel/signal/process_timers.cpp kernel/task/futex_pi.cpp kernel/task/job_control.cpp
      kernel/task/process_information.cpp mm/early_memory.cpp mm/initialize.cpp mm/kernel_mappings.cpp
-     mm/kernel_space.cpp)
+     mm/kernel_space.cpp mm/space_advise.cpp mm/space_attach.cpp mm/space_remote.cpp fs/event/signal_file.cpp
+     fs/event/timer_file.cpp fs/tmpfs/memory_file.cpp fs/vfs/notify.cpp fs/vfs/vfs.cpp kernel/signal/stop.cpp
+     kernel/task/pidfd.cpp)
 list(TRANSFORM more_cold_sources PREPEND ${CMAKE_SOURCE_DIR}/)
 list(APPEND CAIRN_COLD_SOURCES ${more_cold_sources})
 set(CAIRN_HOT_SOURCES ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES} ${CAIRN_X86_ASSEMBLY})

@@ -9,7 +9,8 @@
 namespace cairn::mqueue {
 
 struct Message {
-    Message(i64 its_type, OwnArray<std::byte> bytes) : type(its_type), storage(std::move(bytes)), text(storage.span()) {}
+    Message(i64 its_type, OwnArray<std::byte> bytes)
+        : type(its_type), storage(std::move(bytes)), text(storage.span()) {}
     /// From the program's memory. EFAULT, ENOMEM.
     static Result<Own<Message>> fetch(i64 type, mm::UserIn<std::byte> from, usize size);
     /// To be copied into (MSG_COPY). ENOMEM.

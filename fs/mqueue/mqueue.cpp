@@ -37,12 +37,6 @@ void set_payers(Payers& payers) {
     the_queues().payers = &payers;
 }
 
-Result<Ref<QueueSuperblock>> QueueSuperblock::create() {
-    Ref<QueueSuperblock> superblock = TRY(try_new_ref<QueueSuperblock>(fs::tmpfs::Options{}));
-    TRY(superblock->make_root());
-    return superblock;
-}
-
 vfs::FilesystemStatistics QueueSuperblock::statistics() {
     vfs::FilesystemStatistics result;
     result.magic = 0x1980'0202;
@@ -61,8 +55,9 @@ Result<void> QueueSuperblock::check(const Attributes& wanted, bool privileged) c
 Result<Ref<vfs::Inode>> QueueSuperblock::make_file(const vfs::InodeAttributes& attributes,
                                                    const vfs::CreateRequest& request) {
     const bool privileged = payers == nullptr || payers->is_privileged();
-    Attributes wanted{.most_messages = static_cast<i64>(std::min(limit(Limit::Messages), limit(Limit::DefaultMessages))),
-                      .message_size = static_cast<i64>(std::min(limit(Limit::Size), limit(Limit::DefaultSize)))};
+    Attributes wanted{
+        .most_messages = static_cast<i64>(std::min(limit(Limit::Messages), limit(Limit::DefaultMessages))),
+        .message_size = static_cast<i64>(std::min(limit(Limit::Size), limit(Limit::DefaultSize)))};
     if (request.parameters != nullptr) {
         wanted = *static_cast<const Attributes*>(request.parameters);
     }
@@ -107,8 +102,7 @@ Result<Ref<vfs::File>> open(vfs::OperationContext& context, std::string_view nam
         if ((flags & kCreate) == 0) {
             return fail(Errno::enoent);
         }
-        vfs::CreateRequest request{
-            .type = vfs::FileType::Regular, .permissions = permissions, .parameters = wanted};
+        vfs::CreateRequest request{.type = vfs::FileType::Regular, .permissions = permissions, .parameters = wanted};
         vfs::CreatedName created = TRY(vfs::create_name(context, root, name, request, vfs::IfPresent::Take));
         entry = std::move(created.entry);
         is_new = created.is_new;
@@ -135,11 +129,9 @@ Result<void> unlink(vfs::OperationContext& context, std::string_view name) {
 }
 
 Result<void> initialize() {
-    Ref<QueueSuperblock> superblock = TRY(QueueSuperblock::create());
-    Ref<vfs::Dentry> root = TRY(superblock->root_dentry());
-    Ref<vfs::Mount> mount = TRY(vfs::Mount::create(Ref<vfs::Superblock>(static_cast<vfs::Superblock&>(*superblock)),
-                                                   std::move(root), "mqueue", 0));
-    mount->make_internal();
+    Ref<QueueSuperblock> superblock = TRY(try_new_ref<QueueSuperblock>(fs::tmpfs::Options{}));
+    TRY(superblock->make_root());
+    Ref<vfs::Mount> mount = TRY(fs::tmpfs::mount_internally(*superblock));
     vfs::the_vfs().message_queues = std::move(mount);
     return {};
 }

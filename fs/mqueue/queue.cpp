@@ -80,18 +80,16 @@ Attributes Queue::figures() {
 }
 
 void Queue::insert_locked(Own<Message> message) {
-    Message* before = messages_.front();
-    while (before != nullptr && before->type >= message->type) {
-        before = messages_.next(*before);
+    Message& inserted = *message.release();
+    messages_.push_back(inserted);
+    // From the end, since most programs use one priority.
+    for (Message* before = messages_.previous(inserted); before != nullptr && before->type < inserted.type;) {
+        messages_.remove(inserted);
+        messages_.insert_before(*before, inserted);
+        before = messages_.previous(inserted);
     }
     ++count_;
-    bytes_ += message->text.size();
-    Message& inserted = *message.release();
-    if (before != nullptr) {
-        messages_.insert_before(*before, inserted);
-    } else {
-        messages_.push_back(inserted);
-    }
+    bytes_ += inserted.text.size();
     changed_.wake_all();
 }
 
@@ -102,14 +100,11 @@ void Queue::wake_locked(Waiter& waiter) {
 }
 
 void Queue::join_locked(Waiters& waiters, Waiter& waiter) {
-    Waiter* before = waiters.front();
-    while (before != nullptr && before->urgency >= waiter.urgency) {
-        before = waiters.next(*before);
-    }
-    if (before != nullptr) {
+    waiters.push_back(waiter);
+    for (Waiter* before = waiters.previous(waiter); before != nullptr && before->urgency < waiter.urgency;) {
+        waiters.remove(waiter);
         waiters.insert_before(*before, waiter);
-    } else {
-        waiters.push_back(waiter);
+        before = waiters.previous(waiter);
     }
 }
 

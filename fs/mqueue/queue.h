@@ -1,5 +1,5 @@
 #pragma once
-/// Queue: one POSIX message queue. `lock_` (rank MessageQueue) protects messages, waiters and the notification. A sender
+/// Queue: one POSIX message queue. `lock_` (rank IpcObject) protects messages, waiters and the notification. A sender
 /// hands its message straight to who waits for one, and a receiver lets in the message of who waits for room, so that
 /// neither can be overtaken. The more urgent threads come first, and first come first among equals.
 
@@ -52,7 +52,7 @@ private:
     const u64 most_messages_, message_size_;
     void* const account_;
     const u64 charged_;
-    SpinLock<LockRank::MessageQueue> lock_;
+    SpinLock<LockRank::IpcObject> lock_;
     MessageList messages_ GUARDED_BY(lock_);  // by priority
     u64 count_ GUARDED_BY(lock_) = 0;
     u64 bytes_ GUARDED_BY(lock_) = 0;
@@ -65,7 +65,7 @@ private:
 /// All queues, and their limits.
 class QueueSuperblock final : public fs::tmpfs::TmpfsSuperblock {
 public:
-    static Result<Ref<QueueSuperblock>> create();
+    using TmpfsSuperblock::make_root;
     vfs::FilesystemStatistics statistics() override;
     Result<Ref<vfs::Inode>> make_file(const vfs::InodeAttributes& attributes,
                                       const vfs::CreateRequest& request) override;

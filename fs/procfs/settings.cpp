@@ -289,10 +289,8 @@ std::span<const Entry> no_entries() {
 }
 
 constexpr Entry kMessageQueues[] = {
-    queue_limit("msg_default", mqueue::Limit::DefaultMessages),
-    queue_limit("msg_max", mqueue::Limit::Messages),
-    queue_limit("msgsize_default", mqueue::Limit::DefaultSize),
-    queue_limit("msgsize_max", mqueue::Limit::Size),
+    queue_limit("msg_default", mqueue::Limit::DefaultMessages), queue_limit("msg_max", mqueue::Limit::Messages),
+    queue_limit("msgsize_default", mqueue::Limit::DefaultSize), queue_limit("msgsize_max", mqueue::Limit::Size),
     queue_limit("queues_max", mqueue::Limit::Queues),
 };
 std::span<const Entry> message_queue_entries() {

@@ -11,12 +11,17 @@ Result<void> initialize() {
     options.size_pages = 0;
     options.inodes = 0;
     Ref<TmpfsSuperblock> superblock = TRY(TmpfsSuperblock::create(options));
-    Ref<vfs::Dentry> root = TRY(superblock->root_dentry());
-    Ref<vfs::Mount> mount = TRY(vfs::Mount::create(Ref<vfs::Superblock>(static_cast<vfs::Superblock&>(*superblock)),
-                                                   std::move(root), "tmpfs", 0));
-    mount->make_internal();
+    Ref<vfs::Mount> mount = TRY(mount_internally(*superblock));
     vfs::the_vfs().memory_files = std::move(mount);
     return {};
+}
+
+Result<Ref<vfs::Mount>> mount_internally(TmpfsSuperblock& superblock) {
+    Ref<vfs::Dentry> root = TRY(superblock.root_dentry());
+    Ref<vfs::Mount> mount = TRY(vfs::Mount::create(Ref<vfs::Superblock>(static_cast<vfs::Superblock&>(superblock)),
+                                                   std::move(root), superblock.type_name(), 0));
+    mount->make_internal();
+    return mount;
 }
 
 Result<Ref<vfs::File>> create_memory_file(vfs::OperationContext& context, std::string_view name, u32 flags) {

@@ -48,7 +48,8 @@ public:
 
     // What a filesystem that is built on this one has other (fs/mqueue): its regular files, and whether there is
     // nothing besides them, and no second name (EPERM).
-    virtual Result<Ref<vfs::Inode>> make_file(const vfs::InodeAttributes& attributes, const vfs::CreateRequest& request);
+    virtual Result<Ref<vfs::Inode>> make_file(const vfs::InodeAttributes& attributes,
+                                              const vfs::CreateRequest& request);
     virtual Result<void> check_more_than_files() const { return {}; }
 
     // PageStore. The first two are never called: pages begin as zeros and are never written back.
@@ -85,5 +86,7 @@ constexpr u32 kCloseOnExec = 1, kAllowSealing = 2, kHugePages = 4, kNoExecSeal =
 Result<Ref<vfs::File>> create_memory_file(vfs::OperationContext& context, std::string_view name, u32 flags);
 /// Makes what create_memory_file() needs. Start-up. ENOMEM.
 Result<void> initialize();
+/// A mount that no walk reaches. ENOMEM.
+Result<Ref<vfs::Mount>> mount_internally(TmpfsSuperblock& superblock);
 
 }  // namespace cairn::fs::tmpfs

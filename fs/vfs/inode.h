@@ -109,7 +109,7 @@ struct CreateRequest {
     UserId uid = 0;
     GroupId gid = 0;
     DeviceNumber device{};
-    std::string_view link_target{};  // of a symbolic link
+    std::string_view link_target{};    // of a symbolic link
     const void* parameters = nullptr;  // of what only one filesystem makes; it knows their type
 };
 

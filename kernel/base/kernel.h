@@ -33,7 +33,7 @@ class TaskTable;
 namespace procfs {
 class ProcessInformation;
 class IpcInformation;
-}
+}  // namespace procfs
 namespace ipc {
 struct Ipc;
 }

@@ -11,8 +11,8 @@ namespace {
 
 /// Linux's, in the order of Limit (linux/msg.h, sem.h, shm.h): at the beginning, and what may be set.
 constexpr u64 kNone = ~u64{0}, kInteger = 0x7fff'ffff, kMemory = kNone - (u64{1} << 24);
-constexpr u64 kDefaults[procfs::kIpcLimits] = {8192,  16384,   32000,   32000, u64{32000} * 32000, 500,
-                                               32000, kMemory, kMemory, 4096,  kNone};
+constexpr u64 kDefaults[procfs::kIpcLimits] = {8192,    16384,   32000, 32000, u64{32000} * 32000, 500, 32000,
+                                               kMemory, kMemory, 4096,  kNone};
 constexpr u64 kMost[procfs::kIpcLimits] = {kInteger,     kInteger, kMostObjects, kInteger,     kInteger, kInteger,
                                            kMostObjects, kNone,    kNone,        kMostObjects, kNone};
 
@@ -34,9 +34,9 @@ constexpr Column kQueueColumns[] = {{figure(3), 8, 12}, {figure(4), 8, 11}, {fig
 constexpr Column kSetColumns[] = {{figure(4), 8, 11}, {kUid, 4, 6},       {kUid + 4, 4, 6},  {kUid + 8, 4, 6},
                                   {kUid + 12, 4, 6},  {figure(0), 8, 11}, {figure(2), 8, 11}};
 /// The last but one is not in the record that programs get: bytes in memory. Nothing is swapped.
-constexpr Column kSegmentColumns[] = {{figure(0), 8, 22}, {figure(4), 4, 6},   {upper_half(4), 4, 6}, {figure(5), 8, 7},
-                                      {kUid, 4, 6},       {kUid + 4, 4, 6},    {kUid + 8, 4, 6},      {kUid + 12, 4, 6},
-                                      {figure(1), 8, 11}, {figure(2), 8, 11},  {figure(3), 8, 11},    {figure(8), 8, 22},
+constexpr Column kSegmentColumns[] = {{figure(0), 8, 22}, {figure(4), 4, 6},  {upper_half(4), 4, 6}, {figure(5), 8, 7},
+                                      {kUid, 4, 6},       {kUid + 4, 4, 6},   {kUid + 8, 4, 6},      {kUid + 12, 4, 6},
+                                      {figure(1), 8, 11}, {figure(2), 8, 11}, {figure(3), 8, 11},    {figure(8), 8, 22},
                                       {figure(7), 8, 22}};
 
 struct List {

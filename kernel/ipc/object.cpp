@@ -18,7 +18,7 @@ i32 caller_process() {
 
 Result<void> Object::check_locked(const vfs::Credentials& who, u32 wanted) const {
     const Permission& own = permission;
-    const u32 shift = who.euid == own.creator_uid || who.euid == own.uid                                        ? 6
+    const u32 shift = who.euid == own.creator_uid || who.euid == own.uid                           ? 6
                       : who.in_effective_group(own.creator_gid) || who.in_effective_group(own.gid) ? 3
                                                                                                    : 0;
     const u32 any = wanted >> 6 | wanted >> 3 | wanted;
@@ -61,17 +61,17 @@ void Object::set_permission_locked(u32 uid, u32 gid, u32 mode) {
 }
 
 Table::~Table() {
-    while (std::optional<Ref<Object>> object = next(0)) {
+    while (std::optional<Ref<Object>> first = next(0)) {
+        Object& object = **first;
         SpinLockGuard guard(lock_);
-        SpinLockGuard object_guard((*object)->lock);
-        take_out_locked(**object);
+        SpinLockGuard object_guard(object.lock);
+        take_out_locked(object);
     }
 }
 
 Object* Table::find_key(i32 key) const {
-    Object* object = by_key_.partition_point([key](const Object& o) NO_THREAD_SAFETY_ANALYSIS {
-        return o.permission.key < key;
-    });
+    Object* object =
+        by_key_.partition_point([key](const Object& o) NO_THREAD_SAFETY_ANALYSIS { return o.permission.key < key; });
     return object != nullptr && object->permission.key == key ? object : nullptr;
 }
 

@@ -25,8 +25,8 @@ public:
         if (method != Method::Signal || signal == 0 || sender == nullptr) {
             return;
         }
-        signal::SignalInfo info = signal::SignalInfo::from_process(
-            signal, signal::kCodeMessageQueue, sender->process_number(), sender->credentials().uid);
+        signal::SignalInfo info = signal::SignalInfo::from_process(signal, signal::kCodeMessageQueue,
+                                                                   sender->process_number(), sender->credentials().uid);
         info.words[1] = value_;
         static_cast<void>(signal::send_to_process(*target_, info));
     }

@@ -17,7 +17,8 @@ struct NotificationRequest {
 };
 /// By a signal, or not at all. ENOMEM.
 Result<Ref<mqueue::Notification>> create_notification(task::Task& caller, const NotificationRequest& request);
-/// The cookie comes through a socket of AF_NETLINK, where a thread of the C library waits for it. ENOTSOCK, EINVAL, ENOMEM.
+/// The cookie comes through a socket of AF_NETLINK, where a thread of the C library waits for it. ENOTSOCK, EINVAL,
+/// ENOMEM.
 Result<Ref<mqueue::Notification>> create_thread_notification(task::Task& caller, Ref<vfs::File> socket,
                                                              std::span<const std::byte, 32> cookie);
 

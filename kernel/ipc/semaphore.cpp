@@ -182,11 +182,12 @@ UndoEntry* UndoList::find_locked(SemaphoreSet& set, Entries& outdated) {
     UndoEntry* found = nullptr;
     for (UndoEntry* at = entries_.front(); at != nullptr;) {
         UndoEntry* next = entries_.next(*at);
-        SpinLockGuard guard(at->set->lock);
-        if (at->set->removed) {
+        SemaphoreSet& its_set = *at->set;
+        SpinLockGuard guard(its_set.lock);
+        if (its_set.removed) {
             entries_.remove(*at);
             outdated.push_back(*at);
-        } else if (&*at->set == &set) {
+        } else if (&its_set == &set) {
             found = at;
         }
         at = next;
@@ -239,9 +240,16 @@ UndoList::~UndoList() {
 Result<Ref<UndoList>> share_undo_list(task::Task& parent) {
     if (!parent.undo_list) {
         Ref<UndoList> fresh = TRY(try_new_ref<UndoList>());
+        SpinLockGuard guard(parent.group().lock);
         parent.undo_list.emplace(std::move(fresh));
     }
     return *parent.undo_list;
+}
+
+void leave_undo_list(task::Task& self) {
+    std::optional<Ref<UndoList>> left;
+    SpinLockGuard guard(self.group().lock);
+    std::swap(left, self.undo_list);
 }
 
 Result<void> operate(task::Task& caller, i32 id, std::span<const SemaphoreOperation> operations, Nanoseconds deadline) {

@@ -4,8 +4,8 @@
 /// lock, what has become possible for those who wait. So a sleeper that was chosen cannot be overtaken.
 ///
 /// SEM_UNDO: a process (or what clone(CLONE_SYSVSEM) makes share) has an UndoList, with an entry for each set that it
-/// uses so. The list's lock (rank IpcUndo) protects its entries, the set's their numbers and the set's own list of
-/// them. An entry of a set that was removed stays behind until the list is next used.
+/// uses so. The list's lock (rank IpcTable; no table's is taken with it) protects its entries, the set's their numbers
+/// and the set's own list of them. An entry of a set that was removed stays behind until the list is next used.
 
 #include <span>
 
@@ -48,7 +48,7 @@ private:
     using Entries = List<UndoEntry, &UndoEntry::list_node>;
     /// Also takes out the entries of sets that were removed.
     UndoEntry* find_locked(SemaphoreSet& set, Entries& outdated) REQUIRES(lock_);
-    SpinLock<LockRank::IpcUndo> lock_;
+    SpinLock<LockRank::IpcTable> lock_;
     Entries entries_ GUARDED_BY(lock_);
 };
 
@@ -114,5 +114,7 @@ Result<void> operate(task::Task& caller, i32 id, std::span<const SemaphoreOperat
 
 /// clone(2) with CLONE_SYSVSEM: what the child will share with its parent. ENOMEM.
 Result<Ref<UndoList>> share_undo_list(task::Task& parent);
+/// The thread ends, or wants one of its own (unshare(2)).
+void leave_undo_list(task::Task& self);
 
 }  // namespace cairn::ipc

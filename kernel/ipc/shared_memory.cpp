@@ -172,9 +172,7 @@ Result<VirtualAddress> attach(mm::AddressSpace& space, const vfs::Credentials& w
     wanted.length = segment->bytes();
     using Placement = mm::MapRequest::Placement;
     // An address of 0 means none here, but one that SHM_RND made 0 is one.
-    wanted.placement = request.address == 0 ? Placement::Hint
-                       : replaces           ? Placement::Fixed
-                                            : Placement::FixedNoReplace;
+    wanted.placement = request.address == 0 ? Placement::Hint : replaces ? Placement::Fixed : Placement::FixedNoReplace;
     wanted.flags = mm::flag_bits(mm::MappingFlag::Shared) | mm::flag_bits(mm::MappingFlag::DontMerge);
     wanted.lowest = request.lowest;
     wanted.object = &segment->memory();

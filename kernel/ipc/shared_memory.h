@@ -1,6 +1,6 @@
 #pragma once
-/// Shared memory segments (shmget(2)): memory objects as tmpfs's files are, which shmat(2) maps. Each call of it makes an
-/// Attachment, the "file" of its mappings; a segment counts those (shm_nattch), wherever munmap(2) and fork(2) have
+/// Shared memory segments (shmget(2)): memory objects as tmpfs's files are, which shmat(2) maps. Each call of it makes
+/// an Attachment, the "file" of its mappings; a segment counts those (shm_nattch), wherever munmap(2) and fork(2) have
 /// brought them. No lock of a segment is ever held while mappings change, and no two segments' locks are held together.
 
 #include "kernel/ipc/object.h"
@@ -12,7 +12,7 @@ namespace cairn::ipc {
 
 class Segment final : public Object {
 public:
-    static constexpr u32 kToBeRemoved = 01000, kLocked = 02000;  // in permission.mode
+    static constexpr u32 kToBeRemoved = 01000, kLocked = 02000;    // in permission.mode
     static constexpr u32 kNoReserve = 010000, kHugePages = 04000;  // shmget(2)'s flags
 
     static Result<Ref<Object>> create(const GetRequest& request);

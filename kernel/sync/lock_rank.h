@@ -46,10 +46,8 @@ namespace cairn {
     X(TestSpinInner,  "tests and the in-kernel stress only")                    \
     X(PageTable,      "the entries of one page table")                          \
     X(FutexBucket,    "the waiters on futexes of one hash value; two by address") \
-    X(IpcTable,       "the System V objects of one kind, by key and by id")      \
-    X(IpcUndo,        "what the end of a process undoes (SEM_UNDO)")             \
-    X(IpcObject,      "one segment, set of semaphores or queue of messages")    \
-    X(MessageQueue,   "one POSIX message queue")                                \
+    X(IpcTable,       "the System V objects of one kind; what the end of a process undoes") \
+    X(IpcObject,      "one segment, set of semaphores, or queue of messages")   \
     X(PidTable,       "pids, process groups, sessions and the process tree")    \
     X(ThreadGroup,    "threads, pending signals and dispositions of a process") \
     X(TimerTable,     "the timers that a process has made")                     \

@@ -47,27 +47,28 @@ Result<i32> control(Caller& self, const IpcControl& kind, i32 id, i32 command, U
     if (command == kSet) {
         TRY(mm::copy_in(&record, address, kind.record_size));
     }
-    Ref<ipc::Object> object = TRY(table.find(id, by_id ? ipc::Table::By::Id : ipc::Table::By::Index));
+    Ref<ipc::Object> found = TRY(table.find(id, by_id ? ipc::Table::By::Id : ipc::Table::By::Index));
+    ipc::Object& object = *found;
     if (command == kRemove) {
-        TRY(table.remove(*object, self.credentials()));
+        TRY(table.remove(object, self.credentials()));
         return 0;
     }
     {
-        SpinLockGuard guard(object->lock);
+        SpinLockGuard guard(object.lock);
         if (command == kSet) {
-            TRY(set_locked(self, *object, record, kind.kind == procfs::IpcKind::Messages));
+            TRY(set_locked(self, object, record, kind.kind == procfs::IpcKind::Messages));
             return 0;
         }
         if (own != 2) {
-            TRY(object->check_locked(self.credentials(), ipc::kMayRead));
+            TRY(object.check_locked(self.credentials(), ipc::kMayRead));
         }
-        if (object->removed) {
+        if (object.removed) {
             return fail(Errno::eidrm);
         }
-        record = object->record_locked();
+        record = object.record_locked();
     }
     TRY(mm::copy_out(address, &record, kind.record_size));
-    return by_id ? 0 : object->id();
+    return by_id ? 0 : object.id();
 }
 
 }  // namespace cairn::syscall

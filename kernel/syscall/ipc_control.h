@@ -16,8 +16,8 @@ union IpcInformationRecord {
 /// What is different.
 struct IpcControl {
     procfs::IpcKind kind;
-    i32 statistics;    // the number of …_STAT; …_INFO and …_STAT_ANY follow it
-    u16 record_size;   // bytes of the Record that programs know
+    i32 statistics;   // the number of …_STAT; …_INFO and …_STAT_ANY follow it
+    u16 record_size;  // bytes of the Record that programs know
     /// …_INFO: what is used, or else IPC_INFO: the limits. Returns the size.
     usize (*inform)(bool of_use, const ipc::Table::Figures& figures, IpcInformationRecord& record);
 };

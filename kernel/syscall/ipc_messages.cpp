@@ -25,8 +25,9 @@ usize inform(bool of_use, const ipc::Table::Figures& figures, IpcInformationReco
         pool = static_cast<i32>(figures.objects);
         map = messages = 0;
         for (std::optional<Ref<ipc::Object>> next = table.next(0); next; next = table.next((*next)->index() + 1)) {
-            SpinLockGuard guard((*next)->lock);
-            const ipc::Record queue = (*next)->record_locked();
+            ipc::Object& object = **next;
+            SpinLockGuard guard(object.lock);
+            const ipc::Record queue = object.record_locked();
             messages += static_cast<i32>(queue.figures[3]);
             map += static_cast<i32>(queue.figures[4]);
         }

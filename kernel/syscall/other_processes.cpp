@@ -5,7 +5,6 @@
 #include "fs/epoll/epoll_file.h"
 #include "fs/procfs/provider.h"
 #include "kernel/base/random.h"
-#include "kernel/ipc/semaphore.h"
 #include "kernel/task/pidfd.h"
 #include "kernel/task/task.h"
 
@@ -30,58 +29,36 @@ Result<void> check_may_look(Task& target) {
 }
 
 /// EBADF.
-Result<const void*> file_of(Task& task, u64 fd) {
+Result<Ref<vfs::File>> file_of(Task& task, u64 fd) {
     std::optional<Ref<vfs::FileDescriptorTable>> table = task.descriptors_of_other();
-    if (!table) {
-        return fail(Errno::ebadf);
-    }
-    Ref<vfs::File> file = TRY((*table)->find(Fd{static_cast<i32>(fd)}));
-    return &*file;
+    return table ? (*table)->find(Fd{static_cast<i32>(fd)}) : Result<Ref<vfs::File>>(fail(Errno::ebadf));
 }
 
 /// EBADF, EINVAL, ENOENT.
 Result<const void*> watched_file_of(Task& task, u64 address) {
     const WatchedFile slot = TRY(UserIn<WatchedFile>(address).fetch());
-    std::optional<Ref<vfs::FileDescriptorTable>> table = task.descriptors_of_other();
-    if (!table) {
-        return fail(Errno::ebadf);
-    }
-    Ref<vfs::File> file = TRY((*table)->find(Fd{static_cast<i32>(slot.instance)}));
+    Ref<vfs::File> file = TRY(file_of(task, slot.instance));
     epoll::Epoll* instance = epoll::find_epoll(*file);
     return instance == nullptr ? Result<const void*>(fail(Errno::einval))
                                : instance->watched_file(static_cast<i32>(slot.fd), slot.offset);
 }
 
-template <typename T>
-const void* identity(const std::optional<Ref<T>>& object) {
-    return object ? &**object : nullptr;
-}
-
-/// Null for both where neither has one. EINVAL, EBADF, ESRCH …
+/// Null for both where neither has one. EINVAL, EBADF …
 Result<const void*> part_of(Task& task, i32 what, u64 index) {
+    using Part = Task::Part;
+    constexpr Part kParts[] = {{}, Part::Memory, Part::Files, Part::Directories, Part::Handlers, {}, Part::Undo};
     switch (what) {
-        case kFile:
-            return file_of(task, index);
-        case kMemory:
-            return identity(task.address_space_of_other());
-        case kFiles:
-            return identity(task.descriptors_of_other());
-        case kDirectories:
-            return identity(task.filesystem_of_other());
-        case kHandlers: {
-            SpinLockGuard guard(task.group().lock);
-            return static_cast<const void*>(&*task.group().handlers);
+        case kFile: {
+            const Ref<vfs::File> file = TRY(file_of(task, index));
+            return static_cast<const void*>(&*file);
         }
         case kIo:
             return static_cast<const void*>(nullptr);
-        case kUndo: {
-            SpinLockGuard guard(task.group().lock);
-            return identity(task.undo_list);
-        }
         case kWatchedFile:
             return watched_file_of(task, index);
         default:
-            return fail(Errno::einval);
+            return what > kFile && what < kWatchedFile ? task.identity_of(kParts[what])
+                                                       : Result<const void*>(fail(Errno::einval));
     }
 }
 

@@ -380,7 +380,7 @@ Result<void> unshare(Task& self, u64 flags) {
         (*old)->users.fetch_sub(1, Order::acq_rel);
     }
     if ((flags & kSysVSem) != 0) {
-        self.undo_list.reset();
+        ipc::leave_undo_list(self);
     }
     if (files) {
         std::optional<Ref<vfs::FileDescriptorTable>> old = self.exchange_descriptors(std::move(files));

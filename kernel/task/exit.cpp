@@ -168,7 +168,7 @@ void release_files(Task& self) {
         }
     }
     static_cast<void>(self.exchange_address_space(std::nullopt));
-    self.undo_list.reset();
+    ipc::leave_undo_list(self);
     release_files(self);
     release_vfork_parent(self);
 

@@ -44,6 +44,23 @@ Task::~Task() {
     pending.discard(signal::SignalSet::all(), freed);
 }
 
+const void* Task::identity_of(Part part) {
+    SpinLockGuard guard(group_->lock);
+    switch (part) {
+        case Part::Memory:
+            return address_space_ ? &**address_space_ : nullptr;
+        case Part::Files:
+            return descriptors_ ? &**descriptors_ : nullptr;
+        case Part::Directories:
+            return filesystem_ ? &**filesystem_ : nullptr;
+        case Part::Handlers:
+            return &*group_->handlers;
+        case Part::Undo:
+            return undo_list ? &**undo_list : nullptr;
+    }
+    __builtin_unreachable();
+}
+
 Ref<vfs::Credentials> Task::credentials_of_other() {
     SpinLockGuard guard(group_->lock);
     return credentials_;

@@ -56,6 +56,10 @@ public:
     std::optional<Ref<vfs::FilesystemContext>> filesystem_of_other();
     std::optional<Ref<mm::AddressSpace>> address_space_of_other();
 
+    /// By anybody: tells apart what kcmp(2) compares; null for what the task has given up.
+    enum class Part : u8 { Memory, Files, Directories, Handlers, Undo };
+    const void* identity_of(Part part);
+
     /// By the thread itself. What was there is returned, to be dropped outside all locks.
     Ref<vfs::Credentials> exchange_credentials(Ref<vfs::Credentials> fresh);
     std::optional<Ref<vfs::FileDescriptorTable>> exchange_descriptors(
@@ -87,7 +91,7 @@ public:
     i32 exit_status = 0;
     Atomic<bool> exiting{false};  // has begun to end: no signal is for it any more
 
-    // --- SEM_UNDO: own; made at its first use, and shared with the threads of a process -----------------------------
+    // --- SEM_UNDO: made at its first use, and shared with the threads of a process; as the references above ----------
     std::optional<Ref<ipc::UndoList>> undo_list;
 
     // --- vfork (F04) ------------------------------------------------------------------------------------------------

@@ -23,38 +23,39 @@ void NetlinkSocket::deliver(Own<NetlinkMessage> message) {
     readers_.wake_all();
 }
 
+bool NetlinkSocket::is_empty() {
+    SpinLockGuard guard(lock_);
+    return messages_.empty();
+}
+
 Result<usize> NetlinkSocket::receive(vfs::OperationContext&, ReceiveRequest& request) {
-    Own<NetlinkMessage> message = take();
-    if (!message && (non_blocking() || (request.flags & message_flags::kDontWait) != 0)) {
-        return fail(Errno::eagain);
+    const bool waits = !non_blocking() && (request.flags & message_flags::kDontWait) == 0;
+    const Nanoseconds deadline = waits ? receive_deadline() : Nanoseconds{};
+    for (;;) {
+        if (Own<NetlinkMessage> message = take()) {
+            const usize size = request.data.remaining();
+            const bool cut = size < NetlinkMessage::kSize;
+            request.result_flags |= cut ? message_flags::kTruncated : 0;
+            const usize done = TRY(request.data.put(message->bytes, cut ? size : NetlinkMessage::kSize));
+            if ((request.flags & message_flags::kPeek) != 0) {
+                SpinLockGuard guard(lock_);
+                messages_.push_front(*message.release());
+            }
+            return done;
+        }
+        const auto reason =
+            readers_.wait_until([this] { return !is_empty(); }, sync::SleepKind::Interruptible, deadline);
+        if (reason != sync::WakeReason::Condition) {
+            return fail(reason == sync::WakeReason::TimedOut ? Errno::eagain : Errno::eintr);
+        }
     }
-    const Nanoseconds deadline = receive_deadline();
-    const auto reason = readers_.wait_until(
-        [&] {
-            message = message ? std::move(message) : take();
-            return static_cast<bool>(message);
-        },
-        sync::SleepKind::Interruptible, deadline);
-    if (!message) {
-        return fail(reason == sync::WakeReason::TimedOut ? Errno::eagain : Errno::eintr);
-    }
-    const usize room = request.data.remaining();
-    const usize size = room < NetlinkMessage::kSize ? room : NetlinkMessage::kSize;
-    request.result_flags |= size < NetlinkMessage::kSize ? message_flags::kTruncated : 0;
-    const usize done = TRY(request.data.put(message->bytes, size));
-    if ((request.flags & message_flags::kPeek) != 0) {
-        SpinLockGuard guard(lock_);
-        messages_.push_front(*message.release());
-    }
-    return done;
 }
 
 vfs::PollEvents NetlinkSocket::poll(vfs::PollRegistrar* registrar) {
     if (registrar != nullptr) {
         registrar->watch(readers_);
     }
-    SpinLockGuard guard(lock_);
-    return vfs::kPollOut | vfs::kPollWriteNormal | (messages_.empty() ? 0 : vfs::kPollIn | vfs::kPollReadNormal);
+    return vfs::kPollOut | vfs::kPollWriteNormal | (is_empty() ? 0 : vfs::kPollIn | vfs::kPollReadNormal);
 }
 
 Result<Ref<Socket>> create_netlink_socket(vfs::OperationContext& context, SocketType type, i32 protocol, u32 flags) {
@@ -65,8 +66,8 @@ Result<Ref<Socket>> create_netlink_socket(vfs::OperationContext& context, Socket
         return fail(Errno::eprotonosupport);
     }
     Ref<vfs::Inode> inode = TRY(g_kernel.anonymous_files->create_socket_inode(context.credentials));
-    Ref<NetlinkSocket> socket = TRY(try_new_ref<NetlinkSocket>(std::move(inode), flags | vfs::open_flags::kReadWrite,
-                                                               kNetlink, type, protocol));
+    Ref<NetlinkSocket> socket = TRY(
+        try_new_ref<NetlinkSocket>(std::move(inode), flags | vfs::open_flags::kReadWrite, kNetlink, type, protocol));
     return Ref<Socket>::adopt(socket.release());
 }
 

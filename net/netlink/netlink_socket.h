@@ -28,6 +28,7 @@ public:
 
 private:
     Own<NetlinkMessage> take();
+    bool is_empty();
     void destroy() override { destroy_counted(this); }
     SpinLock<LockRank::EventCounter> lock_;
     List<NetlinkMessage, &NetlinkMessage::node> messages_ GUARDED_BY(lock_);

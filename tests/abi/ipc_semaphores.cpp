@@ -334,7 +334,7 @@ TEST(IpcSemaphores, UndoIsTheProcesssNotTheChilds) {
 }
 
 ABI_HELPER(ipc_value) {
-    printf("value %d\n", semctl(std::stoi(arguments.at(0)), 0, GETVAL));
+    printf("value %d\n", semctl(std::stoi(arguments.at(1)), 0, GETVAL));
     return 0;
 }
 

@@ -95,7 +95,7 @@ TEST(IpcMemory, CountsAttachmentsOverForkExecAndExit) {
     wait_for(pid);
     EXPECT_EQ(1u, segment.attachments());
     write_probe("probe");
-    EXPECT_ENDS("exit 0", run_program("./probe", {"probe"}).status);
+    EXPECT_ENDS("exit 42", run_program("./probe", {"probe"}).status);
     EXPECT_EQ(1u, segment.attachments());
     EXPECT_OK(shmdt(memory));
     EXPECT_EQ(0u, segment.attachments());

@@ -1,6 +1,6 @@
-/// System V IPC and POSIX message queues between threads and processes: what one waits for, another does, removes, or is
-/// killed over. No wake-up is lost, nothing that was removed is used, nothing is left behind; and what SEM_UNDO promises
-/// is done, whoever is about to wait, or to remove the set.
+/// System V IPC and POSIX message queues between threads and processes: what one waits for, another does, removes, or
+/// is killed over. No wake-up is lost, nothing that was removed is used, nothing is left behind; and what SEM_UNDO
+/// promises is done, whoever is about to wait, or to remove the set.
 
 #include <gtest/gtest.h>
 #include <mqueue.h>

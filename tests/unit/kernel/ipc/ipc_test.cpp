@@ -16,9 +16,7 @@ using vfs::World;
 /// g_kernel.ipc for a test.
 class IpcWorld {
 public:
-    IpcWorld() {
-        must(Ipc::initialize(), "ipc");
-    }
+    IpcWorld() { must(Ipc::initialize(), "ipc"); }
     ~IpcWorld() {
         Own<Ipc>::adopt(g_kernel.ipc).reset();
         g_kernel.ipc = nullptr;
