@@ -162,6 +162,9 @@ Result<VirtualAddress> attach(mm::AddressSpace& space, const vfs::Credentials& w
     wanted.maximum = mm::kAccessAll & ~unavailable;
     Ref<Object> object = TRY(g_kernel.ipc->segments.find(request.id));
     Ref<Segment> segment(static_cast<Segment&>(*object));
+    if (!replaces && address + segment->bytes() < address) {
+        return fail(Errno::einval);
+    }
     TRY(segment->hold(who, kMayRead | (writes ? kMayWrite : 0) | (executes ? kMayExecute : 0)));
     Result<Ref<Attachment>> attachment = try_new_ref<Attachment>(segment);
     if (!attachment.ok()) {

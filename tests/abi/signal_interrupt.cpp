@@ -458,3 +458,24 @@ TEST(Signalfd, ReadsSignals) {  // S02
     EXPECT_ERRNO(EINVAL, signalfd(-1, &set, 0x10));
     EXPECT_ERRNO(EINVAL, signalfd(open("/dev/null", O_RDONLY), &set, 0));
 }
+
+TEST(Interrupt, ReceiveFromAMessageQueue) {  // S03
+    static mqd_t queue;
+    const std::string name = "/abi-interrupt-" + std::to_string(getpid());
+    mq_attr attributes{};
+    attributes.mq_maxmsg = 1;
+    attributes.mq_msgsize = 8;
+    queue = mq_open(name.c_str(), O_CREAT | O_EXCL | O_RDWR, 0600, &attributes);
+    ASSERT_OK(queue);
+    mq_unlink(name.c_str());
+    char text[8];
+    check(Restarts::Yes, [&] { return mq_receive(queue, text, 8, nullptr); }, [] { mq_send(queue, "x", 1, 0); }, 1);
+    ASSERT_OK(mq_send(queue, "x", 1, 0));
+    check(
+        Restarts::Yes, [] { return mq_send(queue, "y", 1, 0); },
+        [] {
+            char taken[8];
+            (void)mq_receive(queue, taken, 8, nullptr);
+        },
+        0);
+}
