@@ -22,7 +22,7 @@ Epoll* find_epoll(vfs::File& file) {
 }
 
 bool can_be_watched(vfs::File& file) {
-    return !file.inode().is_regular() && !file.inode().is_directory();
+    return file.tells_events();
 }
 
 }  // namespace cairn::epoll

@@ -24,6 +24,7 @@ public:
         offset += done;
         return done;
     }
+    bool tells_events() const override { return true; }
     vfs::PollEvents poll(vfs::PollRegistrar* registrar) override { return queue().poll(registrar); }
     Result<void> descriptor_closed(vfs::OperationContext& context) override {
         queue().take_back_notification(context.process);

@@ -74,6 +74,8 @@ public:
     /// and the file is non-blocking (or `nonblocking` says so), EINTR when interrupted before the first byte.
     virtual Result<usize> read(OperationContext& context, mm::IoSink& sink, u64& offset);
     virtual Result<usize> write(OperationContext& context, mm::IoSource& source, u64& offset);
+    /// Whether there can be events to wait for; epoll refuses other files (EPERM).
+    virtual bool tells_events() const { return !inode().is_regular() && !inode().is_directory(); }
     /// The present events. With a registrar, first registers it with every queue that a change would wake.
     virtual PollEvents poll(PollRegistrar* registrar);
     virtual Result<u64> ioctl(OperationContext& context, u32 command, u64 argument);

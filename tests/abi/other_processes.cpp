@@ -69,11 +69,12 @@ TEST(Compare, WatchedFiles) {
     kcmp_epoll_slot slot{static_cast<unsigned>(epoll), static_cast<unsigned>(gate.read_end()), 0};
     pid_t self = getpid();
     auto file = static_cast<unsigned long>(gate.read_end());
+    EXPECT_OK(compare(self, self, KCMP_EPOLL_TFD, file, reinterpret_cast<unsigned long>(&slot)));
     EXPECT_EQ(0, compare(self, self, KCMP_EPOLL_TFD, file, reinterpret_cast<unsigned long>(&slot)));
     EXPECT_NE(0, compare(self, self, KCMP_EPOLL_TFD, 0, reinterpret_cast<unsigned long>(&slot)));
     slot.toff = 1;
     EXPECT_ERRNO(ENOENT, compare(self, self, KCMP_EPOLL_TFD, file, reinterpret_cast<unsigned long>(&slot)));
-    slot = {0, 0, 0};
+    slot = {static_cast<unsigned>(gate.read_end()), 0, 0};
     EXPECT_ERRNO(EINVAL, compare(self, self, KCMP_EPOLL_TFD, file, reinterpret_cast<unsigned long>(&slot)));
 }
 
