@@ -17,10 +17,9 @@ namespace {
 /// kcmp(2)'s `type`.
 enum What : i32 { kFile, kMemory, kFiles, kDirectories, kHandlers, kIo, kUndo, kWatchedFile };
 
-/// struct kcmp_epoll_slot.
+/// struct kcmp_epoll_slot (whose last member is longer in kcmp(2) than in linux/kcmp.h).
 struct WatchedFile {
-    u32 instance, fd;
-    u64 offset;
+    u32 instance, fd, number;
 };
 
 /// EACCES: PTRACE_MODE_READ.
@@ -40,7 +39,7 @@ Result<const void*> watched_file_of(Task& task, u64 address) {
     Ref<vfs::File> file = TRY(file_of(task, slot.instance));
     epoll::Epoll* instance = epoll::find_epoll(*file);
     return instance == nullptr ? Result<const void*>(fail(Errno::einval))
-                               : instance->watched_file(static_cast<i32>(slot.fd), slot.offset);
+                               : instance->watched_file(static_cast<i32>(slot.fd), slot.number);
 }
 
 /// Null for both where neither has one. EINVAL, EBADF …
