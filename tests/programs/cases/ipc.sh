@@ -6,31 +6,34 @@ m=$(ipcmk -M 10000 -p 0640 | id_of); s=$(ipcmk -S 3 -p 0600 | id_of); q=$(ipcmk 
 #: ipcs-limits
 ipcs -l; ipcs -u | grep -c -E 'allocated|messages|used'; ipcs -m -l | wc -l; cat /proc/sys/kernel/sem /proc/sys/kernel/shmmni /proc/sys/kernel/msgmni; head -1 /proc/sysvipc/shm /proc/sysvipc/sem /proc/sysvipc/msg
 #: ipcs-human
-m=$(ipcmk -M 5M | sed 's/.*: //'); ipcs -m --human -i $m | grep -o 'size=[^ ]*'; ipcs -m -b -i $m | grep -o 'bytes=[^ ]*'; ipcs -m -p | awk -v id=$m '$1 == id {print $2, ($3 > 1), $4}'; ipcs -m -t | awk -v id=$m '$1 == id {print $2, $3, $4}'; awk -v id=$m '$2 == id {print $1 != 0, $3, $4, $7}' /proc/sysvipc/shm; ipcrm shm $m
+m=$(ipcmk -M 5M | sed 's/.*: //'); ipcs -m --human -i $m | grep -o 'size=[0-9A-Za-z.]*'; ipcs -m -b -i $m | grep -o 'bytes=[0-9]*'; ipcs -m -p | awk -v id=$m '$1 == id {print $2, ($3 > 1), $4}'; ipcs -m -t | awk -v id=$m '$1 == id {print $2, $3, $4}'; awk -v id=$m '$2 == id {print $1 != 0, $3, $4, $7}' /proc/sysvipc/shm; ipcrm shm $m
 #: lsipc
 lsipc | awk '{print $1}'; lsipc -g -o RESOURCE,LIMIT --noheadings | tr -s ' '; m=$(ipcmk -M 4096 -p 600 | sed 's/.*: //'); lsipc -m -i $m -o SIZE,NATTCH,PERMS,OWNER --noheadings | tr -s ' '; ipcrm --shmem-id=$m; lsipc -s -o NSEMS --noheadings | wc -l
 #: perl-shared-memory
 perl -e '
-use IPC::SysV qw(IPC_PRIVATE IPC_RMID IPC_CREAT S_IRUSR S_IWUSR); use IPC::SharedMem;
-my $shm = IPC::SharedMem->new(IPC_PRIVATE, 64, S_IRUSR | S_IWUSR) or die $!;
-$shm->write(pack("A20", "from the parent"), 0, 20); $shm->attach or die $!;
-if (my $pid = fork) { waitpid $pid, 0; print $shm->read(0, 64) =~ s/\0//gr, "\n"; print $shm->stat->nattch, " ", $shm->stat->segsz, "\n"; }
-else { print $shm->read(0, 20), "\n"; $shm->write("from the child ", 20, 15); $shm->detach; exit }
-$shm->detach; print $shm->stat->nattch, "\n"; print $shm->remove ? "removed\n" : "$!\n"; print defined $shm->stat ? "still" : "gone", "\n"'
+my ($private, $create, $rmid, $stat) = (0, 01000, 0, 2); $| = 1;
+my $id = shmget($private, 64, $create | 0600) // die $!; my ($text, $buf);
+shmwrite($id, "from the parent", 0, 20) or die $!;
+if (my $pid = fork) { waitpid $pid, 0; shmread($id, $text, 0, 64) or die $!; print $text =~ s/\0//gr, "\n"; }
+else { shmread($id, $text, 0, 15); print "$text\n"; shmwrite($id, "; from the child", 20, 16); exit }
+shmctl($id, $stat, $buf) or die $!; print join(" ", (unpack "i I5 S S3 Q2 Q q3 i2 Q", $buf)[5, 12, 18]), "\n";
+print shmread($id, $text, 60, 10) ? "read" : "$!", "\n"; print shmctl($id, $rmid, 0), "\n"; print shmctl($id, $stat, $buf) ? "still" : "gone: $!", "\n"'
 #: perl-semaphores
 perl -e '
-use IPC::SysV qw(IPC_PRIVATE IPC_CREAT IPC_NOWAIT SEM_UNDO S_IRUSR S_IWUSR); use IPC::Semaphore;
-my $sem = IPC::Semaphore->new(IPC_PRIVATE, 4, IPC_CREAT | S_IRUSR | S_IWUSR) or die $!;
-$sem->setall(1, 2, 3, 4); print join(" ", $sem->getall), "\n"; $sem->op(2, -3, IPC_NOWAIT, 3, 1, IPC_NOWAIT); print join(" ", $sem->getall), "\n";
-print $sem->op(0, -1, IPC_NOWAIT, 2, -1, IPC_NOWAIT) ? "done" : "$!", "\n"; print join(" ", $sem->getall), "\n";
-my $pid = fork; if (!$pid) { $sem->op(2, -1, 0); $sem->op(1, -2, SEM_UNDO); exit }
-select undef, undef, undef, 0.2; print $sem->getncnt(2), $sem->getzcnt(2), "\n"; $sem->op(2, 1, 0); waitpid $pid, 0; print join(" ", $sem->getall), " ", $sem->getpid(2) == $pid, "\n";
-print $sem->stat->nsems, "\n"; $sem->remove; print defined $sem->getval(0) ? "still" : "gone: $!", "\n"'
+my ($create, $nowait, $undo) = (01000, 04000, 0x1000); my ($rmid, $getpid, $getall, $getncnt, $getzcnt, $setall) = (0, 11, 13, 14, 15, 17); $| = 1;
+my $id = semget(0, 4, $create | 0600) // die $!; sub values { my $v = ""; semctl($id, 0, $getall, $v) or die $!; print join(" ", unpack "s*", $v), "\n" }
+semctl($id, 0, $setall, pack "s4", 1, 2, 3, 4) or die $!; &values; semop($id, pack "s6", 2, -3, $nowait, 3, 1, $nowait) or die $!; &values;
+print semop($id, pack "s6", 0, -1, $nowait, 2, -1, $nowait) ? "done" : "$!", "\n"; &values;
+my $pid = fork; if (!$pid) { semop($id, pack "s3", 2, -1, 0); semop($id, pack "s3", 1, -2, $undo); exit }
+select undef, undef, undef, 0.3; print semctl($id, 2, $getncnt, 0), " ", semctl($id, 2, $getzcnt, 0), "\n"; semop($id, pack "s3", 2, 1, 0); waitpid $pid, 0; &values;
+print semctl($id, 2, $getpid, 0) == $pid, "\n"; semctl($id, 0, $rmid, 0); print defined semop($id, pack "s3", 0, 1, 0) ? "still" : "gone: $!", "\n"'
 #: perl-messages
 perl -e '
-use IPC::SysV qw(IPC_PRIVATE IPC_CREAT IPC_NOWAIT MSG_NOERROR S_IRUSR S_IWUSR); use IPC::Msg;
-my $msg = IPC::Msg->new(IPC_PRIVATE, IPC_CREAT | S_IRUSR | S_IWUSR) or die $!; my $buf;
-$msg->snd($_, "text $_") or die $! for 3, 1, 2; print $msg->stat->qnum, " ", $msg->stat->qbytes, "\n"; print $msg->rcv($buf, 20, -2), " $buf\n"; print $msg->rcv($buf, 20, 2), " $buf\n"; print $msg->rcv($buf, 4, 0, MSG_NOERROR), " $buf\n";
-print defined $msg->rcv($buf, 20, 0, IPC_NOWAIT) ? "one more" : "$!", "\n"; my $pid = fork; if (!$pid) { $msg->snd(7, "late", 0); exit } print $msg->rcv($buf, 20, 7), " $buf\n"; waitpid $pid, 0; $msg->set(qbytes => 100); print $msg->stat->qbytes, "\n"; print $msg->remove, "\n"; print $msg->snd(1, "x") ? "sent" : "$!", "\n"'
+my ($create, $nowait, $noerror, $except, $rmid) = (01000, 04000, 010000, 020000, 0); my $buf; $| = 1;
+my $id = msgget(0, $create | 0600) // die $!; msgsnd($id, pack("l! a*", $_, "text $_"), 0) or die $! for 3, 1, 2, 4;
+sub got { my ($type, $flags, $size) = @_; msgrcv($id, $buf, $size // 20, $type, $flags) ? print join(":", unpack "l! a*", $buf), "\n" : print "$!\n" }
+got(-2, 0); got(2, 0); got(3, $except); got(0, 0, 4); got(0, $noerror, 4); got(0, $nowait);
+my $pid = fork; if (!$pid) { msgsnd($id, pack("l! a*", 7, "late"), 0); exit } got(7, 0); waitpid $pid, 0;
+$SIG{ALRM} = sub { print "alarm\n" }; alarm 1; got(5, 0); print msgctl($id, $rmid, 0), "\n"; print msgsnd($id, pack("l! a*", 1, "x"), 0) ? "sent" : "$!", "\n"'
 #: mqueue-mount
 mkdir m && mount -t mqueue none m && stat -f -c '%T' m; stat -c '%a %F' m; touch m/q && cat m/q; stat -c '%a %s' m/q; mkdir m/d; ln m/q m/r; mv m/q m/r; rm m/q && ls m; umount m; cat /proc/sys/fs/mqueue/msg_max; grep -c mqueue /proc/filesystems
