@@ -26,7 +26,7 @@ semctl($id, 0, $setall, pack "s4", 1, 2, 3, 4) or die $!; &values; semop($id, pa
 print semop($id, pack "s6", 0, -1, $nowait, 2, -1, $nowait) ? "done" : "$!", "\n"; &values;
 my $pid = fork; if (!$pid) { semop($id, pack "s3", 2, -1, 0); semop($id, pack "s3", 1, -2, $undo); exit }
 select undef, undef, undef, 0.3; print semctl($id, 2, $getncnt, 0), " ", semctl($id, 2, $getzcnt, 0), "\n"; semop($id, pack "s3", 2, 1, 0); waitpid $pid, 0; &values;
-print semctl($id, 2, $getpid, 0) == $pid, "\n"; semctl($id, 0, $rmid, 0); print defined semop($id, pack "s3", 0, 1, 0) ? "still" : "gone: $!", "\n"'
+print semctl($id, 2, $getpid, 0) == $pid, "\n"; semctl($id, 0, $rmid, 0); print semop($id, pack "s3", 0, 1, 0) ? "still" : "gone: $!", "\n"'
 #: perl-messages
 perl -e '
 my ($create, $nowait, $noerror, $except, $rmid) = (01000, 04000, 010000, 020000, 0); my $buf; $| = 1;
