@@ -78,6 +78,14 @@ void read_user_registers(ThreadContext& context, UserRegisters& registers);
 /// that are not the user's. orig_rax -1 forgets the system call.
 Result<void> write_user_registers(ThreadContext& context, const UserRegisters& registers);
 
+/// Hardware breakpoints and watchpoints: DR0 to DR7 as ptrace(2) shows them. `context` is that of a thread that does
+/// not run; what is written is in force when it runs next. Fork's child has none, exec removes them.
+constexpr u32 kDebugRegisters = 8;
+u64 read_debug_register(const ThreadContext& context, u32 index);
+/// Zero or an error as Linux gives it: EINVAL for addresses that are not the user's and settings that a CPU does not
+/// have, EIO for registers that there are not.
+Result<void> write_debug_register(ThreadContext& context, u32 index, u64 value);
+
 // --- Signals ------------------------------------------------------------------------------------
 
 /// stack_t of sigaltstack(2), as it stands in memory.

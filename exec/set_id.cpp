@@ -1,6 +1,7 @@
 #include "exec/set_id.h"
 
 #include "fs/vfs/mount_tree.h"
+#include "kernel/ptrace/tracing.h"
 
 namespace cairn::exec {
 
@@ -22,10 +23,11 @@ bool honours_set_id(Task& self, const vfs::File& program) {
 }
 
 /// Root and working directory are shared with a process outside the group, which could change them under a privileged
-/// program's feet.
-bool shares_directories(Task& self) {
+/// program's feet; or a tracer without privileges could change the program itself.
+bool is_unsafe(Task& self) {
     SpinLockGuard guard(self.group().lock);
-    return self.filesystem().users.load(Order::relaxed) > self.group().thread_count;
+    return self.filesystem().users.load(Order::relaxed) > self.group().thread_count ||
+           (self.is_traced() && !self.tracing->privileged);
 }
 
 void apply_set_id(Credentials& fresh, const vfs::InodeAttributes& file) {
@@ -67,7 +69,8 @@ Result<NewCredentials> compute_credentials(Task& self, vfs::File& program) {
     }
     bool gained = fresh->euid != old.uid || fresh->egid != old.gid;
     const bool new_ids = fresh->euid != old.euid || fresh->egid != old.egid;
-    if (new_ids && shares_directories(self) && !old.has(Capability::Setuid)) {
+    const bool unsafe = is_unsafe(self);
+    if (new_ids && unsafe && !old.has(Capability::Setuid)) {
         fresh->euid = old.uid;
         fresh->egid = old.gid;
         gained = false;
@@ -75,6 +78,10 @@ Result<NewCredentials> compute_credentials(Task& self, vfs::File& program) {
     fresh->suid = fresh->fsuid = fresh->euid;
     fresh->sgid = fresh->fsgid = fresh->egid;
     transform_capabilities(*fresh, fresh->euid != old.euid || fresh->egid != old.egid);
+    if (unsafe) {
+        fresh->permitted.bits &= old.permitted.bits;
+        fresh->effective.bits &= old.permitted.bits;
+    }
     const bool secure = fresh->uid != fresh->euid || fresh->gid != fresh->egid;
     return NewCredentials{std::move(fresh), secure, gained};
 }

@@ -1,5 +1,6 @@
 #include "exec/siblings.h"
 
+#include "kernel/ptrace/tracing.h"
 #include "kernel/task/job_control.h"
 
 namespace cairn::exec {
@@ -19,6 +20,7 @@ Result<void> end_siblings(Task& self) {
         task::for_each_thread(group, [&](Task& task) {
             if (&task != &self) {
                 task.must_exit = true;
+                ptrace::end_stop_locked(task);
                 sched::kill(task.thread());
             }
         });
@@ -42,6 +44,7 @@ Result<void> end_siblings(Task& self) {
 void take_leaders_place(Task& self) {
     ThreadGroup& group = self.group();
     std::optional<Ref<Task>> old_leader;
+    std::optional<Ref<Task>> old_tracee;
     {
         SpinLockGuard guard(g_kernel.tasks->lock);
         SpinLockGuard group_guard(group.lock);
@@ -52,6 +55,12 @@ void take_leaders_place(Task& self) {
         self.pid().task = nullptr;
         self.swap_pid(**old_leader);
         self.pid().task = &self;
+        if ((*old_leader)->is_traced()) {
+            // Its tracer finds this thread in its place, or nobody.
+            ThreadGroup& tracer = (*old_leader)->tracing->tracer->group();
+            old_tracee = ptrace::unlink_locked(*(*old_leader)->tracing);
+            tracer.child_events.wake_all();
+        }
         // Children that the old thread id made are this thread's.
         for (ThreadGroup& child : group.children) {
             child.parent_thread = self.number();

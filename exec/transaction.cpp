@@ -11,6 +11,7 @@
 #include "kernel/base/log.h"
 #include "kernel/signal/process_timers.h"
 #include "kernel/signal/send.h"
+#include "kernel/task/exec_turn.h"
 #include "kernel/task/exit.h"
 
 namespace cairn::exec {
@@ -232,32 +233,14 @@ public:
     explicit ExecTurn(Task& self) : self_(self) {}
     ~ExecTurn() {
         if (taken_) {
-            {
-                SpinLockGuard guard(self_.group().lock);
-                self_.group().exec_owner = nullptr;
-            }
-            self_.group().exec_turn.wake_one();
+            task::end_exec_turn(self_.group());
         }
     }
     ExecTurn(const ExecTurn&) = delete;
     ExecTurn& operator=(const ExecTurn&) = delete;
 
     Result<void> take() {
-        ThreadGroup& group = self_.group();
-        const sync::WakeReason reason = group.exec_turn.wait_until(
-            [&] {
-                SpinLockGuard guard(group.lock);
-                if (group.exec_owner != nullptr) {
-                    return false;
-                }
-                group.exec_owner = &self_;
-                return true;
-            },
-            sync::SleepKind::Interruptible);
-        if (reason != sync::WakeReason::Condition) {
-            self_.restart = task::RestartKind::Always;
-            return fail(Errno::eintr);
-        }
+        TRY(task::begin_exec_turn(self_, self_.group()));
         taken_ = true;
         return {};
     }

@@ -11,6 +11,7 @@
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
 #include "kernel/ipc/ipc.h"
+#include "kernel/ptrace/tracing.h"
 #include "kernel/signal/signal_source.h"
 #include "kernel/syscall/dispatch.h"
 #include "kernel/task/clone.h"
@@ -137,7 +138,7 @@ void start_user_layers(const boot::Options& options, const arch::PlatformDescrip
     static_cast<void>(start_process_layers());
     must(fs::terminal::start_serial_terminals(platform, options.console.port, options.console.baud),
          "no memory for terminals");
-    syscall::set_tracing(options.trace_system_calls);
+    g_kernel.tasks->initial_syscall_work = options.trace_system_calls ? ptrace::work::kLog : 0;
 }
 
 bool start_first_program(const boot::Options& options, const boot::Information& information) {

@@ -74,6 +74,7 @@ Result<void> context_copy_user_state(ThreadContext& child, ThreadContext& parent
 void context_reset_user_state(ThreadContext& context) {
     pattern_of(context) = 0;
     context.user = {};
+    context.debug = {};
 }
 
 bool has_extended_vector_state() {

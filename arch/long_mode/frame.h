@@ -36,6 +36,14 @@ struct UserState {
     u16 gs = 0;
 };
 
+/// Hardware breakpoints of a user thread (debug_registers in arch/user_mode.h). In the CPU only while `control` has
+/// some on, so that threads without any pay for one test.
+struct DebugState {
+    u64 address[4] = {};
+    u64 control = 0;  // DR7 as it was written
+    u64 status = 0;   // DR6's bits, of the last debug exception
+};
+
 /// Whether the frame is that of user mode, as opposed to an interrupted kernel.
 inline bool is_user_frame(const TrapFrame& frame) {
     return (frame.cs & 3) != 0;
@@ -51,6 +59,11 @@ inline bool in_syscall(const TrapFrame& frame) {
 inline void forget_syscall(TrapFrame& frame) {
     frame.error_code = 0;
     frame.vector = 0;
+}
+/// The other way: what the registers hold is to be taken for that of call `number` (execve keeps its number).
+inline void remember_syscall(TrapFrame& frame, u64 number) {
+    frame.error_code = kSystemCallMark;
+    frame.vector = number;
 }
 /// The number as the program gave it; meaningful while in_syscall().
 inline u64 syscall_number(const TrapFrame& frame) {
@@ -101,10 +114,13 @@ inline void set_stack_pointer(TrapFrame& frame, VirtualAddress address) {
 }
 
 /// A trap after each instruction of user mode (RFLAGS.TF).
+constexpr u64 kSingleStepFlag = 0x100;
 enum class SingleStep : u8 { Off, On };
 inline void single_step(TrapFrame& frame, SingleStep step) {
-    constexpr u64 kTrapFlag = 0x100;
-    frame.rflags = step == SingleStep::On ? frame.rflags | kTrapFlag : frame.rflags & ~kTrapFlag;
+    frame.rflags = step == SingleStep::On ? frame.rflags | kSingleStepFlag : frame.rflags & ~kSingleStepFlag;
+}
+inline bool is_single_stepping(const TrapFrame& frame) {
+    return (frame.rflags & kSingleStepFlag) != 0;
 }
 
 }  // namespace cairn::arch

@@ -20,6 +20,8 @@ public:
     static void finish_switch();
 
     static bool wake(Thread& thread, ThreadStateMask mask);
+    static bool hold_asleep(Thread& thread);
+    static void let_wake(Thread& thread);
     static void start(Thread& thread);
     static void interrupt(Thread& thread);
     static void kill(Thread& thread);

@@ -109,6 +109,14 @@ void interrupt(Thread& thread) {
 void kill(Thread& thread) {
     Dispatcher::kill(thread);
 }
+
+bool hold_asleep(Thread& thread) {
+    return Dispatcher::hold_asleep(thread);
+}
+
+void let_wake(Thread& thread) {
+    Dispatcher::let_wake(thread);
+}
 bool wake(Thread& thread, ThreadStateMask mask) {
     return Dispatcher::wake(thread, mask);
 }

@@ -175,6 +175,12 @@ void kill(Thread& thread);
 /// Any context; the thread is kept alive as above.
 bool wake(Thread& thread, ThreadStateMask mask = kSleeping);
 
+/// True: the thread sleeps, no CPU uses its stack, and nobody wakes it until let_wake(), so that what it left behind
+/// may be looked at and changed. False: it runs, is about to sleep or to go on. Interrupts off from one to the other;
+/// locks of rank Thread and inner are not to be taken in between.
+bool hold_asleep(Thread& thread);
+void let_wake(Thread& thread);
+
 /// The calling thread. Not in the short stretches of start-up before there is one.
 inline Thread& current_thread() {
     return *arch::current_thread();

@@ -58,6 +58,23 @@ bool Dispatcher::wake(Thread& thread, ThreadStateMask mask) NO_THREAD_SAFETY_ANA
     return true;
 }
 
+/// A sleeper is enqueued by a waker, who needs its lock, or by the CPU that it leaves for a change of affinity.
+bool Dispatcher::hold_asleep(Thread& thread) NO_THREAD_SAFETY_ANALYSIS {
+    thread.lock_.lock_interrupts_off();
+    // In the order in which a thread goes to sleep: see wake().
+    const bool asleep = (mask_of(thread.state_.load(Order::acquire)) & kSleeping) != 0 &&
+                        !thread.queued_.load(Order::acquire) && !thread.on_cpu_.load(Order::acquire) &&
+                        !thread.migrating_;
+    if (!asleep) {
+        thread.lock_.unlock_keep_interrupts_off();
+    }
+    return asleep;
+}
+
+void Dispatcher::let_wake(Thread& thread) NO_THREAD_SAFETY_ANALYSIS {
+    thread.lock_.unlock_keep_interrupts_off();
+}
+
 void Dispatcher::start(Thread& thread) {
     thread.acquire_reference();  // for the time that it lives; the reaper drops it
     SpinLockGuard guard(thread.lock_);

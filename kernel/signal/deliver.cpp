@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernel/base/log.h"
+#include "kernel/ptrace/tracee.h"
 #include "kernel/signal/process_timers.h"
 #include "kernel/signal/send.h"
 #include "kernel/signal/stop.h"
@@ -44,27 +45,30 @@ bool on_alternate_stack(const Task& self, u64 stack_pointer) {
 
 /// The call that a handler interrupts (signal(7)): EINTR, or again after the handler.
 void restart_before_handler(Task& self, arch::TrapFrame& frame, const SignalAction& action) {
-    const RestartKind kind = std::exchange(self.restart, RestartKind::None);
-    if (kind == RestartKind::None || !arch::in_syscall(frame)) {
-        return;
-    }
+    self.restart = RestartKind::None;
+    const RestartKind kind = task::restart_kind(frame);
     if (kind == RestartKind::Always ||
         (kind == RestartKind::HandlerDecides && (action.flags & SignalAction::kRestart) != 0)) {
-        arch::restart_syscall(frame, self.restart_number);
+        arch::restart_syscall(frame, arch::syscall_number(frame));
+    } else if (kind != RestartKind::None) {
+        arch::set_syscall_result(frame, static_cast<u64>(-static_cast<i64>(static_cast<i32>(Errno::eintr))));
     }
 }
 
 /// No handler has run: every interrupted call goes on.
 void restart_without_handler(Task& self, arch::TrapFrame& frame) {
-    const RestartKind kind = std::exchange(self.restart, RestartKind::None);
-    if (kind == RestartKind::None || !arch::in_syscall(frame)) {
-        return;
+    self.restart = RestartKind::None;
+    const RestartKind kind = task::restart_kind(frame);
+    if (kind != RestartKind::None) {
+        const bool continues = kind == RestartKind::Continuation;
+        arch::restart_syscall(frame, continues ? kRestartSystemCall : arch::syscall_number(frame));
     }
-    arch::restart_syscall(frame, kind == RestartKind::Continuation ? kRestartSystemCall : self.restart_number);
 }
 
 void run_handler(Task& self, arch::TrapFrame& frame, const SignalInfo& info, const SignalAction& action) {
     restart_before_handler(self, frame, action);
+    const bool stepping =
+        (self.syscall_work.load(Order::relaxed) & ptrace::work::kStep) != 0 && ptrace::hide_step(self, frame);
     task::update_rseq(self, frame);
     std::byte siginfo[128] = {};
     std::memcpy(siginfo, &info, sizeof info);
@@ -105,6 +109,9 @@ void run_handler(Task& self, arch::TrapFrame& frame, const SignalInfo& info, con
         blocked.add(info.signal);
     }
     set_blocked(blocked);
+    if (stepping) {
+        ptrace::stop_in_handler(self);
+    }
 }
 
 /// The default action ends the process.
@@ -121,6 +128,11 @@ void run_handler(Task& self, arch::TrapFrame& frame, const SignalInfo& info, con
     task::exit_process(signal | (dumped ? 0x80 : 0));
 }
 
+/// The group's stop is for threads that nobody traces; for others it is one of the tracer's. The lock is held.
+bool stop_is_due(Task& self) {
+    return self.is_traced() ? self.tracing->trap_is_due() : self.group().stopped;
+}
+
 enum class Taken : u8 { Nothing, Continue, Handled };
 
 /// One signal, or one other thing that is pending.
@@ -128,20 +140,30 @@ Taken handle_one(Task& self, arch::TrapFrame& frame) {
     ThreadGroup& group = self.group();
     SignalInfo info;
     SignalAction action;
+    bool traced = false;
     {
         QueuedSignalList freed;  // here, since die_of() does not return
         SpinLockGuard guard(group.lock);
-        if (group.exiting || self.must_exit || group.parent_event != 0 || group.stopped) {
+        if (group.exiting || self.must_exit || group.parent_event != 0 || stop_is_due(self)) {
             return Taken::Continue;  // not for this function
         }
         if (!take_locked(self, ~self.blocked, info, freed)) {
             recompute_pending_locked(self);
             return Taken::Nothing;
         }
-        action = group.handlers->take_for_delivery(info.signal);
-        if (kStopSignals.has(info.signal)) {
-            self.stop_dequeued = true;
+        traced = self.is_traced() && info.signal != kSigKill;
+        // A tracer may make any signal one that stops.
+        self.stop_dequeued = self.stop_dequeued || kStopSignals.has(info.signal) || traced;
+        if (!traced) {
+            action = group.handlers->take_for_delivery(info.signal);
         }
+    }
+    if (traced) {
+        if (!ptrace::stop_for_signal(self, info)) {
+            return Taken::Continue;
+        }
+        SpinLockGuard guard(group.lock);
+        action = group.handlers->take_for_delivery(info.signal);
     }
     if (action.has_handler()) {
         run_handler(self, frame, info, action);
@@ -172,7 +194,7 @@ void handle_pending(arch::TrapFrame& frame) {
         {
             SpinLockGuard guard(group.lock);
             ending = group.exiting || self.must_exit;
-            stopped = group.stopped;
+            stopped = stop_is_due(self);
             event = std::exchange(group.parent_event, 0);
         }
         if (ending) {
@@ -183,7 +205,11 @@ void handle_pending(arch::TrapFrame& frame) {
             continue;
         }
         if (stopped) {
-            stop_here(self);
+            if (self.is_traced()) {
+                ptrace::stop_for_trap(self);
+            } else {
+                stop_here(self);
+            }
             continue;
         }
         switch (handle_one(self, frame)) {

@@ -60,6 +60,16 @@ bool PendingSignals::take(SignalSet allowed, SignalInfo& info, QueuedSignalList&
     return true;
 }
 
+bool PendingSignals::peek(u64 index, SignalInfo& info) const {
+    for (const QueuedSignal* queued = queue_.front(); queued != nullptr; queued = queue_.next(*queued)) {
+        if (index-- == 0) {
+            info = queued->info;
+            return true;
+        }
+    }
+    return false;
+}
+
 void PendingSignals::discard(SignalSet which, QueuedSignalList& freed) {
     set_ = set_ & ~which;
     for (QueuedSignal* queued = queue_.front(); queued != nullptr;) {

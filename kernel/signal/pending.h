@@ -43,6 +43,8 @@ public:
     /// Takes the next signal out of those in `allowed`: synchronous ones first, then the lowest number; queued
     /// instances of one number in order. False: none. Its memory goes to `freed`.
     bool take(SignalSet allowed, SignalInfo& info, QueuedSignalList& freed, PosixTimer** timer);
+    /// The siginfo at place `index` of the queue, if there are so many.
+    bool peek(u64 index, SignalInfo& info) const;
     /// Drops all instances of the signals in `which`.
     void discard(SignalSet which, QueuedSignalList& freed);
     /// Takes a timer's entry out when its timer goes.

@@ -1,6 +1,7 @@
 #include "kernel/signal/send.h"
 
 #include "kernel/base/own.h"
+#include "kernel/ptrace/tracing.h"
 #include "kernel/time/clock.h"
 
 namespace cairn::signal {
@@ -26,6 +27,9 @@ void apply_job_control(ThreadGroup& group, i32 signal, QueuedSignalList& freed) 
     task::for_each_thread(group, [&](Task& task) {
         task.pending.discard(kStopSignals, freed);
         task.stop_dequeued = false;
+        if (task.is_traced()) {
+            ptrace::tell_change_locked(task);
+        }
     });
     if (!group.stopped) {
         return;
@@ -45,6 +49,9 @@ void apply_job_control(ThreadGroup& group, i32 signal, QueuedSignalList& freed) 
 bool is_ignored(ThreadGroup& group, const Task* thread, i32 signal) {
     if (thread == nullptr || thread->blocked.has(signal) || thread->really_blocked.has(signal)) {
         return false;  // it may have a handler by the time it is unblocked, and a signalfd reads it now
+    }
+    if (thread->is_traced() && signal != kSigKill) {
+        return false;  // the tracer wants to see it
     }
     const SignalAction action = group.handlers->get(signal);
     if (group.is_init && action.handler == SignalAction::kDefault) {
@@ -82,8 +89,9 @@ bool is_fatal(ThreadGroup& group, const Task& target, i32 signal) {
         return true;
     }
     const SignalAction action = group.handlers->get(signal);
-    return action.handler == SignalAction::kDefault && !kIgnoredByDefault.has(signal) && !kStopSignals.has(signal) &&
-           !kCoreSignals.has(signal) && !target.really_blocked.has(signal) && !group.is_init;
+    return !target.is_traced() && action.handler == SignalAction::kDefault && !kIgnoredByDefault.has(signal) &&
+           !kStopSignals.has(signal) && !kCoreSignals.has(signal) && !target.really_blocked.has(signal) &&
+           !group.is_init;
 }
 
 /// Wakes who is to take the signal, and begins the end of the process where that is what it means: then sleeps that
@@ -238,15 +246,19 @@ void begin_group_exit_locked(ThreadGroup& group, i32 status) {
     group.exit_status = status;
     group.stopped = false;
     group.stopped_threads = 0;
-    task::for_each_thread(group, [](Task& task) { sched::kill(task.thread()); });
+    task::for_each_thread(group, [](Task& task) {
+        ptrace::end_stop_locked(task);
+        sched::kill(task.thread());
+    });
     group.continued.wake_all();
     group.exec_progress.wake_all();
 }
 
 void recompute_pending_locked(Task& task) {
     ThreadGroup& group = task.group();
-    const bool wanted = !((task.pending.set() | group.pending.set()) & ~task.blocked).empty() || group.stopped ||
-                        group.parent_event != 0 || group.exiting || task.must_exit;
+    const bool wanted = !((task.pending.set() | group.pending.set()) & ~task.blocked).empty() ||
+                        (task.is_traced() ? task.tracing->trap_is_due() : group.stopped) || group.parent_event != 0 ||
+                        group.exiting || task.must_exit;
     if (wanted) {
         sched::interrupt(task.thread());
     } else {
@@ -278,10 +290,11 @@ void set_blocked(SignalSet mask) {
 
 namespace {
 
-SignalInfo child_information(ThreadGroup& child, i32 code, i32 status, i32 signal) {
+/// `pid`: the child's, or that of a thread that is traced.
+SignalInfo child_information(ThreadGroup& child, i32 pid, i32 code, i32 status, i32 signal) {
     SignalInfo info{signal, 0, code, 0, {}};
     const u32 uid = child.leader ? (*child.leader)->account().uid() : 0;
-    info.words[0] = SignalInfo::pack(static_cast<u32>(child.number()), uid);
+    info.words[0] = SignalInfo::pack(static_cast<u32>(pid), uid);
     const u64 tick = 10'000'000;  // clock ticks of 1/100 s
     const u64 user = child.ended_threads.user.value / tick;
     const u64 system = child.ended_threads.system.value / tick;
@@ -292,19 +305,42 @@ SignalInfo child_information(ThreadGroup& child, i32 code, i32 status, i32 signa
     return info;
 }
 
+void tell_of_change(ThreadGroup& whom, ThreadGroup& child, i32 pid, i32 code, i32 status) {
+    const SignalAction action = whom.handlers->get(kSigChld);
+    if (action.handler != SignalAction::kIgnore && (action.flags & SignalAction::kNoChildStop) == 0) {
+        static_cast<void>(send_to_process(whom, child_information(child, pid, code, status, kSigChld)));
+    }
+    whom.child_events.wake_all();
+}
+
+SignalInfo end_information(ThreadGroup& child, i32 pid, i32 status, i32 signal) {
+    const i32 killer = status & 0x7f;
+    const i32 code = killer == 0 ? kCodeChildExited : ((status & 0x80) != 0 ? kCodeChildDumped : kCodeChildKilled);
+    return child_information(child, pid, code, killer == 0 ? (status >> 8) & 0xff : killer, signal);
+}
+
 }  // namespace
 
 void notify_parent_locked(ThreadGroup& child, i32 code) {
-    ThreadGroup* parent = child.parent;
-    if (parent == nullptr) {
-        return;
+    const i32 status = code == kCodeChildContinued ? kSigCont : child.stop_signal;
+    if (child.parent != nullptr) {
+        tell_of_change(*child.parent, child, child.number(), code, status);
     }
-    const SignalAction action = parent->handlers->get(kSigChld);
-    if (action.handler != SignalAction::kIgnore && (action.flags & SignalAction::kNoChildStop) == 0) {
-        const i32 status = code == kCodeChildContinued ? kSigCont : child.stop_signal;
-        static_cast<void>(send_to_process(*parent, child_information(child, code, status, kSigChld)));
+    // The tracer of the leader learns of it as well.
+    if (code == kCodeChildContinued && child.leader && (*child.leader)->is_traced() &&
+        ptrace::is_reparented(**child.leader)) {
+        notify_tracer_locked(**child.leader, code, status);
     }
-    parent->child_events.wake_all();
+}
+
+void notify_tracer_locked(Task& tracee, i32 code, i32 status) {
+    tell_of_change(tracee.tracing->tracer->group(), tracee.group(), tracee.number(), code, status);
+}
+
+void notify_tracer_of_end_locked(Task& tracee, i32 status) {
+    ThreadGroup& tracer = tracee.tracing->tracer->group();
+    static_cast<void>(send_to_process(tracer, end_information(tracee.group(), tracee.number(), status, kSigChld)));
+    tracer.child_events.wake_all();
 }
 
 ParentWish notify_parent_of_end_locked(ThreadGroup& child) {
@@ -322,11 +358,8 @@ ParentWish notify_parent_of_end_locked(ThreadGroup& child) {
         }
     }
     if (send) {
-        const i32 status = child.exit_status;
-        const i32 killer = status & 0x7f;
-        const i32 code = killer == 0 ? kCodeChildExited : ((status & 0x80) != 0 ? kCodeChildDumped : kCodeChildKilled);
-        static_cast<void>(send_to_process(
-            *parent, child_information(child, code, killer == 0 ? (status >> 8) & 0xff : killer, child.exit_signal)));
+        static_cast<void>(
+            send_to_process(*parent, end_information(child, child.number(), child.exit_status, child.exit_signal)));
     }
     parent->child_events.wake_all();
     return wish;

@@ -36,6 +36,9 @@ void pass_on_locked(task::ThreadGroup& group, SignalSet given_up);
 /// The calling thread's new mask; takes the lock.
 void set_blocked(SignalSet mask);
 
+/// The same for the tracer of a thread, whose stop or end it is. The task table's lock is held, no group's.
+void notify_tracer_locked(task::Task& tracee, i32 code, i32 status);
+void notify_tracer_of_end_locked(task::Task& tracee, i32 status);
 /// SIGCHLD and the like for a change of a child's state. The task table's lock is held, no group's.
 void notify_parent_locked(task::ThreadGroup& child, i32 code);
 enum class ParentWish : u8 { Keep, ReapAtOnce };

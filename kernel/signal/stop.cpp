@@ -1,5 +1,6 @@
 #include "kernel/signal/stop.h"
 
+#include "kernel/ptrace/tracing.h"
 #include "kernel/signal/send.h"
 #include "kernel/task/job_control.h"
 
@@ -26,19 +27,27 @@ void begin_stop(Task& self, i32 signal) {
         }
     }
     SpinLockGuard guard(group.lock);
-    if (!self.stop_dequeued || group.stopped || group.exiting || self.must_exit || group.exec_task != nullptr) {
+    if (!self.stop_dequeued || group.exiting || self.must_exit || group.exec_task != nullptr) {
         return;  // SIGCONT overtook it, or the process ends
     }
     self.stop_dequeued = false;
-    group.stopped = true;
-    group.stop_complete = false;
-    group.stop_reported = false;
-    group.continue_pending = false;
-    group.stop_signal = signal;
-    group.stopped_threads = 0;
-    task::for_each_thread(group, [](Task& task) {
-        task.stop_counted = false;
-        sched::interrupt(task.thread());
+    // Tracees may have been made to run in a stopped process: for them it is another stop.
+    const bool fresh = !group.stopped;
+    if (fresh) {
+        group.stopped = true;
+        group.stop_complete = false;
+        group.stop_reported = false;
+        group.continue_pending = false;
+        group.stop_signal = signal;
+        group.stopped_threads = 0;
+    }
+    task::for_each_thread(group, [&](Task& task) {
+        task.stop_counted = task.stop_counted && !fresh;
+        if (task.is_traced()) {
+            ptrace::join_group_stop_locked(task, signal);
+        } else {
+            sched::interrupt(task.thread());
+        }
     });
 }
 
@@ -47,7 +56,7 @@ void stop_here(Task& self) {
     bool complete = false;
     {
         SpinLockGuard guard(group.lock);
-        if (!group.stopped) {
+        if (!group.stopped || self.is_traced()) {
             return;
         }
         if (!self.stop_counted) {
@@ -65,7 +74,7 @@ void stop_here(Task& self) {
     static_cast<void>(group.continued.wait_until(
         [&] {
             SpinLockGuard guard(group.lock);
-            return !group.stopped || group.exiting || self.must_exit;
+            return !group.stopped || group.exiting || self.must_exit || self.is_traced();
         },
         sync::SleepKind::Killable));
 }

@@ -2,6 +2,7 @@
 
 #include "kernel/base/log.h"
 #include "kernel/base/rate_limit.h"
+#include "kernel/ptrace/tracee.h"
 #include "kernel/sched/run_queue.h"
 #include "kernel/syscall/table.h"
 #include "kernel/syscall/trace.h"
@@ -11,8 +12,6 @@
 namespace cairn::syscall {
 
 namespace {
-
-constinit Atomic<bool> tracing{false};
 
 void note_unknown(const task::Task& task, u64 number) {
     static constinit RateLimit limit(10, Nanoseconds::from_seconds(10));
@@ -25,8 +24,7 @@ void note_unknown(const task::Task& task, u64 number) {
 
 /// EINTR becomes what the table says about the call, unless the handler has decided already. The rest is done at the
 /// return to user mode, when it is known whether a handler runs (kernel/signal/deliver.cpp).
-void prepare_restart(task::Task& task, u64 number, Restart restart) {
-    task.restart_number = number;
+void prepare_restart(task::Task& task, Restart restart) {
     if (task.restart == task::RestartKind::Never) {
         task.restart = task::RestartKind::None;
         return;
@@ -92,20 +90,11 @@ void account_system_time(task::Task& task, u64 entered, Nanoseconds off_cpu) {
     arch::this_cpu().run_queue->system_time.fetch_add(used, Order::relaxed);
 }
 
-}  // namespace
-
-void set_tracing(bool on) {
-    tracing.store(on, Order::relaxed);
-}
-
-void dispatch(arch::TrapFrame& frame) {
-    task::Task& task = task::current_task();
+void run_call(task::Task& task, arch::TrapFrame& frame, bool traced) {
     const u64 entered = time::now().value;
     const Nanoseconds off_cpu = task.thread().time_off_cpu();
     const u32 number = static_cast<u32>(arch::syscall_number(frame));  // as Linux: the upper half is not looked at
     const Call* call = find_call(number);
-    task.restart = task::RestartKind::None;
-    const bool traced = tracing.load(Order::relaxed);
     if (call == nullptr) {
         note_unknown(task, number);
         arch::set_syscall_result(frame, register_of(fail(Errno::enosys)));
@@ -120,17 +109,32 @@ void dispatch(arch::TrapFrame& frame) {
     Caller self(task, frame);
     const Result<u64> result = call->run(self);
     if (!result.ok() && result.error() == Errno::eintr) {
-        prepare_restart(task, number, call->restart);
+        prepare_restart(task, call->restart);
     }
     // rt_sigreturn(2) has put a whole set of registers in place, the result's among them.
     if (arch::in_syscall(frame)) {
-        arch::set_syscall_result(frame, register_of(result));
+        const bool again = task.restart != task::RestartKind::None;
+        arch::set_syscall_result(frame, again ? task::restart_code(task.restart) : register_of(result));
     }
     if (traced) {
         trace_exit(task, *call, result);
     }
     account_transfer(task, number, result);
     account_system_time(task, entered, off_cpu);
+}
+
+}  // namespace
+
+void dispatch(arch::TrapFrame& frame) {
+    task::Task& task = task::current_task();
+    task.restart = task::RestartKind::None;
+    const u32 work = task.syscall_work.load(Order::relaxed);
+    if ((work & ptrace::work::kAtEntry) == 0 || ptrace::stop_before_call(task, frame)) {
+        run_call(task, frame, (work & ptrace::work::kLog) != 0);
+    }
+    if ((task.syscall_work.load(Order::relaxed) & ptrace::work::kAtExit) != 0) [[unlikely]] {
+        ptrace::stop_after_call(task, frame);
+    }
 }
 
 }  // namespace cairn::syscall

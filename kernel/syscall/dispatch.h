@@ -8,7 +8,4 @@ namespace cairn::syscall {
 /// kernel_syscall: the calling thread's system call. Interrupts on.
 void dispatch(arch::TrapFrame& frame);
 
-/// trace=syscalls: a line in the log for every call, as strace(1) prints it.
-void set_tracing(bool on);
-
 }  // namespace cairn::syscall

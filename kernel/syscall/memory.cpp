@@ -2,6 +2,7 @@
 
 #include "fs/vfs/mount_tree.h"
 #include "fs/vfs/regular_file.h"
+#include "kernel/ptrace/access.h"
 #include "kernel/task/file_mapping.h"
 #include "kernel/task/task.h"
 
@@ -276,18 +277,9 @@ Result<void> sys_munlockall(Caller& self) {
 
 namespace {
 
-/// As ptrace(2)'s PTRACE_MODE_ATTACH check with the real ids.
 Result<Ref<mm::AddressSpace>> remote_space(Caller& self, i32 pid) {
     Ref<task::Task> target = TRY(g_kernel.tasks->find_task(pid));
-    const vfs::Credentials& own = self.credentials();
-    if (&target->group() != &self.task.group() && !own.has(vfs::Capability::SysPtrace)) {
-        Ref<vfs::Credentials> other = target->credentials_of_other();
-        const bool same = own.uid == other->euid && own.uid == other->suid && own.uid == other->uid &&
-                          own.gid == other->egid && own.gid == other->sgid && own.gid == other->gid;
-        if (!same || target->group().dumpable.load(Order::acquire) == 0) {
-            return fail(Errno::eperm);
-        }
-    }
+    TRY(ptrace::check_access(self.task, *target, ptrace::WhichIds::Real));
     std::optional<Ref<mm::AddressSpace>> space = target->address_space_of_other();
     if (!space) {
         return fail(Errno::esrch);

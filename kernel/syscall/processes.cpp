@@ -1,6 +1,8 @@
 #include "kernel/syscall/processes.h"
 
 #include "exec/transaction.h"
+#include "kernel/ptrace/access.h"
+#include "kernel/ptrace/tracee.h"
 #include "kernel/syscall/argument_list.h"
 #include "kernel/task/clone.h"
 #include "kernel/task/exit.h"
@@ -110,7 +112,13 @@ Result<void> sys_unshare(Caller& self, u64 flags) {
 namespace {
 
 Result<void> execute(Caller& self, exec::ExecuteRequest& request) {
+    const i32 old_number = self.task.number();
+    const u64 call = arch::syscall_number(self.frame);
     self.frame = TRY(exec::execute(self.task, request));
+    arch::remember_syscall(self.frame, call);
+    if (self.task.is_traced()) {
+        ptrace::report_exec(self.task, old_number);
+    }
     return {};
 }
 
@@ -438,13 +446,7 @@ Result<Fd> sys_pidfd_getfd(Caller& self, Fd pidfd, Fd fd, u32 flags) {
     Ref<vfs::File> file = TRY(self.file(pidfd));
     Ref<task::Pid> pid = TRY(task::pid_of_file(*file));
     Ref<Task> target = TRY(g_kernel.tasks->find_task(pid->number()));
-    const vfs::Credentials& own = self.credentials();
-    if (&target->group() != &self.task.group() && !own.has(vfs::Capability::SysPtrace)) {
-        Ref<vfs::Credentials> other = target->credentials_of_other();
-        if (own.uid != other->euid || own.uid != other->suid || own.uid != other->uid) {
-            return fail(Errno::eperm);
-        }
-    }
+    TRY(ptrace::check_access(self.task, *target, ptrace::WhichIds::Real));
     std::optional<Ref<vfs::FileDescriptorTable>> table = target->descriptors_of_other();
     if (!table) {
         return fail(Errno::esrch);

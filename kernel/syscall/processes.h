@@ -55,6 +55,7 @@ Result<void> sys_set_robust_list(Caller& self, UserIn<u64> head, usize size);
 Result<void> sys_get_robust_list(Caller& self, i32 tid, UserOut<u64> head, UserOut<u64> size);
 Result<void> sys_getrusage(Caller& self, i32 who, UserOut<ResourceUsage> usage);
 Result<i64> sys_times(Caller& self, UserOut<ClockTicks> times);
+Result<u64> sys_ptrace(Caller& self, u64 request, i32 pid, u64 address, u64 data);
 Result<u64> sys_personality(Caller& self, u32 persona);
 Result<Fd> sys_pidfd_open(Caller& self, i32 pid, u32 flags);
 Result<void> sys_pidfd_send_signal(Caller& self, Fd pidfd, i32 signal, UserIn<std::byte> information, u32 flags);

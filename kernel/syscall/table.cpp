@@ -142,6 +142,7 @@ constexpr Row kRows[] = {
     SYSCALL(98, getrusage, Restart::No),
     SYSCALL(99, sysinfo, Restart::No),
     SYSCALL(100, times, Restart::No),
+    SYSCALL(101, ptrace, Restart::No),
     SYSCALL(102, getuid, Restart::No),
     SYSCALL(103, syslog, Restart::No),
     SYSCALL(104, getgid, Restart::No),

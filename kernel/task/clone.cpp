@@ -4,6 +4,7 @@
 
 #include "kernel/base/own.h"
 #include "kernel/ipc/semaphore.h"
+#include "kernel/ptrace/tracee.h"
 #include "kernel/signal/send.h"
 #include "kernel/task/exit.h"
 #include "kernel/task/job_control.h"
@@ -202,6 +203,7 @@ Result<void> publish(Task& child, Task& parent, u64 flags) {
     child.pid().task = &child;
     child.acquire_reference();  // the running thread's
     if ((flags & kThread) != 0) {
+        ptrace::inherit_locked(parent, child);
         return {};
     }
     own.threads.push_back(child);
@@ -219,13 +221,15 @@ Result<void> publish(Task& child, Task& parent, u64 flags) {
     g_kernel.tasks->processes.push_back(own);
     static_cast<void>(move_to_group_locked(own, &**group.process_group));
     g_kernel.tasks->forks.fetch_add(1, Order::relaxed);
+    ptrace::inherit_locked(parent, child);
     return {};
 }
 
 /// F04: sleeps until the child has let go of the memory; killable, never interruptible, since both use one stack.
-void wait_for_vfork_child(Task& child, sync::Completion& done) {
+/// False: killed.
+bool wait_for_vfork_child(Task& child, sync::Completion& done) {
     if (done.wait(sync::SleepKind::Killable) == sync::WakeReason::Condition) {
-        return;
+        return true;
     }
     bool detached = false;
     {
@@ -236,6 +240,7 @@ void wait_for_vfork_child(Task& child, sync::Completion& done) {
     if (!detached) {
         static_cast<void>(done.wait());  // the child is just about to complete it
     }
+    return false;
 }
 
 Result<Ref<Pid>> pid_for(Task& parent, const CloneRequest& request) {
@@ -284,6 +289,7 @@ Result<i32> clone(Task& parent, const arch::TrapFrame& frame, const CloneRequest
             return fail(Errno::efault);
         }
     }
+    const i32 event = TRY(ptrace::prepare_clone(parent, *child, flags, request.exit_signal));
     sync::Completion vfork_done;
     if ((flags & kVfork) != 0) {
         child->vfork_wait = &vfork_done;
@@ -302,8 +308,11 @@ Result<i32> clone(Task& parent, const arch::TrapFrame& frame, const CloneRequest
         static_cast<void>(arch::copy_to_user({request.parent_tid}, &number, sizeof number));
     }
     child->thread().start();
-    if ((flags & kVfork) != 0) {
-        wait_for_vfork_child(*child, vfork_done);
+    if (event != 0) {
+        ptrace::report_event(parent, event, static_cast<u64>(number));
+    }
+    if ((flags & kVfork) != 0 && wait_for_vfork_child(*child, vfork_done) && parent.is_traced()) {
+        ptrace::report_event(parent, ptrace::event::kVforkDone, static_cast<u64>(number));
     }
     return number;
 }

@@ -2,6 +2,7 @@
 
 #include "kernel/base/panic.h"
 #include "kernel/ipc/semaphore.h"
+#include "kernel/ptrace/tracee.h"
 #include "kernel/signal/process_timers.h"
 #include "kernel/signal/send.h"
 #include "kernel/signal/stop.h"
@@ -56,9 +57,10 @@ void reparent(ThreadGroup& child, ThreadGroup& dying, ThreadGroup& reaper, Remai
     child.parent = &reaper;
     child.parent_thread = reaper.number();
     child.exit_signal = signal::kSigChld;
-    if (child.zombie) {
-        if (signal::notify_parent_of_end_locked(child) == signal::ParentWish::ReapAtOnce) {
-            remains.add(reap_locked(child));
+    if (child.zombie && !(*child.leader)->is_traced()) {
+        ReapedProcess reaped = tell_parent_of_end_locked(child);
+        if (reaped.process) {
+            remains.add(std::move(reaped));
             return;
         }
     }
@@ -91,10 +93,10 @@ bool become_zombie_locked(ThreadGroup& process, Remains& remains) {
     if (process.session_leader.load(Order::relaxed) && process.pid().session != nullptr) {
         process.pid().session->leader = nullptr;
     }
-    process.zombie = true;
-    process.pid().ended.wake_all();
-    if (signal::notify_parent_of_end_locked(process) == signal::ParentWish::ReapAtOnce) {
-        remains.add(reap_locked(process));
+    if (process.unseen_threads != 0) {
+        process.awaits_tracers = true;
+    } else {
+        remains.add(announce_end_locked(process));
     }
     return true;
 }
@@ -158,6 +160,9 @@ void release_files(Task& self) {
 [[noreturn]] void end_thread(i32 status) {
     Task& self = current_task();
     ThreadGroup& group = self.group();
+    if (self.is_traced()) {
+        ptrace::report_event(self, ptrace::event::kExit, static_cast<u64>(status));
+    }
     self.exiting.store(true, Order::relaxed);
     if (self.has_address_space()) {
         leave_memory(self);
@@ -174,20 +179,26 @@ void release_files(Task& self) {
 
     bool last = false;
     bool tell_stopped = false;
-    {
+    for (;;) {
+        ptrace::Released released;
         SpinLockGuard guard(g_kernel.tasks->lock);
+        if (ptrace::detach_one_locked(self, released)) {
+            continue;  // whom this thread traced goes on without it
+        }
         leave_children_of_thread(self);
         {
             SpinLockGuard group_guard(group.lock);
             leave_group_locked(self, status, last, tell_stopped);
         }
-        if (&**group.leader != &self) {
+        const bool id_stays = ptrace::report_end_locked(self, status);
+        if (&**group.leader != &self && !id_stays) {
             self.pid().task = nullptr;
             self.pid().ended.wake_all();
         }
         if (tell_stopped) {
             signal::notify_parent_locked(group, signal::kCodeChildStopped);
         }
+        break;
     }
     if (last && group.is_init) {
         panic("init has ended (wait status {:#x}): there is nobody left to look after the system", group.exit_status);
@@ -211,6 +222,25 @@ void release_files(Task& self) {
 
 }  // namespace
 
+ReapedProcess tell_parent_of_end_locked(ThreadGroup& process) {
+    const signal::ParentWish wish = signal::notify_parent_of_end_locked(process);
+    if (wish == signal::ParentWish::ReapAtOnce && !(*process.leader)->is_traced()) {
+        return reap_locked(process);
+    }
+    return {};
+}
+
+ReapedProcess announce_end_locked(ThreadGroup& process) {
+    process.zombie = true;
+    process.pid().ended.wake_all();
+    Task& leader = **process.leader;
+    if (leader.is_traced() && ptrace::is_reparented(leader)) {
+        signal::notify_tracer_of_end_locked(leader, process.exit_status);
+        return {};
+    }
+    return tell_parent_of_end_locked(process);
+}
+
 ReapedProcess reap_locked(ThreadGroup& zombie) {
     ReapedProcess reaped;
     TaskTable& table = *g_kernel.tasks;
@@ -226,6 +256,10 @@ ReapedProcess reap_locked(ThreadGroup& zombie) {
     if (zombie.leader) {
         if (zombie.pid().task == &**zombie.leader) {
             zombie.pid().task = nullptr;
+        }
+        if ((*zombie.leader)->is_traced()) {
+            SpinLockGuard guard(zombie.lock);
+            reaped.tracee = ptrace::unlink_locked(*(*zombie.leader)->tracing);
         }
         reaped.leader = std::move(zombie.leader);
         zombie.leader.reset();
@@ -290,7 +324,7 @@ void exit_thread_at_request() {
     i32 status = 0;
     {
         SpinLockGuard guard(self.group().lock);
-        status = self.group().exiting ? self.group().exit_status : signal::kSigKill;
+        status = self.group().exiting ? self.group().exit_status : 0;  // an execve ends it, as if it had called exit(2)
     }
     end_thread(status);
 }

@@ -21,10 +21,16 @@ void leave_memory(Task& self);
 /// Everything that a reaped process has left, to be dropped when no lock is held.
 struct ReapedProcess {
     std::optional<Ref<Task>> leader;
+    std::optional<Ref<Task>> tracee;
     std::optional<Ref<ProcessGroup>> process_group;
     std::optional<Ref<ThreadGroup>> process;
 };
 /// Takes a zombie out of the tree. The table's lock is held.
 ReapedProcess reap_locked(ThreadGroup& zombie);
+/// All threads have ended and their tracers know: the process is a zombie, which its leader's tracer or its parent is
+/// told. Perhaps nobody wants to know, and it is reaped at once. The table's lock is held.
+ReapedProcess announce_end_locked(ThreadGroup& process);
+/// The same for the parent, when the tracer is done with it.
+ReapedProcess tell_parent_of_end_locked(ThreadGroup& process);
 
 }  // namespace cairn::task

@@ -4,6 +4,8 @@
 
 #include "fs/procfs/provider.h"
 #include "fs/terminal/terminal.h"
+#include "kernel/ptrace/access.h"
+#include "kernel/ptrace/tracing.h"
 #include "kernel/task/file_mapping.h"
 #include "kernel/task/system_names.h"
 #include "kernel/task/task.h"
@@ -32,7 +34,11 @@ char state_of(Task& task, bool whole_process) {
     }
     SpinLockGuard guard(group.lock);
     if (task.exited) {
-        return whole_process && group.thread_count != 0 ? 'Z' : 'X';
+        const bool seen = !whole_process && !(task.is_traced() && task.tracing->exited);
+        return seen ? 'X' : 'Z';
+    }
+    if (task.is_traced() && task.tracing->stopped) {
+        return 't';
     }
     if (task.stop_counted && group.stopped) {
         return 'T';
@@ -143,9 +149,11 @@ void add_shared(ProcessFigures& figures, Task& task, bool whole_process) {
     figures.start_time = whole_process ? group.start_time : task.start_time;
 }
 
-/// Parent, group, session and terminal; under the table's lock.
-void add_relations(ProcessFigures& figures, ThreadGroup& group) {
+/// Parent, tracer, group, session and terminal; under the table's lock.
+void add_relations(ProcessFigures& figures, Task& task) {
+    ThreadGroup& group = task.group();
     SpinLockGuard guard(g_kernel.tasks->lock);
+    figures.tracer = task.is_traced() ? task.tracing->tracer->number() : 0;
     figures.parent = group.parent == nullptr ? 0 : group.parent->number();
     figures.exit_signal = group.exit_signal;
     figures.group = group.group_number.load(Order::relaxed);
@@ -158,28 +166,6 @@ void add_relations(ProcessFigures& figures, ThreadGroup& group) {
             figures.foreground_group = terminal->foreground_group();
         }
     }
-}
-
-/// ptrace(2), "Ptrace access mode checking", with filesystem ids for reading and real ones for attaching.
-Result<void> check_look(Task& caller, Task& target, procfs::AccessMode mode) {
-    if (&caller.group() == &target.group()) {
-        return {};
-    }
-    const vfs::Credentials& own = caller.credentials();
-    if (own.has(vfs::Capability::SysPtrace)) {
-        return {};
-    }
-    const bool read = mode == procfs::AccessMode::Read;
-    const u32 uid = read ? own.fsuid : own.uid;
-    const u32 gid = read ? own.fsgid : own.gid;
-    const Ref<vfs::Credentials> other = target.credentials_of_other();
-    const bool same = uid == other->euid && uid == other->suid && uid == other->uid && gid == other->egid &&
-                      gid == other->sgid && gid == other->gid;
-    if (!same || target.group().dumpable.load(Order::acquire) != 1 ||
-        (other->permitted.bits & ~own.permitted.bits) != 0) {
-        return fail(Errno::eacces);
-    }
-    return {};
 }
 
 class Information final : public procfs::ProcessInformation {
@@ -237,7 +223,7 @@ public:
         add_identity(figures, *task);
         add_scheduling(figures, *task);
         add_shared(figures, *task, whole);
-        add_relations(figures, task->group());
+        add_relations(figures, *task);
         if (std::optional<Ref<vfs::FilesystemContext>> directories = task->filesystem_of_other()) {
             figures.umask = (*directories)->umask();
         }
@@ -267,7 +253,9 @@ public:
 
     Result<void> check_access(ProcessId id, procfs::AccessMode mode) override {
         Ref<Task> task = TRY(task_of(id));
-        return check_look(current_task(), *task, mode);
+        const bool read = mode == procfs::AccessMode::Read;
+        const auto which = read ? ptrace::WhichIds::Filesystem : ptrace::WhichIds::Real;
+        return ptrace::check_access(current_task(), *task, which).ok() ? Result<void>() : fail(Errno::eacces);
     }
 
     Result<void> owner(ProcessId id, procfs::OwnerOf what, u32& uid, u32& gid) override {

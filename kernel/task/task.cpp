@@ -5,6 +5,7 @@
 
 #include "kernel/base/own.h"
 #include "kernel/ipc/semaphore.h"
+#include "kernel/ptrace/tracing.h"
 #include "kernel/signal/process_timers.h"
 #include "kernel/time/clock.h"
 
@@ -19,7 +20,7 @@ ThreadGroup::ThreadGroup(Ref<Pid> pid, Ref<signal::SignalHandlers> handlers_, Re
       pid_(std::move(pid)) {}
 
 ThreadGroup::~ThreadGroup() {
-    ASSERT(threads.empty() && children.empty());
+    ASSERT(threads.empty() && children.empty() && tracees.empty());
     signal::QueuedSignalList freed;
     pending.discard(signal::SignalSet::all(), freed);
 }
@@ -34,10 +35,12 @@ Task::Task(Ref<Pid> pid, Ref<ThreadGroup> group, Ref<vfs::Credentials> credentia
       filesystem_(std::move(filesystem)),
       account_(std::move(account)) {
     account_->threads.fetch_add(1, Order::relaxed);
+    syscall_work.store(g_kernel.tasks->initial_syscall_work, Order::relaxed);
     g_kernel.tasks->thread_count.fetch_add(1, Order::relaxed);
 }
 
 Task::~Task() {
+    ASSERT(!is_traced());
     account_->threads.fetch_sub(1, Order::relaxed);
     g_kernel.tasks->thread_count.fetch_sub(1, Order::relaxed);
     signal::QueuedSignalList freed;
@@ -135,6 +138,39 @@ vfs::OperationContext Task::context() {
     context.session = group_->session_number.load(Order::relaxed);
     context.session_leader = group_->session_leader.load(Order::relaxed);
     return context;
+}
+
+namespace {
+
+struct RestartCode {
+    RestartKind kind;
+    i64 number;
+};
+constexpr RestartCode kRestartCodes[] = {{RestartKind::HandlerDecides, 512},
+                                         {RestartKind::Always, 513},
+                                         {RestartKind::WithoutHandler, 514},
+                                         {RestartKind::Continuation, 516}};
+
+}  // namespace
+
+u64 restart_code(RestartKind kind) {
+    for (const RestartCode& code : kRestartCodes) {
+        if (code.kind == kind) {
+            return static_cast<u64>(-code.number);
+        }
+    }
+    return static_cast<u64>(-static_cast<i64>(static_cast<i32>(Errno::eintr)));
+}
+
+RestartKind restart_kind(const arch::TrapFrame& frame) {
+    if (arch::in_syscall(frame)) {
+        for (const RestartCode& code : kRestartCodes) {
+            if (arch::syscall_result(frame) == static_cast<u64>(-code.number)) {
+                return code.kind;
+            }
+        }
+    }
+    return RestartKind::None;
 }
 
 std::string_view Task::Name::view() const {

@@ -22,10 +22,20 @@ namespace cairn::ipc {
 class UndoList;
 }
 
+namespace cairn::ptrace {
+class Tracing;
+}
+
 namespace cairn::task {
 
 /// What a system call that was interrupted wants to become of it (kernel/syscall/caller.h, Restart).
 enum class RestartKind : u8 { None, HandlerDecides, WithoutHandler, Continuation, Always, Never };
+
+/// While it is not decided, the result's register says so, with Linux's numbers (ERESTARTSYS …), which tracers know. A
+/// program never sees them: Task::restart leads its thread through handle_pending().
+u64 restart_code(RestartKind kind);
+/// What the frame's result stands for; None also for a frame that is no system call's.
+RestartKind restart_kind(const arch::TrapFrame& frame);
 
 class Task : public RefCounted<Task>, public TaskLink {
 public:
@@ -101,6 +111,15 @@ public:
     u64 set_child_tid = 0;
     arch::TrapFrame first_frame{};
 
+    // --- ptrace(2): see kernel/ptrace/tracing.h for who may change it
+    // -------------------------------------------------
+    /// Some thread traces this one.
+    bool is_traced() const { return traced_.load(Order::relaxed); }
+    void set_traced(bool traced) { traced_.store(traced, Order::relaxed); }
+    Own<ptrace::Tracing> tracing;  // made when first needed, then kept
+    /// What system calls of this thread do besides (ptrace::work): zero for nearly all.
+    Atomic<u32> syscall_work{0};
+
     // --- Own
     // -----------------------------------------------------------------------------------------------------------
     u64 clear_child_tid = 0;  // set_tid_address(2)
@@ -116,7 +135,6 @@ public:
     u64 rseq_switches = 0;   // the thread's count when the area was last brought up to date
     /// How an interrupted call goes on: set with the result EINTR, used up at the return to user mode.
     RestartKind restart = RestartKind::None;
-    u64 restart_number = 0;
     struct Continuation {
         Result<u64> (*resume)(syscall::Caller& self, const u64 (&data)[6]) = nullptr;
         u64 data[6] = {};
@@ -149,6 +167,7 @@ public:
 
 private:
     Ref<Pid> pid_;
+    Atomic<bool> traced_{false};
     const Ref<ThreadGroup> group_;
     std::optional<Ref<sched::Thread>> thread_;
     Ref<vfs::Credentials> credentials_;

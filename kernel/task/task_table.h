@@ -53,7 +53,8 @@ public:
     List<ThreadGroup, &ThreadGroup::table_node> processes GUARDED_BY(lock);
     /// Process 1: takes orphans. Set by start-up.
     ThreadGroup* init = nullptr;
-    Atomic<u64> forks{0};  // /proc/stat
+    Atomic<u64> forks{0};          // /proc/stat
+    u32 initial_syscall_work = 0;  // of every task: trace=syscalls, set by start-up
 
     UserAccountTable accounts;
     SystemNameText host_name{"(none)", 6};

@@ -37,6 +37,11 @@ struct TaskLink {
     ListNode group_node;
 };
 
+/// A tracee's place in its tracer's list; a base of ptrace::Tracing.
+struct TracingLink {
+    ListNode tracer_node;
+};
+
 class ThreadGroup : public RefCounted<ThreadGroup> {
 public:
     ThreadGroup(Ref<Pid> pid, Ref<signal::SignalHandlers> handlers, Ref<event::SignalQueue> queue,
@@ -63,7 +68,8 @@ public:
     Task* exec_task = nullptr;
     /// Woken when the last other thread has gone.
     sync::WaitQueue exec_progress;
-    /// execve one at a time (E07): who is between its beginning and its end, or null; and who waits for that.
+    /// execve one at a time (E07), and none while somebody attaches to a thread (ptrace(2)): who is between its
+    /// beginning and its end, or null; and who waits for that. See exec_turn.h.
     Task* exec_owner = nullptr;
     sync::WaitQueue exec_turn;
     bool has_execed = false;  // setpgid(2): EACCES for a child that has
@@ -76,6 +82,12 @@ public:
     List<ThreadGroup, &ThreadGroup::sibling_node> children;
     bool zombie = false;
     bool reaped = false;
+    /// Threads, not the leader, that have ended while traced and whose tracers have not waited for them: the process's
+    /// end is told behind theirs (ptrace(2)). With the last thread gone, `awaits_tracers`.
+    u32 unseen_threads = 0;
+    bool awaits_tracers = false;
+    /// Whom threads of this process trace.
+    List<TracingLink, &TracingLink::tracer_node> tracees;
     /// The signal at its end: SIGCHLD, 0, or what clone said.
     i32 exit_signal = signal::kSigChld;
     bool child_subreaper = false;

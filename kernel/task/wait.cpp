@@ -1,5 +1,6 @@
 #include "kernel/task/wait.h"
 
+#include "kernel/ptrace/tracing.h"
 #include "kernel/signal/send.h"
 #include "kernel/task/exit.h"
 
@@ -7,21 +8,30 @@ namespace cairn::task {
 
 namespace {
 
+using ptrace::Tracing;
+
+/// Whether the request's id means this thread or process.
+bool is_named(const ThreadGroup& process, i32 number, const WaitRequest& request) {
+    switch (request.which) {
+        case WaitRequest::Which::Process:
+            return number == request.id;
+        case WaitRequest::Which::Group:
+            return process.group_number.load(Order::relaxed) == request.id;
+        case WaitRequest::Which::Any:
+            break;
+    }
+    return true;
+}
+
 bool is_meant(const ThreadGroup& child, const Task& caller, const WaitRequest& request) {
-    if (request.which == WaitRequest::Which::Process && child.number() != request.id) {
-        return false;
-    }
-    if (request.which == WaitRequest::Which::Group && child.group_number.load(Order::relaxed) != request.id) {
-        return false;
-    }
-    if (request.own_children_only && child.parent_thread != caller.number()) {
+    if (!is_named(child, child.number(), request) ||
+        (request.own_children_only && child.parent_thread != caller.number())) {
         return false;
     }
     return request.all_children || request.clone_children == (child.exit_signal != signal::kSigChld);
 }
 
-void describe_end(ThreadGroup& child, WaitResult& result) {
-    const i32 status = child.exit_status;
+void describe_end(i32 status, WaitResult& result) {
     const i32 killer = status & 0x7f;
     result.status = status & 0xffff;
     if (killer == 0) {
@@ -31,48 +41,100 @@ void describe_end(ThreadGroup& child, WaitResult& result) {
         result.code = (status & 0x80) != 0 ? signal::kCodeChildDumped : signal::kCodeChildKilled;
         result.child_status = killer;
     }
-    result.times = child.ended_threads;
-    result.times.add(child.waited_children);
 }
 
-/// What one child has to tell, if anything.
+void describe_stop(i32 code, i32 signal, WaitResult& result) {
+    result.code = code;
+    result.status = (signal << 8) | 0x7f;
+    result.child_status = signal;
+}
+
+void describe_identity(ThreadGroup& process, i32 number, WaitResult& result) {
+    result.pid = number;
+    result.uid = process.leader ? (*process.leader)->credentials().uid : 0;
+}
+
+bool look_at_end(ThreadGroup& process, WaitResult& result) {
+    describe_end(process.exit_status, result);
+    result.times = process.ended_threads;
+    result.times.add(process.waited_children);
+    return true;
+}
+
+bool look_at_continued(ThreadGroup& process, const WaitRequest& request, WaitResult& result) {
+    if (!request.continued || !process.continue_pending) {
+        return false;
+    }
+    process.continue_pending = request.no_reap;
+    result.code = signal::kCodeChildContinued;
+    result.status = 0xffff;
+    result.child_status = signal::kSigCont;
+    return true;
+}
+
+/// What one child has to tell, if anything. One that another process traces does not show its end yet.
 bool look_at(ThreadGroup& child, const WaitRequest& request, WaitResult& result) {
     SpinLockGuard guard(child.lock);
-    result.pid = child.number();
-    result.uid = child.leader ? (*child.leader)->credentials().uid : 0;
+    describe_identity(child, child.number(), result);
     if (child.zombie) {
-        if (!request.exited) {
-            return false;
-        }
-        describe_end(child, result);
-        return true;
+        return request.exited && !(*child.leader)->is_traced() && look_at_end(child, result);
     }
     if (request.stopped && child.stopped && child.stop_complete && !child.stop_reported) {
         child.stop_reported = !request.no_reap;
-        result.code = signal::kCodeChildStopped;
-        result.status = (child.stop_signal << 8) | 0x7f;
-        result.child_status = child.stop_signal;
+        describe_stop(signal::kCodeChildStopped, child.stop_signal, result);
         return true;
     }
-    if (request.continued && child.continue_pending) {
-        child.continue_pending = request.no_reap;
-        result.code = signal::kCodeChildContinued;
-        result.status = 0xffff;
-        result.child_status = signal::kSigCont;
+    return look_at_continued(child, request, result);
+}
+
+/// The same of a tracee: its stops are told in any case.
+bool look_at_tracee(Tracing& tracing, const WaitRequest& request, WaitResult& result) {
+    Task& tracee = tracing.tracee;
+    ThreadGroup& process = tracee.group();
+    SpinLockGuard guard(process.lock);
+    describe_identity(process, tracee.number(), result);
+    if (tracing.exited) {
+        describe_end(tracee.exit_status, result);
+        result.times = tracee.times();
+        return request.exited;
+    }
+    if (tracee.is_leader() && process.zombie) {
+        return request.exited && look_at_end(process, result);
+    }
+    if (tracing.stopped && !tracing.listening && tracing.code != 0) {
+        describe_stop(signal::kCodeChildTrapped, tracing.code, result);
+        tracing.code = request.no_reap ? tracing.code : 0;
         return true;
     }
-    return false;
+    return look_at_continued(process, request, result);
+}
+
+/// Its tracer has seen the end of a thread. Of a process, the parent is to see it as well.
+ReapedProcess reap_tracee_locked(Tracing& tracing) {
+    Task& tracee = tracing.tracee;
+    ThreadGroup& process = tracee.group();
+    if (!tracing.exited && !ptrace::is_reparented(tracee)) {
+        return reap_locked(process);
+    }
+    std::optional<Ref<Task>> dropped;
+    {
+        SpinLockGuard guard(process.lock);
+        dropped = ptrace::unlink_locked(tracing);
+    }
+    ReapedProcess reaped = tracing.exited ? ptrace::release_thread_locked(tracing) : tell_parent_of_end_locked(process);
+    reaped.tracee = std::move(dropped);
+    return reaped;
 }
 
 enum class Found : u8 { Event, Nothing, NoChild };
 
-Found scan(Task& caller, const WaitRequest& request, WaitResult& result) {
-    ReapedProcess reaped;  // dropped behind the lock
+Found scan_children(Task& caller, const WaitRequest& request, WaitResult& result, ReapedProcess& reaped) {
     ThreadGroup& self = caller.group();
-    SpinLockGuard guard(g_kernel.tasks->lock);
     bool any = false;
     for (ThreadGroup& child : self.children) {
-        if (!is_meant(child, caller, request)) {
+        // Its own tracees a process sees as such, in the other list.
+        const bool own_tracee = child.leader && (*child.leader)->is_traced() && !ptrace::is_reparented(**child.leader);
+        if (own_tracee || !is_meant(child, caller, request)) {
             continue;
         }
         any = true;
@@ -88,8 +150,49 @@ Found scan(Task& caller, const WaitRequest& request, WaitResult& result) {
         }
         return Found::Event;
     }
-    result = {};
     return any ? Found::Nothing : Found::NoChild;
+}
+
+Found scan_tracees(Task& caller, const WaitRequest& request, WaitResult& result, ReapedProcess& reaped) {
+    ThreadGroup& self = caller.group();
+    bool any = false;
+    for (TracingLink& link : self.tracees) {
+        Tracing& tracing = Tracing::of(link);
+        Task& tracee = tracing.tracee;
+        if (!is_named(tracee.group(), tracee.number(), request) ||
+            (request.own_children_only && tracing.tracer != &caller)) {
+            continue;
+        }
+        any = true;
+        if (!look_at_tracee(tracing, request, result)) {
+            continue;
+        }
+        const bool ended = tracing.exited || (tracee.is_leader() && tracee.group().zombie);
+        if (ended && !request.no_reap) {
+            if (!tracing.exited && !ptrace::is_reparented(tracee)) {
+                SpinLockGuard own(self.lock);
+                self.waited_children.add(result.times);
+            }
+            reaped = reap_tracee_locked(tracing);
+        }
+        return Found::Event;
+    }
+    return any ? Found::Nothing : Found::NoChild;
+}
+
+Found scan(Task& caller, const WaitRequest& request, WaitResult& result) {
+    ReapedProcess reaped;  // dropped behind the lock
+    SpinLockGuard guard(g_kernel.tasks->lock);
+    const Found child = scan_children(caller, request, result, reaped);
+    if (child == Found::Event) {
+        return child;
+    }
+    const Found tracee = scan_tracees(caller, request, result, reaped);
+    if (tracee == Found::Event) {
+        return tracee;
+    }
+    result = {};
+    return child == Found::Nothing ? child : tracee;
 }
 
 }  // namespace

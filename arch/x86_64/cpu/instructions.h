@@ -96,6 +96,16 @@ inline u64 read_dr6() {
 inline void write_dr6(u64 value) {
     asm volatile("movq %0, %%dr6" : : "r"(value) : "memory");
 }
+inline void write_dr7(u64 value) {
+    asm volatile("movq %0, %%dr7" : : "r"(value) : "memory");
+}
+/// DR0 to DR3. With breakpoints off.
+inline void write_debug_addresses(const u64 (&addresses)[4]) {
+    asm volatile("movq %0, %%dr0" : : "r"(addresses[0]) : "memory");
+    asm volatile("movq %0, %%dr1" : : "r"(addresses[1]) : "memory");
+    asm volatile("movq %0, %%dr2" : : "r"(addresses[2]) : "memory");
+    asm volatile("movq %0, %%dr3" : : "r"(addresses[3]) : "memory");
+}
 
 // --- CPUID --------------------------------------------------------------------------------------
 struct CpuidResult {

@@ -69,6 +69,9 @@ void context_switch(ThreadContext& from, ThreadContext& to) {
         load_vector_state(to.vector_state);
         load_user_state(to.user);
     }
+    if ((from.debug.control | to.debug.control) != 0) [[unlikely]] {
+        load_debug_state(to.debug);
+    }
     cpu.machine->context = &to;
     // A CPU's first thread runs on a stack that context_initialize never saw; initialize_cpu put its
     // top into the task state.

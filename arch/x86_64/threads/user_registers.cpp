@@ -103,6 +103,16 @@ void load_user_state(const UserState& state) {
     }
 }
 
+void load_debug_state(const DebugState& state) {
+    constexpr u64 kAlwaysOne = 1 << 10;        // SDM vol. 3B, 17.2.4
+    constexpr u64 kBreakpoints = 0xffff'03ff;  // what else there is catches accesses to these registers, or is reserved
+    write_dr7(kAlwaysOne);
+    if (state.control != 0) {
+        write_debug_addresses(state.address);
+        write_dr7((state.control & kBreakpoints) | kAlwaysOne);
+    }
+}
+
 void fetch_user_state(ThreadContext& context) {
     InterruptState interrupts = disable_interrupts();
     if (is_running(context)) {
@@ -138,6 +148,12 @@ void context_reset_user_state(ThreadContext& context) {
     reset_vector_registers();
     context.user = {};
     apply_user_state(context);
+    if (context.debug.control != 0) {
+        const InterruptState interrupts = disable_interrupts();
+        context.debug = {};
+        load_debug_state(context.debug);
+        restore_interrupts(interrupts);
+    }
 }
 
 // --- Vector registers as others see them ----------------------------------------------------------

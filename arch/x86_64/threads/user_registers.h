@@ -14,6 +14,9 @@ void initialize_vector_area(void* area);
 void save_vector_state(void* area);
 void load_vector_state(const void* area);
 
+/// Hardware breakpoints; a state without any turns those of the CPU off. Interrupts off.
+void load_debug_state(const DebugState& state);
+
 /// Segment selectors and bases. Interrupts off.
 void save_user_state(UserState& state);
 void load_user_state(const UserState& state);

@@ -2,6 +2,7 @@
 
 #include "arch/upcalls.h"
 #include "arch/x86_64/cpu/assembly_constants.h"
+#include "arch/x86_64/cpu/cpu_state.h"
 #include "arch/x86_64/cpu/instructions.h"
 #include "arch/x86_64/cpu/vectors.h"
 #include "arch/x86_64/traps/exceptions.h"
@@ -21,17 +22,39 @@ void handle_interrupt(TrapFrame& frame) {
     }
 }
 
-/// The reason of a debug exception stays in DR6 until somebody clears it (SDM vol. 3B, 17.2.3).
-u64 take_debug_status() {
+/// The reason of a debug exception stays in DR6 until somebody clears it (SDM vol. 3B, 17.2.3). The thread's debugger
+/// gets to see it. A breakpoint on an instruction would strike again: its flag lets that be executed once.
+u64 take_debug_status(TrapFrame& frame) {
     constexpr u64 kNothing = 0xffff'0ff0;
+    constexpr u64 kBreakpoints = 0xf;
     u64 status = read_dr6();
     write_dr6(kNothing);
-    return status;
+    ThreadContext* context = this_cpu().machine->context;
+    if (context == nullptr) {
+        return status;
+    }
+    DebugState& debug = context->debug;
+    // What happened in between in the kernel is told with the next one.
+    debug.status = (status ^ kNothing) | (is_user_frame(frame) ? 0 : debug.status);
+    for (u32 i = 0; i < std::size(debug.address); ++i) {
+        constexpr u32 kTypeShift = 16, kTypeBits = 4;
+        if ((status >> i & 1) != 0 && (debug.control >> (kTypeShift + kTypeBits * i) & 3) == 0) {
+            frame.rflags |= kFlagResume;
+        }
+    }
+    return is_user_frame(frame) || (status & kBreakpoints) == 0 ? status : 0;
 }
 
 void handle_exception(TrapFrame& frame) {
+    u64 error_code = frame.error_code;
+    if (frame.vector == kDebugException) {
+        error_code = take_debug_status(frame);
+        if (error_code == 0) {
+            return;  // a watchpoint on memory of the program's that the kernel has used for it
+        }
+    }
     TrapDetails details{.number = static_cast<u32>(frame.vector),
-                        .error_code = frame.vector == kDebugException ? take_debug_status() : frame.error_code,
+                        .error_code = error_code,
                         .fault_address = {frame.vector == kPageFault ? read_cr2() : 0},
                         .from_user = is_user_frame(frame)};
     // The exceptions with their own stacks must not be interrupted on them: the next one would start

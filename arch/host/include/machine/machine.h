@@ -152,6 +152,7 @@ struct ThreadContext {
     void* stack_top = nullptr;
     usize stack_size = 0;
     UserState user;
+    DebugState debug;
     TrapFrame frame{};  // the registers of its user program
     host::UserMode mode;
 };

@@ -114,6 +114,7 @@ struct ThreadContext {
     u64 stack_top = 0;             // where system calls and interrupts from user mode begin
     void* vector_state = nullptr;  // XSAVE area, or null for a thread that owns no user registers
     UserState user;                // valid like vector_state
+    DebugState debug;
 };
 
 inline u64 speculation_safe_index(u64 index, u64 limit) {

@@ -13,6 +13,7 @@ LAYERS = {
     "kernel/task": 7,
     "kernel/ipc": 7,
     "kernel/signal": 7,
+    "kernel/ptrace": 7,
     "net": 6,
     "fs": 6,
     "fs/vfs": 5,
