@@ -166,8 +166,8 @@ void stop_for_trap(Task& self) {
 
 bool stop_before_call(Task& self, arch::TrapFrame& frame) {
     arch::set_syscall_result(frame, static_cast<u64>(-static_cast<i64>(static_cast<i32>(Errno::enosys))));
-    stop_at_call(self, 1);
     const bool emulated = (self.syscall_work.load(Order::relaxed) & work::kEmulate) != 0;
+    stop_at_call(self, 1);
     return !emulated && arch::in_syscall(frame) && !is_ending(self);
 }
 

@@ -40,7 +40,7 @@ char state_of(Task& task, bool whole_process) {
     if (task.is_traced() && task.tracing->stopped) {
         return 't';
     }
-    if (task.stop_counted && group.stopped) {
+    if (task.stop_counted && group.stopped && !task.is_traced()) {
         return 'T';
     }
     switch (task.thread().state()) {

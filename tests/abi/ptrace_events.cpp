@@ -110,24 +110,30 @@ TEST(PtraceEvent, CloneOfAThread) {
 TEST(PtraceEvent, FlagsOfClone) {
     constexpr unsigned long kTraced = 0x2000;
     constexpr unsigned long kUntraced = 0x800000;
+    pid_t* born = shared<pid_t>();
     for (unsigned long flags : {0ul, kTraced, kUntraced, kTraced | kUntraced}) {
-        pid_t pid = start_tracee([=] {
-            pid_t born = static_cast<pid_t>(syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0));
-            if (born == 0) {
-                _exit(proc_status("TracerPid") == "0" ? 1 : 2);
+        for (unsigned long option : {0, PTRACE_O_TRACEFORK}) {
+            pid_t pid = start_tracee([=] {
+                pid_t child = static_cast<pid_t>(syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0));
+                if (child == 0) {
+                    for (;;) {
+                        pause();
+                    }
+                }
+                *born = child;
+                raise(SIGUSR1);
+            });
+            ASSERT_OK(trace(PTRACE_SETOPTIONS, pid, 0, option));
+            ASSERT_OK(trace(PTRACE_CONT, pid));
+            std::string stop = next_stop(pid);
+            if (stop == "SIGTRAP+fork") {
+                *born = static_cast<pid_t>(event_message(pid));
             }
-            raise(SIGUSR1);
-            waitpid(born, nullptr, 0);
-        });
-        ASSERT_OK(trace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACEFORK | PTRACE_O_EXITKILL));
-        ASSERT_OK(trace(PTRACE_CONT, pid));
-        note(std::to_string(flags) + ": " + next_stop(pid));
-        end_tracee(pid);
-        int status = waitpid(-1, nullptr, WNOHANG | __WALL);
-        note(std::to_string(flags) + ": " + (status < 0 ? errno_name(errno) : "another tracee"));
-        while (status > 0) {
-            end_tracee(status);
-            status = waitpid(-1, nullptr, WNOHANG | __WALL);
+            bool traced = proc_status("TracerPid", std::to_string(*born)) != "0";
+            note(std::to_string(flags) + " " + std::to_string(option) + ": " + stop + (traced ? ", traced" : ""));
+            end_tracee(pid);
+            // A tracee, or an orphan that came to us.
+            end_tracee(*born);
         }
     }
 }
