@@ -112,7 +112,7 @@ TEST(PtraceEvent, FlagsOfClone) {
     constexpr unsigned long kUntraced = 0x800000;
     pid_t* born = shared<pid_t>();
     for (unsigned long flags : {0ul, kTraced, kUntraced, kTraced | kUntraced}) {
-        for (unsigned long option : {0, PTRACE_O_TRACEFORK}) {
+        for (unsigned long option : {0ul, static_cast<unsigned long>(PTRACE_O_TRACEFORK)}) {
             pid_t pid = start_tracee([=] {
                 pid_t child = static_cast<pid_t>(syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0));
                 if (child == 0) {
