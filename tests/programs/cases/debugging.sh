@@ -6,11 +6,11 @@ echo hello world | tr a-z A-Z | cat
 kill -USR1 $$
 E
 T='strace -e trace=execve,pipe,pipe2,dup2,write,exit_group,kill'
-normal() { sed -E 's/0x[0-9a-f]+/ADDR/g; s/(si_pid=|si_uid=|kill\()[0-9]+/\1N/g' "$@"; }
+normal() { sed -E 's/0x[0-9a-f]+/ADDR/g; s/(si_pid=|si_uid=|kill\()[0-9]+/\1N/g; s/ +=/ =/' "$@"; }
 (env -i PATH="$PATH" $T -ff -e 'signal=!SIGCHLD' -o log sh ./script; echo $?) 2>/dev/null
 for f in $(ls log.* | sort -t. -k2 -n); do echo "a process"; normal "$f"; done
 (env -i PATH="$PATH" $T -f -e 'signal=!SIGCHLD' -o all sh ./script; echo $?) 2>/dev/null
-normal all | grep -o '+++ .*' | sort; normal all | grep -c execve
+normal all | grep -o '+++ .*' | sort; normal all | grep -c 'execve('
 (strace -f -c -o counts sh ./script; echo $?) 2>/dev/null; awk '$NF == "execve" { print $4, $NF }' counts
 #: strace-options seconds=120 shell=/bin/bash
 env -i PATH="$PATH" strace -o log -e trace=openat,close,execve true; echo $?; sed 's/0x[0-9a-f]*/ADDR/g' log | grep -v ENOENT
