@@ -186,7 +186,8 @@ ThreadContext* user_mode_context() {
 
 void enter_kernel(ThreadContext& context) {
     context.mode.in_user = false;
-    if (context.mode.executing) {
+    // Where a handler is about to start, its beginning is what is interrupted.
+    if (context.mode.executing && context.mode.handlers_to_start == 0) {
         context.frame.rip = context.mode.function + kInterrupted;
     }
     forget_syscall(context.frame);
