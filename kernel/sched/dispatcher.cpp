@@ -18,6 +18,9 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     Atomic<u64>& switches = put_aside(queue, previous, reason);
     if (queue.ready.waiting_count() == 0) {
         pull_work(queue, Surplus::AnyWaiting);
+        // Enqueueing has accounted up to a later moment.
+        now = arch::monotonic_now();
+        queue.account(now);
     }
     Schedulable* best = queue.ready.start_best();
     Thread& next = best != nullptr ? static_cast<Thread&>(*best) : queue.idle.get();
@@ -26,6 +29,7 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     queue.reschedule_sent.store(false, Order::relaxed);
     queue.publish();
     queue.arm_slice_timer(now);
+    queue.arm_watch(next, now);
     if (&next == &previous) {
         queue.lock.unlock_keep_interrupts_off();
         return;
@@ -35,9 +39,7 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     queue.switches.store(queue.switches.load(Order::relaxed) + 1, Order::relaxed);
     next.started_running_.store(now.value, Order::relaxed);
     previous.left_cpu_ = now;
-    if (next.left_cpu_.value != 0) {
-        next.off_cpu_ = next.off_cpu_ + (now - next.left_cpu_);
-    }
+    next.off_cpu_.store(next.off_cpu_.load(Order::relaxed) + (now - next.left_cpu_).value, Order::relaxed);
     next.on_cpu_.store(true, Order::relaxed);
     queue.current = &next;
     queue.previous = &previous;
@@ -161,7 +163,9 @@ void Dispatcher::adopt_context(PerCpu& cpu, Thread& thread) {
     thread.state_.store(ThreadState::Running, Order::relaxed);
     thread.on_cpu_.store(true, Order::relaxed);
     thread.cpu_.store(cpu.index.value, Order::relaxed);
-    thread.started_running_.store(arch::monotonic_now().value, Order::relaxed);
+    const u64 now = arch::monotonic_now().value;
+    thread.started_running_.store(now, Order::relaxed);
+    thread.off_cpu_.store(now, Order::relaxed);
     cpu.current = &thread;
 }
 

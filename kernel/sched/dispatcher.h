@@ -25,6 +25,7 @@ public:
     static void start(Thread& thread);
     static void interrupt(Thread& thread);
     static void kill(Thread& thread);
+    static void watch_run_time(Thread& thread, Nanoseconds at);
     static void yield();
     [[noreturn]] static void exit();
 

@@ -1,5 +1,7 @@
 #include "kernel/sched/run_queue.h"
 
+#include <algorithm>
+
 #include "kernel/sched/dispatcher.h"
 #include "kernel/sched/scheduler.h"
 
@@ -10,10 +12,17 @@ namespace {
 /// Slices do not end more often than this, whatever the weights.
 constexpr Nanoseconds kShortestSlice = Nanoseconds::from_microseconds(100);
 
+/// Whatever the upcall at a watched run time does, for so many times as long as it took it is not made again.
+constexpr u64 kWatchRest = 8;
+
 }  // namespace
 
 RunQueue::RunQueue(PerCpu& owner, Ref<Thread> idle_thread)
-    : cpu(owner), idle(std::move(idle_thread)), current(&idle.get()), slice_timer(&slice_ended) {}
+    : cpu(owner),
+      idle(std::move(idle_thread)),
+      current(&idle.get()),
+      slice_timer(&slice_ended),
+      watch_timer(&watch_ended) {}
 
 void RunQueue::account(Nanoseconds now) {
     Thread& thread = *current;
@@ -88,6 +97,19 @@ void RunQueue::arm_slice_timer(Nanoseconds now) {
     }
 }
 
+void RunQueue::arm_watch(Thread& thread, Nanoseconds now) {
+    const Nanoseconds watched{thread.watched_run_time_.load(Order::relaxed)};
+    if (watched == Nanoseconds::never()) {
+        return;
+    }
+    const Nanoseconds left = watched - Nanoseconds{thread.run_time_.load(Order::relaxed)};
+    const Nanoseconds deadline = std::max(now + left, next_watch);
+    if (deadline < watch_deadline) {
+        watch_deadline = deadline;
+        watch_timer.arm(deadline);
+    }
+}
+
 void RunQueue::publish() {
     u32 count = ready.waiting_count();
     u32 before = waiting.load(Order::relaxed);
@@ -105,10 +127,11 @@ void RunQueue::publish() {
 
 void RunQueue::slice_ended(time::Timer& timer) {
     RunQueue& self = *object_of_member<RunQueue, time::Timer, &RunQueue::slice_timer>(&timer);
-    Nanoseconds now = arch::monotonic_now();
+    Nanoseconds now;
     bool competition;
     {
         SpinLockGuard guard(self.lock);
+        now = arch::monotonic_now();  // not before another CPU's account()
         self.slice_deadline = Nanoseconds::never();
         self.account(now);
         self.arm_slice_timer(now);
@@ -116,6 +139,29 @@ void RunQueue::slice_ended(time::Timer& timer) {
     }
     if (competition) {
         Dispatcher::spread_load(self, now);
+    }
+}
+
+void RunQueue::watch_ended(time::Timer& timer) {
+    RunQueue& self = *object_of_member<RunQueue, time::Timer, &RunQueue::watch_timer>(&timer);
+    const Nanoseconds begin = arch::monotonic_now();
+    for (bool told = false;; told = true) {
+        Thread* thread = nullptr;
+        {
+            SpinLockGuard guard(self.lock);
+            const Nanoseconds now = arch::monotonic_now();
+            self.watch_deadline = Nanoseconds::never();
+            self.account(now);
+            thread = self.current;
+            if (told) {
+                self.next_watch = now + Nanoseconds{kWatchRest * (now - begin).value};
+            }
+            if (told || thread->watched_run_time_.load(Order::relaxed) > thread->run_time_.load(Order::relaxed)) {
+                self.arm_watch(*thread, now);
+                return;
+            }
+        }
+        g_kernel.scheduler->run_time_reached(*thread);
     }
 }
 

@@ -25,6 +25,9 @@ public:
     void request_reschedule() REQUIRES(lock);
     /// Sets the timer if the running thread's slice is to end before the timer fires. Own CPU.
     void arm_slice_timer(Nanoseconds now) REQUIRES(lock);
+    /// Sets the timer for what Thread::watch_run_time() asked for; `thread` runs next and is accounted up to `now`. Own
+    /// CPU.
+    void arm_watch(Thread& thread, Nanoseconds now) REQUIRES(lock);
     /// Tells other CPUs how much waits and what runs here.
     void publish() REQUIRES(lock);
 
@@ -35,10 +38,13 @@ public:
     ReadyQueue ready GUARDED_BY(lock);
     Thread* current GUARDED_BY(lock);                                    // runs, or is being switched to
     Nanoseconds slice_deadline GUARDED_BY(lock) = Nanoseconds::never();  // when slice_timer fires
+    Nanoseconds watch_deadline GUARDED_BY(lock) = Nanoseconds::never();  // when watch_timer fires
+    Nanoseconds next_watch GUARDED_BY(lock){};                           // and not earlier than this
 
     // --- Own CPU, interrupts off ---------------------------------------------------------------
     Thread* previous = nullptr;  // whom the switch under way leaves
     time::Timer slice_timer;
+    time::Timer watch_timer;
     Nanoseconds next_balance{};
 
     // --- Hints for other CPUs, exact only under `lock` ------------------------------------------
@@ -59,6 +65,7 @@ public:
 
 private:
     static void slice_ended(time::Timer& timer);
+    static void watch_ended(time::Timer& timer);
 };
 
 }  // namespace cairn::sched

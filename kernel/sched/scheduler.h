@@ -21,6 +21,10 @@ public:
     /// Told at each change of address space; set once, before the first thread has one.
     AddressSpaceSwitch address_space_switch = nullptr;
 
+    /// Told when the running thread has run for as long as Thread::watch_run_time() said, on its CPU, in the timer
+    /// interrupt; says when next. Set once, before anybody calls watch_run_time().
+    void (*run_time_reached)(Thread& thread) = nullptr;
+
     /// Threads that ended, on their way to the reaper, which frees their stacks.
     SpinLock<LockRank::Reaper> dead_lock;
     List<Thread, &Thread::reaper_node_> dead GUARDED_BY(dead_lock);

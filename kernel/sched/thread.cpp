@@ -88,6 +88,10 @@ Nanoseconds Thread::run_time() const {
     }
 }
 
+void Thread::watch_run_time(Nanoseconds at) {
+    Dispatcher::watch_run_time(*this, at);
+}
+
 ThreadStatistics Thread::statistics() const {
     return {.run_time = run_time(),
             .voluntary_switches = voluntary_switches_.load(Order::relaxed),

@@ -97,8 +97,19 @@ public:
         return voluntary_switches_.load(Order::relaxed) + involuntary_switches_.load(Order::relaxed);
     }
 
-    /// For how long it did not run since it began, asleep or waiting for its turn. By the thread itself.
-    Nanoseconds time_off_cpu() const { return off_cpu_; }
+    /// run_time(), by the thread itself: cheaper.
+    Nanoseconds own_run_time() const {
+        for (;;) {
+            const u64 off_cpu = off_cpu_.load(Order::relaxed);
+            const Nanoseconds time = arch::monotonic_now() - Nanoseconds{off_cpu};
+            if (off_cpu_.load(Order::relaxed) == off_cpu) {
+                return time;  // else it was preempted in between
+            }
+        }
+    }
+    /// Has Scheduler::run_time_reached called once the thread has run for `at` in all, soon after that moment; never():
+    /// not any more. Replaces what was asked for before. Any context.
+    void watch_run_time(Nanoseconds at);
 
     /// What ends its Interruptible and Killable sleeps; see interrupt() and kill().
     bool interrupt_pending() const { return (pending_.load(Order::acquire) & kInterruptPending) != 0; }
@@ -146,8 +157,9 @@ private:
     Atomic<u64> started_running_{0};  // when it last got the CPU or was accounted; nanoseconds
     Atomic<u32> run_time_edition_{0};
     Nanoseconds left_cpu_{};   // when it last lost the CPU
-    Nanoseconds off_cpu_{};    // the sum of the times between losing it and getting it
+    Atomic<u64> off_cpu_{0};   // for how long it did not run since the boot, up to when it last got the CPU
     Atomic<u64> run_time_{0};  // nanoseconds
+    Atomic<u64> watched_run_time_{Nanoseconds::never().value};
     Atomic<u64> voluntary_switches_{0};
     Atomic<u64> involuntary_switches_{0};
     Atomic<u64> migrations_{0};

@@ -173,6 +173,21 @@ void Dispatcher::kill(Thread& thread) {
     set_pending(thread, Thread::kKillPending, mask_of(ThreadState::Killable) | mask_of(ThreadState::Interruptible));
 }
 
+void Dispatcher::watch_run_time(Thread& thread, Nanoseconds at) NO_THREAD_SAFETY_ANALYSIS {
+    SpinLockGuard guard(thread.lock_);
+    const u64 before = thread.watched_run_time_.load(Order::relaxed);
+    thread.watched_run_time_.store(at.value, Order::relaxed);
+    if (at.value >= before) {
+        return;  // a timer that is set fires once in vain
+    }
+    // Whoever switches to the thread from here on sees the new value; a CPU that runs it already has to look again.
+    RunQueue& queue = lock_run_queue_of(thread);
+    if (queue.current == &thread) {
+        queue.request_reschedule();
+    }
+    queue.lock.unlock_keep_interrupts_off();
+}
+
 void Dispatcher::set_pending(Thread& thread, u32 bits, ThreadStateMask wakes) {
     thread.pending_.fetch_or(bits, Order::seq_cst);
     full_fence();  // pairs with the one in announce_sleep()

@@ -9,22 +9,7 @@ using task::ThreadGroup;
 
 namespace {
 
-constexpr i32 kClockRealtime = 0;
-
-/// When a periodic timer is due next, and how many periods have gone by meanwhile.
-struct NextExpiry {
-    Nanoseconds deadline;
-    u64 missed;
-};
-
-NextExpiry next_expiry(Nanoseconds deadline, Nanoseconds interval, Nanoseconds now) {
-    Nanoseconds next = deadline + interval;
-    if (next > now) {
-        return {next, 0};
-    }
-    const u64 missed = (now - next).value / interval.value + 1;
-    return {{next.value + missed * interval.value}, missed};
-}
+constexpr i32 kClockRealtime = 0, kClockTai = 11;
 
 }  // namespace
 
@@ -68,21 +53,38 @@ void RealTimer::expired(time::Timer& timer) {
 
 // --- timer_create(2) ------------------------------------------------------------------------------------------------
 
-PosixTimer::PosixTimer(ThreadGroup& process, i32 id, i32 clock, Own<QueuedSignal> entry)
-    : process_(process), id_(id), clock_(clock), entry_(std::move(entry)), timer_(&expired) {
+PosixTimer::PosixTimer(ThreadGroup& process, i32 id, i32 clock, std::optional<CpuClock> cpu_clock,
+                       Own<QueuedSignal> entry)
+    : process_(process),
+      id_(id),
+      clock_(clock),
+      cpu_clock_(std::move(cpu_clock)),
+      entry_(std::move(entry)),
+      timer_(&expired_at) {
     entry_->timer = this;
+    if (cpu_clock_) {
+        const CpuClock& of = *cpu_clock_;
+        cpu_timer_.emplace(*of.process, of.thread ? &**of.thread : nullptr, of.counts);
+    }
 }
 
 PosixTimer::~PosixTimer() {
-    static_cast<void>(timer_.cancel_and_wait());
+    stop();
     entry_->account->pending_signals.fetch_sub(1, Order::relaxed);
 }
 
 Nanoseconds PosixTimer::now() const {
-    return clock_ == kClockRealtime ? time::wall_now() : time::now();
+    return clock_ == kClockRealtime || clock_ == kClockTai ? time::wall_now() : time::now();
+}
+
+bool PosixTimer::is_clock_gone() const {
+    return cpu_clock_ && cpu_clock_->is_gone();
 }
 
 IntervalSetting PosixTimer::get() {
+    if (cpu_timer_) {
+        return is_clock_gone() ? IntervalSetting{} : cpu_timer_->get();
+    }
     SpinLockGuard guard(lock_);
     if (deadline_ == Nanoseconds::never()) {
         return {interval_, {}};
@@ -95,8 +97,14 @@ IntervalSetting PosixTimer::get() {
 }
 
 IntervalSetting PosixTimer::set(const IntervalSetting& setting, bool absolute) {
+    if (cpu_timer_) {
+        return set_cpu_timer(setting, absolute);
+    }
     const IntervalSetting before = get();
     SpinLockGuard guard(lock_);
+    if (stopped_) {
+        return before;
+    }
     interval_ = setting.interval;
     overruns_ = 0;
     last_overrun_ = 0;
@@ -111,34 +119,68 @@ IntervalSetting PosixTimer::set(const IntervalSetting& setting, bool absolute) {
     return before;
 }
 
+IntervalSetting PosixTimer::set_cpu_timer(const IntervalSetting& setting, bool absolute) {
+    {
+        SpinLockGuard guard(lock_);
+        overruns_ = 0;
+        last_overrun_ = 0;
+    }
+    cpu_timer_->timer = notify == Notify::None ? nullptr : this;
+    InterruptGuard guard;  // stop() spins for the expiry
+    const CpuTimer::Change change = cpu_timer_->set(setting, absolute);
+    if (change.due) {
+        expired(change.missed);
+        cpu_timer_->end_expiry();
+    }
+    return change.before;
+}
+
+void PosixTimer::stop() {
+    if (cpu_timer_) {
+        cpu_timer_->stop();
+        return;
+    }
+    {
+        SpinLockGuard guard(lock_);
+        stopped_ = true;
+    }
+    static_cast<void>(timer_.cancel_and_wait());
+}
+
 i32 PosixTimer::overrun() {
     SpinLockGuard guard(lock_);
     constexpr u64 kMost = 0x7fff'ffff;  // DELAYTIMER_MAX
     return static_cast<i32>(last_overrun_ < kMost ? last_overrun_ : kMost);
 }
 
-void PosixTimer::expired(time::Timer& timer) {
+void PosixTimer::expired_at(time::Timer& timer) {
     PosixTimer& self = *object_of_member<PosixTimer, time::Timer, &PosixTimer::timer_>(&timer);
+    u64 missed = 0;
     {
         SpinLockGuard guard(self.lock_);
         const Nanoseconds now = time::now();
         if (self.deadline_ > now) {
             return;
         }
-        if (self.entry_->node.linked()) {
-            ++self.overruns_;  // the signal of an earlier expiry has not been taken yet
-        }
         if (self.interval_.value != 0) {
             const NextExpiry next = next_expiry(self.deadline_, self.interval_, now);
-            self.overruns_ += next.missed;
+            missed = next.missed;
             self.deadline_ = next.deadline;
             self.timer_.arm(next.deadline);
         } else {
             self.deadline_ = Nanoseconds::never();
         }
     }
-    task::Task* thread = self.thread ? &**self.thread : nullptr;
-    send_timer_signal(self.process_, thread, *self.entry_);
+    self.expired(missed);
+}
+
+void PosixTimer::expired(u64 missed) {
+    {
+        SpinLockGuard guard(lock_);
+        // More, if the signal of an earlier expiry has not been taken yet.
+        overruns_ += missed + (entry_->node.linked() ? 1 : 0);
+    }
+    send_timer_signal(process_, thread ? &**thread : nullptr, *entry_);
 }
 
 void PosixTimer::delivered(SignalInfo& info) {
@@ -159,14 +201,23 @@ ProcessTimers::~ProcessTimers() {
     remove_all();
 }
 
-Result<Ref<PosixTimer>> ProcessTimers::create(ThreadGroup& process, i32 clock, Own<QueuedSignal> entry) {
+ProcessTimers::ProcessTimers(ThreadGroup& process)
+    : real(process),
+      user_time(process, nullptr, CpuTimer::Counts::UserTime),
+      cpu_time(process, nullptr, CpuTimer::Counts::All) {
+    user_time.signal = kSigVtalrm;
+    cpu_time.signal = kSigProf;
+}
+
+Result<Ref<PosixTimer>> ProcessTimers::create(ThreadGroup& process, i32 clock, std::optional<CpuClock> cpu_clock,
+                                              Own<QueuedSignal> entry) {
     i32 id = 0;
     {
         SpinLockGuard guard(lock_);
         id = next_id_;
         next_id_ = (next_id_ + 1) & 0x7fff'ffff;
     }
-    Ref<PosixTimer> timer = TRY(try_new_ref<PosixTimer>(process, id, clock, std::move(entry)));
+    Ref<PosixTimer> timer = TRY(try_new_ref<PosixTimer>(process, id, clock, std::move(cpu_clock), std::move(entry)));
     SpinLockGuard guard(lock_);
     timer->acquire_reference();  // the table's
     timers_.insert(*timer);
@@ -186,7 +237,7 @@ namespace {
 
 /// A signal that is still queued goes with its timer.
 void take_out_of_queues(ThreadGroup& process, PosixTimer& timer) {
-    static_cast<void>(timer.set({}, false));
+    timer.stop();
     SpinLockGuard guard(process.lock);
     process.pending.discard_timer(timer.entry());
     if (timer.thread) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "kernel/base/rb_tree.h"
+#include "kernel/signal/cpu_clock.h"
 #include "kernel/signal/pending.h"
 #include "kernel/sync/spin_lock.h"
 #include "kernel/task/thread_group.h"
@@ -15,12 +16,6 @@ class Task;
 }
 
 namespace cairn::signal {
-
-/// struct itimerval in nanoseconds.
-struct IntervalSetting {
-    Nanoseconds interval{};
-    Nanoseconds value{};  // until the next expiry; zero: disarmed
-};
 
 /// ITIMER_REAL of one process.
 class RealTimer {
@@ -46,14 +41,21 @@ private:
 class PosixTimer : public RefCounted<PosixTimer> {
 public:
     enum class Notify : u8 { Signal, None, Thread };
-    PosixTimer(task::ThreadGroup& process, i32 id, i32 clock, Own<QueuedSignal> entry);
+    PosixTimer(task::ThreadGroup& process, i32 id, i32 clock, std::optional<CpuClock> cpu_clock,
+               Own<QueuedSignal> entry);
     ~PosixTimer();
 
     i32 id() const { return id_; }
     i32 clock() const { return clock_; }
     IntervalSetting get();
     IntervalSetting set(const IntervalSetting& setting, bool absolute);
+    /// The thread or process whose processor time it counts is no more.
+    bool is_clock_gone() const;
     i32 overrun();
+    /// It will not expire any more, whoever still sets it, and no expiry is under way.
+    void stop();
+    /// An expiry, and the number of those before it that there was no time for. No lock is held.
+    void expired(u64 missed);
     /// Its signal is taken by a thread: the overruns until now are what the siginfo and timer_getoverrun say. The
     /// group's lock is held.
     void delivered(SignalInfo& info);
@@ -64,11 +66,14 @@ public:
     QueuedSignal& entry() { return *entry_; }
 
 private:
-    static void expired(time::Timer& timer);
+    static void expired_at(time::Timer& timer);
     Nanoseconds now() const;
+    IntervalSetting set_cpu_timer(const IntervalSetting& setting, bool absolute);
     task::ThreadGroup& process_;
     const i32 id_;
     const i32 clock_;
+    const std::optional<CpuClock> cpu_clock_;
+    std::optional<CpuTimer> cpu_timer_;  // instead of timer_, interval_ and deadline_
     Own<QueuedSignal> entry_;
     SpinLock<LockRank::ProcessTimers> lock_;
     time::Timer timer_;
@@ -76,16 +81,21 @@ private:
     Nanoseconds deadline_ GUARDED_BY(lock_) = Nanoseconds::never();
     u64 overruns_ GUARDED_BY(lock_) = 0;
     u64 last_overrun_ GUARDED_BY(lock_) = 0;
+    bool stopped_ GUARDED_BY(lock_) = false;
 };
 
 /// ThreadGroup::timers.
 class ProcessTimers {
 public:
-    explicit ProcessTimers(task::ThreadGroup& process) : real(process) {}
+    explicit ProcessTimers(task::ThreadGroup& process);
     ~ProcessTimers();
-    RealTimer real;
+    RealTimer real;      // ITIMER_REAL
+    CpuTimer user_time;  // ITIMER_VIRTUAL
+    CpuTimer cpu_time;   // ITIMER_PROF
 
-    Result<Ref<PosixTimer>> create(task::ThreadGroup& process, i32 clock, Own<QueuedSignal> entry);
+    /// With a clock of processor time or without.
+    Result<Ref<PosixTimer>> create(task::ThreadGroup& process, i32 clock, std::optional<CpuClock> cpu_clock,
+                                   Own<QueuedSignal> entry);
     Result<Ref<PosixTimer>> find(i32 id);
     Result<void> remove(i32 id);
     void remove_all();

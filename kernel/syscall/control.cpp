@@ -244,6 +244,9 @@ Result<void> change_limit(Caller& self, Task& target, Resource which, const Limi
             return fail(Errno::eperm);
         }
         limit = {fresh.soft, fresh.hard};
+        if (which == Resource::CpuTime) {
+            signal::watch_cpu_time_locked(target.group());
+        }
     }
     if (which == Resource::Stack) {
         if (std::optional<Ref<mm::AddressSpace>> space = target.address_space_of_other()) {

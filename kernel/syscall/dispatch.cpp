@@ -81,18 +81,15 @@ void account_transfer(task::Task& task, u32 number, const Result<u64>& result) {
 }
 
 /// What the call took of a CPU: the time since it began, without that in which the thread did not run.
-void account_system_time(task::Task& task, u64 entered, Nanoseconds off_cpu) {
-    const u64 slept = (task.thread().time_off_cpu() - off_cpu).value;
-    const u64 taken = time::now().value - entered;
-    const u64 used = taken > slept ? taken - slept : 0;
-    task.system_time.fetch_add(used, Order::relaxed);
+void account_system_time(task::Task& task, Nanoseconds began) {
+    const u64 used = (task.thread().own_run_time() - began).value;
+    task.system_time.store(task.system_time.load(Order::relaxed) + used, Order::release);
+    task.call_began.store(0, Order::release);
     // Whichever CPU this is: the figure is a statistic.
     arch::this_cpu().run_queue->system_time.fetch_add(used, Order::relaxed);
 }
 
 void run_call(task::Task& task, arch::TrapFrame& frame, bool traced) {
-    const u64 entered = time::now().value;
-    const Nanoseconds off_cpu = task.thread().time_off_cpu();
     const u32 number = static_cast<u32>(arch::syscall_number(frame));  // as Linux: the upper half is not looked at
     const Call* call = find_call(number);
     if (call == nullptr) {
@@ -103,6 +100,8 @@ void run_call(task::Task& task, arch::TrapFrame& frame, bool traced) {
         }
         return;
     }
+    const Nanoseconds began = task.thread().own_run_time();
+    task.call_began.store(began.value, Order::relaxed);
     if (traced) {
         trace_entry(task, *call, frame);
     }
@@ -120,7 +119,7 @@ void run_call(task::Task& task, arch::TrapFrame& frame, bool traced) {
         trace_exit(task, *call, result);
     }
     account_transfer(task, number, result);
-    account_system_time(task, entered, off_cpu);
+    account_system_time(task, began);
 }
 
 }  // namespace

@@ -2,52 +2,24 @@
 
 #include "fs/event/timer_file.h"
 #include "kernel/base/kernel.h"
+#include "kernel/signal/cpu_clock.h"
 #include "kernel/syscall/timeout.h"
 #include "kernel/task/task.h"
 #include "kernel/time/clock.h"
 
 namespace cairn::syscall {
 
+using signal::CpuClock;
+
 namespace {
 
 constexpr u64 kSecond = 1'000'000'000;
-constexpr i32 kRealtime = 0, kMonotonic = 1, kProcessTime = 2, kThreadTime = 3, kMonotonicRaw = 4;
+constexpr i32 kRealtime = 0, kMonotonic = 1, kThreadTime = 3, kMonotonicRaw = 4;
 constexpr i32 kRealtimeCoarse = 5, kMonotonicCoarse = 6, kBootTime = 7, kRealtimeAlarm = 8, kBootTimeAlarm = 9;
 constexpr i32 kInternationalAtomic = 11;
 
 TimeSpecification specification(Nanoseconds time) {
     return {static_cast<i64>(time.value / kSecond), static_cast<i64>(time.value % kSecond)};
-}
-
-Nanoseconds process_time(task::ThreadGroup& group) {
-    SpinLockGuard guard(group.lock);
-    Nanoseconds total = group.ended_threads.user + group.ended_threads.system;
-    task::for_each_thread(group, [&](task::Task& task) { total += task.thread().statistics().run_time; });
-    return total;
-}
-
-/// Clocks of other processes and threads: the id is in the number (clock_getcpuclockid(3)).
-Result<Nanoseconds> dynamic_clock(Caller& self, i32 clock) {
-    constexpr i32 kPerThread = 4, kKindMask = 3;
-    const i32 id = ~(clock >> 3);
-    if ((clock & kKindMask) == kKindMask) {
-        return fail(Errno::einval);
-    }
-    if ((clock & kPerThread) != 0) {
-        Result<Ref<task::Task>> task =
-            id == 0 ? Result<Ref<task::Task>>(Ref<task::Task>(self.task)) : g_kernel.tasks->find_task(id);
-        if (!task.ok() || &task.value()->group() != &self.task.group()) {
-            return fail(Errno::einval);
-        }
-        return task.value()->thread().statistics().run_time;
-    }
-    Result<Ref<task::ThreadGroup>> process =
-        id == 0 ? Result<Ref<task::ThreadGroup>>(Ref<task::ThreadGroup>(self.task.group()))
-                : g_kernel.tasks->find_process(id);
-    if (!process.ok()) {
-        return fail(Errno::einval);
-    }
-    return process_time(*process.value());
 }
 
 Result<Nanoseconds> read_clock(Caller& self, i32 clock) {
@@ -63,13 +35,16 @@ Result<Nanoseconds> read_clock(Caller& self, i32 clock) {
         case kBootTime:
         case kBootTimeAlarm:
             return time::now();
-        case kProcessTime:
-            return process_time(self.task.group());
         case kThreadTime:
-            return self.task.thread().statistics().run_time;
+            return self.task.thread().own_run_time();
         default:
-            return clock < 0 ? dynamic_clock(self, clock) : Result<Nanoseconds>(fail(Errno::einval));
+            break;
     }
+    if (!CpuClock::is_number(clock)) {
+        return fail(Errno::einval);
+    }
+    const CpuClock of = TRY(CpuClock::find(self.task, clock, CpuClock::Use::Reading));
+    return of.now();
 }
 
 /// Sleeps to a deadline of the monotonic clock; `left` null: absolute sleep, restarted as it was.
@@ -84,6 +59,21 @@ Result<u64> sleep_relative(Caller& self, const u64 (&data)[6]) {
         TRY(left.store(specification(deadline - time::now())));
     }
     return self.interrupted({&sleep_relative, {data[0], data[1]}});
+}
+
+/// The same on a clock of processor time, whose number is data[2].
+Result<u64> sleep_on_cpu_clock(Caller& self, const u64 (&data)[6]) {
+    const CpuClock clock = TRY(CpuClock::find(self.task, static_cast<i32>(data[2]), CpuClock::Use::Timing));
+    Nanoseconds when{data[0]};
+    const Nanoseconds left = signal::sleep_on(clock, when, data[3] != 0);
+    if (left.value == 0) {
+        return u64{0};
+    }
+    const UserOut<TimeSpecification> rest(data[1]);
+    if (!rest.is_null()) {
+        TRY(rest.store(specification(left)));
+    }
+    return self.interrupted({&sleep_on_cpu_clock, {when.value, data[1], data[2], 1}});
 }
 
 Result<void> sleep_until_absolute(i32 clock, Nanoseconds when) {
@@ -109,14 +99,27 @@ Result<void> sys_nanosleep(Caller& self, UserIn<TimeSpecification> length, UserO
 Result<void> sys_clock_nanosleep(Caller& self, i32 clock, i32 flags, UserIn<TimeSpecification> time,
                                  UserOut<TimeSpecification> left) {
     constexpr i32 kAbsolute = 1;
-    if (clock == kThreadTime) {
-        return fail(Errno::einval);
+    const bool of_cpu = CpuClock::is_number(clock);
+    if (clock == kThreadTime || CpuClock::is_descriptor(clock)) {
+        return fail(Errno::eopnotsupp);
     }
-    if (clock != kRealtime && clock != kMonotonic && clock != kBootTime && clock != kInternationalAtomic) {
-        return fail(clock == kProcessTime ? Errno::eopnotsupp : Errno::einval);
+    if (!of_cpu && clock != kRealtime && clock != kMonotonic && clock != kBootTime && clock != kInternationalAtomic) {
+        return fail(clock <= kBootTimeAlarm ? Errno::eopnotsupp : Errno::einval);
     }
     const TimeSpecification wanted = TRY(time.fetch());
     const Nanoseconds length = TRY(duration_of(wanted));
+    if (of_cpu) {
+        if (CpuClock::is_own_thread(self.task, clock)) {
+            return fail(Errno::einval);
+        }
+        const bool absolute = (flags & kAbsolute) != 0;
+        const Result<u64> slept = sleep_on_cpu_clock(
+            self, {length.value, absolute ? 0 : left.address().value, static_cast<u64>(clock), absolute});
+        if (!slept.ok() && absolute) {
+            self.task.restart = task::RestartKind::WithoutHandler;
+        }
+        return slept.ok() ? Result<void>() : fail(slept.error());
+    }
     if ((flags & kAbsolute) != 0) {
         Result<void> slept = sleep_until_absolute(clock, length);
         if (!slept.ok()) {
@@ -150,6 +153,10 @@ Result<void> set_wall_clock(Caller& self, Nanoseconds wall) {
 /// clock_settime(2)
 Result<void> sys_clock_settime(Caller& self, i32 clock, UserIn<TimeSpecification> time) {
     const TimeSpecification wanted = TRY(time.fetch());
+    if (clock < 0) {
+        TRY(CpuClock::find(self.task, clock, CpuClock::Use::Reading));
+        return fail(Errno::eperm);
+    }
     if (clock != kRealtime) {
         return fail(Errno::einval);
     }
@@ -159,7 +166,8 @@ Result<void> sys_clock_settime(Caller& self, i32 clock, UserIn<TimeSpecification
 /// clock_getres(2)
 Result<void> sys_clock_getres(Caller& self, i32 clock, UserOut<TimeSpecification> resolution) {
     TRY(read_clock(self, clock));
-    const bool coarse = clock == kRealtimeCoarse || clock == kMonotonicCoarse;
+    const bool sampled = clock < 0 && (clock & CpuClock::kKindMask) != CpuClock::kScheduled;
+    const bool coarse = clock == kRealtimeCoarse || clock == kMonotonicCoarse || sampled;
     if (resolution.is_null()) {
         return {};
     }

@@ -11,6 +11,7 @@ namespace cairn::syscall {
 
 using signal::IntervalSetting;
 using signal::PosixTimer;
+using task::Task;
 
 namespace {
 
@@ -30,21 +31,31 @@ TimeSpecification time_specification(Nanoseconds length) {
     return {static_cast<i64>(length.value / kSecond), static_cast<i64>(length.value % kSecond)};
 }
 
-/// The virtual ones count processor time, of which there is no interrupt here; they are not offered.
-Result<signal::RealTimer*> real_timer(Caller& self, i32 which) {
-    if (which != 0) {
+constexpr i32 kReal = 0, kVirtual = 1, kProfile = 2;
+
+/// Returns the setting that one of the three had, and gives it a new one unless that is null.
+Result<IntervalSetting> exchange_setting(Caller& self, i32 which, const IntervalSetting* fresh) {
+    if (which < kReal || which > kProfile) {
         return fail(Errno::einval);
     }
     signal::ProcessTimers* timers = TRY(signal::timers_of(self.task.group()));
-    return &timers->real;
+    if (which == kReal) {
+        return fresh != nullptr ? timers->real.set(*fresh) : timers->real.get();
+    }
+    signal::CpuTimer& timer = which == kVirtual ? timers->user_time : timers->cpu_time;
+    IntervalSetting before = fresh != nullptr ? timer.set(*fresh, false).before : timer.get();
+    if (before.value.value != 0 && before.value.value < 1000) {
+        before.value.value = 1000;  // a timer that is armed never shows zero
+    }
+    return before;
 }
 
 }  // namespace
 
 /// alarm(2)
 Result<u64> sys_alarm(Caller& self, u32 seconds) {
-    signal::RealTimer* timer = TRY(real_timer(self, 0));
-    const IntervalSetting before = timer->set({{}, Nanoseconds::from_seconds(seconds)});
+    const IntervalSetting fresh{{}, Nanoseconds::from_seconds(seconds)};
+    const IntervalSetting before = TRY(exchange_setting(self, kReal, &fresh));
     // Rounded, but an alarm that is set never shows as none.
     const u64 left = (before.value.value + kSecond / 2) / kSecond;
     return before.value.value != 0 && left == 0 ? u64{1} : left;
@@ -52,8 +63,7 @@ Result<u64> sys_alarm(Caller& self, u32 seconds) {
 
 /// getitimer(2)
 Result<void> sys_getitimer(Caller& self, i32 which, UserOut<IntervalTimerValue> value) {
-    signal::RealTimer* timer = TRY(real_timer(self, which));
-    const IntervalSetting setting = timer->get();
+    const IntervalSetting setting = TRY(exchange_setting(self, which, nullptr));
     return value.store({time_value(setting.interval), time_value(setting.value)});
 }
 
@@ -65,8 +75,7 @@ Result<void> sys_setitimer(Caller& self, i32 which, UserIn<IntervalTimerValue> f
         setting.interval = TRY(duration_of_value(value.interval));
         setting.value = TRY(duration_of_value(value.value));
     }
-    signal::RealTimer* timer = TRY(real_timer(self, which));
-    const IntervalSetting before = timer->set(setting);
+    const IntervalSetting before = TRY(exchange_setting(self, which, &setting));
     if (!old.is_null()) {
         TRY(old.store({time_value(before.interval), time_value(before.value)}));
     }
@@ -75,8 +84,15 @@ Result<void> sys_setitimer(Caller& self, i32 which, UserIn<IntervalTimerValue> f
 
 namespace {
 
-bool is_timer_clock(i32 clock) {
-    return clock == 0 || clock == 1 || clock == 7;  // REALTIME, MONOTONIC, BOOTTIME
+/// REALTIME, MONOTONIC, BOOTTIME and TAI; those that can only be read (or that wake a machine) are EOPNOTSUPP.
+Result<std::optional<signal::CpuClock>> timer_clock(Task& self, i32 clock) {
+    if (signal::CpuClock::is_number(clock) && !signal::CpuClock::is_descriptor(clock)) {
+        return std::optional<signal::CpuClock>(TRY(signal::CpuClock::find(self, clock, signal::CpuClock::Use::Timing)));
+    }
+    if (clock == 0 || clock == 1 || clock == 7 || clock == 11) {
+        return std::optional<signal::CpuClock>();
+    }
+    return fail(clock <= 9 ? Errno::eopnotsupp : Errno::einval);
 }
 
 Result<Own<signal::QueuedSignal>> timer_entry(Caller& self, i32 signal, u64 value) {
@@ -110,9 +126,7 @@ Result<void> sys_timer_create(Caller& self, i32 clock, UserIn<SignalEvent> event
     if (given) {
         wanted = TRY(event.fetch());
     }
-    if (!is_timer_clock(clock)) {
-        return fail(Errno::einval);
-    }
+    std::optional<signal::CpuClock> cpu_clock = TRY(timer_clock(self.task, clock));
     std::optional<Ref<task::Task>> thread;
     if (wanted.notify == kThreadId) {
         Result<Ref<task::Task>> found = g_kernel.tasks->find_task(wanted.thread);
@@ -128,7 +142,7 @@ Result<void> sys_timer_create(Caller& self, i32 clock, UserIn<SignalEvent> event
     }
     signal::ProcessTimers* timers = TRY(signal::timers_of(self.task.group()));
     Own<signal::QueuedSignal> entry = TRY(timer_entry(self, wanted.signal, wanted.value));
-    Ref<PosixTimer> timer = TRY(timers->create(self.task.group(), clock, std::move(entry)));
+    Ref<PosixTimer> timer = TRY(timers->create(self.task.group(), clock, std::move(cpu_clock), std::move(entry)));
     timer->notify = wanted.notify == kNone ? PosixTimer::Notify::None : PosixTimer::Notify::Signal;
     timer->thread = std::move(thread);
     if (!given) {
@@ -161,6 +175,9 @@ Result<void> sys_timer_settime(Caller& self, i32 id, i32 flags, UserIn<IntervalT
     const Nanoseconds interval = TRY(duration_of(value.interval));
     const Nanoseconds first = TRY(duration_of(value.value));
     Ref<PosixTimer> timer = TRY(find_timer(self, id));
+    if (timer->is_clock_gone()) {
+        return fail(Errno::esrch);
+    }
     const IntervalSetting before = timer->set({interval, first}, (flags & kAbsolute) != 0);
     if (!old.is_null()) {
         TRY(old.store({time_specification(before.interval), time_specification(before.value)}));

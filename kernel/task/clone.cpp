@@ -195,6 +195,9 @@ Result<void> publish(Task& child, Task& parent, u64 flags) {
         if ((flags & kThread) != 0) {
             group.threads.push_back(child);
             ++group.thread_count;
+            if (signal::has_cpu_deadline_locked(group)) {
+                signal::watch_cpu_time_locked(group);
+            }
             if (group.stopped) {
                 sched::interrupt(child.thread());
             }
@@ -209,6 +212,10 @@ Result<void> publish(Task& child, Task& parent, u64 flags) {
     own.threads.push_back(child);
     own.thread_count = 1;
     own.leader = Ref<Task>(child);
+    if (signal::has_cpu_deadline_locked(own)) {
+        SpinLockGuard own_guard(own.lock);
+        signal::watch_cpu_time_locked(own);
+    }
     child.pid().process = &own;
     ThreadGroup* mother = (flags & kParent) != 0 ? group.parent : &group;
     own.parent = mother;

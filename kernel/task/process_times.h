@@ -5,9 +5,13 @@
 
 namespace cairn::task {
 
-struct ProcessTimes {
+struct CpuTimes {
     Nanoseconds user{};
     Nanoseconds system{};
+    Nanoseconds total() const { return user + system; }
+};
+
+struct ProcessTimes : CpuTimes {
     u64 minor_faults = 0;
     u64 major_faults = 0;
     u64 voluntary_switches = 0;

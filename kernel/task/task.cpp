@@ -196,13 +196,23 @@ void Task::set_name(std::string_view name) {
     }
 }
 
+CpuTimes Task::cpu_times() const {
+    for (;;) {
+        const u64 began = call_began.load(Order::acquire);
+        const u64 ended_calls = system_time.load(Order::acquire);
+        const Nanoseconds total = thread().run_time();
+        if (call_began.load(Order::relaxed) != began || system_time.load(Order::relaxed) != ended_calls) {
+            continue;  // it just enters or leaves the kernel
+        }
+        const Nanoseconds call = began != 0 ? total - Nanoseconds{began} : Nanoseconds{};
+        const Nanoseconds system = std::min(Nanoseconds{ended_calls} + call, total);
+        return {.user = total - system, .system = system};
+    }
+}
+
 ProcessTimes Task::times() const {
     const sched::ThreadStatistics figures = thread().statistics();
-    ProcessTimes times;
-    const u64 total = figures.run_time.value;
-    const u64 system = system_time.load(Order::relaxed);
-    times.system = {system < total ? system : total};
-    times.user = {total - times.system.value};
+    ProcessTimes times{cpu_times()};
     times.reads = reads.load(Order::relaxed);
     times.writes = writes.load(Order::relaxed);
     times.bytes_read = bytes_read.load(Order::relaxed);

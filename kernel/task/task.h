@@ -158,12 +158,17 @@ public:
 
     // --- Accounting
     // --------------------------------------------------------------------------------------------------------
-    Atomic<u64> system_time{0};  // nanoseconds in the kernel; user time is the rest of run_time
-    u64 entered_kernel_at = 0;
+    /// Nanoseconds in system calls that have ended, and the thread's run time when the present one began (0: it is in
+    /// user mode). User time is the rest of the run time. Written by the thread itself.
+    Atomic<u64> system_time{0};
+    Atomic<u64> call_began{0};
     Atomic<u64> minor_faults{0}, major_faults{0};
     Atomic<u64> reads{0}, writes{0}, bytes_read{0}, bytes_written{0};
     Nanoseconds start_time{};
+    CpuTimes cpu_times() const;
     ProcessTimes times() const;
+    /// Timers on this thread's clock; under the group's lock.
+    List<signal::CpuTimer, &signal::CpuTimer::node> cpu_timers;
 
 private:
     Ref<Pid> pid_;

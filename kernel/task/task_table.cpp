@@ -1,6 +1,7 @@
 #include "kernel/task/task_table.h"
 
 #include "kernel/base/own.h"
+#include "kernel/sched/scheduler.h"
 #include "kernel/task/task.h"
 #include "mm/frame_allocator.h"
 
@@ -24,6 +25,7 @@ Result<void> TaskTable::initialize() {
         table->pid_max.store(by_cpus, Order::relaxed);
     }
     g_kernel.tasks = table.release();
+    g_kernel.scheduler->run_time_reached = &signal::run_time_reached;
     return {};
 }
 

@@ -14,6 +14,7 @@
 
 #include "fs/event/signal_source.h"
 #include "kernel/base/list.h"
+#include "kernel/signal/cpu_timer.h"
 #include "kernel/signal/handlers.h"
 #include "kernel/signal/pending.h"
 #include "kernel/sync/completion.h"
@@ -123,6 +124,8 @@ public:
     // --- Shared by all threads, under `lock` ------------------------------------------------------------------------
     ResourceLimits limits;
     Own<signal::ProcessTimers> timers;  // alarm, setitimer, timer_create; made at first use
+    /// Timers on the process's clock, whoever made them; see kernel/signal/cpu_timers.h.
+    List<signal::CpuTimer, &signal::CpuTimer::node> cpu_timers;
 
     // --- Times: of threads that have ended, and of children that were waited for; under `lock` -----------------------
     ProcessTimes ended_threads;
