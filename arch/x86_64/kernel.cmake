@@ -44,13 +44,13 @@ file(GLOB_RECURSE CAIRN_COLD_SOURCES CONFIGURE_DEPENDS
 list(FILTER CAIRN_COLD_SOURCES EXCLUDE
      REGEX "kernel/(base|sched|sync|signal|task|time)/|syscall/(dispatch|table)\\.cpp")
 set(more_cold_sources
+     fs/event/signal_file.cpp fs/event/timer_file.cpp fs/tmpfs/memory_file.cpp fs/tmpfs/superblock.cpp
      fs/vfs/attributes.cpp fs/vfs/devices.cpp fs/vfs/file_locks.cpp fs/vfs/mount_calls.cpp fs/vfs/mount_tree.cpp
-     fs/vfs/rename.cpp fs/tmpfs/superblock.cpp kernel/base/format.cpp kernel/base/log.cpp kernel/base/panic.cpp
-     kernel/signal/cpu_clock.cpp kernel/signal/cpu_timer.cpp kernel/signal/process_timers.cpp kernel/task/futex_pi.cpp kernel/task/job_control.cpp
+     fs/vfs/notify.cpp fs/vfs/rename.cpp fs/vfs/vfs.cpp kernel/base/format.cpp kernel/base/log.cpp
+     kernel/base/panic.cpp kernel/signal/cpu_clock.cpp kernel/signal/cpu_timer.cpp kernel/signal/process_timers.cpp
+     kernel/signal/stop.cpp kernel/task/futex_pi.cpp kernel/task/job_control.cpp kernel/task/pidfd.cpp
      kernel/task/process_information.cpp mm/early_memory.cpp mm/initialize.cpp mm/kernel_mappings.cpp
-     mm/kernel_space.cpp mm/space_advise.cpp mm/space_attach.cpp mm/space_remote.cpp fs/event/signal_file.cpp
-     fs/event/timer_file.cpp fs/tmpfs/memory_file.cpp fs/vfs/notify.cpp fs/vfs/vfs.cpp kernel/signal/stop.cpp
-     kernel/task/pidfd.cpp)
+     mm/kernel_space.cpp mm/space_advise.cpp mm/space_attach.cpp mm/space_remote.cpp)
 list(TRANSFORM more_cold_sources PREPEND ${CMAKE_SOURCE_DIR}/)
 list(APPEND CAIRN_COLD_SOURCES ${more_cold_sources})
 set(CAIRN_HOT_SOURCES ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES} ${CAIRN_X86_ASSEMBLY})
