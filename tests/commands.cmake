@@ -35,6 +35,7 @@ set_tests_properties(lint.analysis PROPERTIES TIMEOUT 1800 FIXTURES_REQUIRED "ke
 # --- the tools themselves ----------------------------------------------------------------------------
 cairn_command_test(lint tools 120 ${CAIRN_TOOL} lint.test_lint)
 cairn_command_test(syscalls-page tools 60 ${CMAKE_SOURCE_DIR}/tools/syscalls --check)
+cairn_command_test(contract tools 60 ${CMAKE_SOURCE_DIR}/tools/contract --check)
 cairn_command_test(command-lines tools 120 ${CAIRN_TOOL} tools.test_command_lines)
 
 # --- boot: one test for each row of the matrix -------------------------------------------------------

@@ -3,11 +3,10 @@
 /// the queues of a file and keeps the file; then it sleeps, and each further round only looks.
 ///
 ///     PollWait wait;
-///     for (;;) {
-///         wait.begin_round();
+///     TRY(wait.wait_until(deadline, [&] {
 ///         … wait.look(file, interest) for each file; ready ones: wait.stop_registering() …
-///         if (ready || over || !wait.sleep(deadline)) break;
-///     }
+///         return how many are ready;
+///     }));
 ///
 /// No event is lost: a file joins its queues before it tells its state, and begin_round() lowers the flag before
 /// the states are looked at. A local value of its thread, which destroys it without any lock held.
@@ -22,15 +21,35 @@ public:
     PollWait() = default;
     ~PollWait();
 
-    void begin_round();
+    struct Outcome {
+        u64 ready;
+        bool interrupted;  // by a signal, with nothing ready
+    };
+    /// Calls `look` until it returns another number than zero, the deadline is over (0: it looks once) or a signal has
+    /// come. ENOMEM: not all files could be registered.
+    template <typename Look>
+    Result<Outcome> wait_until(Nanoseconds deadline, Look look) {
+        using enum sync::WakeReason;
+        registering_ = deadline.value != 0;
+        sync::WakeReason reason = registering_ ? Condition : TimedOut;
+        for (;;) {
+            begin_round();
+            const u64 ready = look();
+            if (ready == 0 && out_of_memory_) {
+                return fail(Errno::enomem);
+            }
+            // What came together with the end of the wait still counts.
+            if (ready != 0 || reason != Condition) {
+                return Outcome{ready, ready == 0 && reason == Interrupted};
+            }
+            stop_registering();
+            reason = parking_.sleep(sync::SleepKind::Interruptible, deadline);
+        }
+    }
     /// The file's events that matter: those of `interest`, errors and hang-ups.
     vfs::PollEvents look(vfs::File& file, vfs::PollEvents interest);
     /// From now on look() only looks: something is ready, or all files are registered.
     void stop_registering() { registering_ = false; }
-    /// A file could not be registered for want of memory.
-    bool out_of_memory() const { return out_of_memory_; }
-    /// Sleeps until a registered file changes.
-    sync::WakeReason sleep(Nanoseconds deadline) { return parking_.sleep(sync::SleepKind::Interruptible, deadline); }
 
     using PollRegistrar::watch;
     void watch(sync::WaitQueue& queue, vfs::PollEvents told_of) override;
@@ -51,6 +70,7 @@ private:
         std::optional<Entry> entries[kPerChunk];
     };
 
+    void begin_round();
     static bool notify(sync::Waiter& waiter);
     std::optional<Entry>* free_entry();
 

@@ -93,29 +93,9 @@ Result<u64> poll_until(Caller& self, UserInOut<PollDescriptor> descriptors, u32 
     }
     PollList list = TRY(PollList::fetch(descriptors, count));
     event::PollWait wait;
-    if (deadline.value == 0) {
-        wait.stop_registering();
-    }
-    u32 ready = 0;
-    sync::WakeReason reason = deadline.value == 0 ? sync::WakeReason::TimedOut : sync::WakeReason::Condition;
-    for (;;) {
-        wait.begin_round();
-        ready = list.look(self.descriptors(), wait);
-        if (ready == 0 && wait.out_of_memory()) {
-            return fail(Errno::enomem);
-        }
-        // What came together with the end of the wait still counts.
-        if (ready != 0 || reason != sync::WakeReason::Condition) {
-            break;
-        }
-        wait.stop_registering();
-        reason = wait.sleep(deadline);
-    }
+    const auto outcome = TRY(wait.wait_until(deadline, [&] { return list.look(self.descriptors(), wait); }));
     TRY(list.store_events(descriptors));
-    if (ready == 0 && reason == sync::WakeReason::Interrupted) {
-        return fail(Errno::eintr);
-    }
-    return u64{ready};
+    return outcome.interrupted ? fail(Errno::eintr) : Result<u64>(outcome.ready);
 }
 
 Result<u64> resume_poll(Caller& self, const u64 (&data)[6]);

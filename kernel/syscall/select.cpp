@@ -114,28 +114,12 @@ Result<u64> select_until(Caller& self, i32 count, const UserInOut<u64> (&user)[3
     SelectSets sets = TRY(SelectSets::fetch(user, limit_count(self, count)));
     TRY(sets.check(self.descriptors()));
     event::PollWait wait;
-    if (deadline.value == 0) {
-        wait.stop_registering();
-    }
-    u64 ready = 0;
-    sync::WakeReason reason = deadline.value == 0 ? sync::WakeReason::TimedOut : sync::WakeReason::Condition;
-    for (;;) {
-        wait.begin_round();
-        ready = sets.look(self.descriptors(), wait);
-        if (ready == 0 && wait.out_of_memory()) {
-            return fail(Errno::enomem);
-        }
-        if (ready != 0 || reason != sync::WakeReason::Condition) {
-            break;
-        }
-        wait.stop_registering();
-        reason = wait.sleep(deadline);
-    }
-    if (ready == 0 && reason == sync::WakeReason::Interrupted) {
+    const auto outcome = TRY(wait.wait_until(deadline, [&] { return sets.look(self.descriptors(), wait); }));
+    if (outcome.interrupted) {
         return fail(Errno::eintr);
     }
     TRY(sets.store(user));
-    return ready;
+    return outcome.ready;
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""The runner's rules (R01, R02, R05, R06, R07 of the process contract), each shown by a guest of its own.
+"""The runner's rules (R01, R02, R03, R05, R06, R07 of the process contract), each shown by a guest of its own.
 
 CAIRN_TEST_BUILD names a build folder whose kernel is taken as it is. CAIRN_TEST_KERNEL=linux boots Debian's
 Linux instead of Cairn: what is wrong there is wrong in the tools.
@@ -104,6 +104,26 @@ class Runner(unittest.TestCase):
                 with self.subTest(words):
                     self._expect(self._run(*words, layers=[layer], environment=(f"PATH={path}",)), status, stdout)
 
+    def test_layers_lie_on_each_other_r03(self):
+        """The later one wins, times and modes are kept, a folder's links too, and everything may be written to."""
+        with tempfile.TemporaryDirectory() as name:
+            layers = []
+            for text, permissions, seconds in (("below", 0o600, 1_000_000_000), ("above", 0o640, 1_200_000_000)):
+                tree = newc.Tree()
+                tree.file(f"etc/{text}", text, permissions, mtime=seconds)
+                tree.file("usr/bin/both", f"#!/bin/sh\necho {text}\n", 0o755, mtime=seconds)
+                tree.symlink(f"etc/to-{text}", text)
+                layers.append(pathlib.Path(name, f"{text}.cpio"))
+                with open(layers[-1], "wb") as out:
+                    newc.write(tree, out)
+            script = ("both; cd /etc; stat -c '%n %a %Y' below above /usr/bin/both; cat to-below to-above; echo;"
+                      " echo more >> below; cat below; rm above; ls above; mv to-above /usr/bin;"
+                      " ls passwd /usr/bin/to-above")
+            result = self._run("sh", "-c", script, layers=layers)
+        self._expect(result, 0, b"above\nbelow 600 1000000000\nabove 640 1200000000\n/usr/bin/both 755 1200000000\n"
+                                b"belowabove\nbelowmore\n/usr/bin/to-above\npasswd\n",
+                     b"ls: cannot access 'above': No such file or directory\n")
+
     def test_what_is_left_is_ended_r07(self):
         script = ("(trap 'echo asked; exit' TERM; while :; do sleep 0.1; done) 2>/dev/null & "
                   "(trap '' TERM; sleep 1000) & "
@@ -130,7 +150,7 @@ class Runner(unittest.TestCase):
         result = self._run("true", kernel_args="rdinit=/no/such/init init=/no/such/init", timeout=60)
         self.assertEqual(guest.STATUS_KERNEL_FAILED, result.status, result.console)
 
-    def test_a_folder_as_the_root(self):
+    def test_a_folder_as_the_root_r03(self):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             (folder / "bin").mkdir()

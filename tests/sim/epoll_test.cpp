@@ -4,7 +4,6 @@
 
 #include "fs/epoll/epoll_file.h"
 #include "fs/event/event_counter.h"
-#include "fs/event/poll_wait.h"
 #include "kernel/time/clock.h"
 #include "tests/support/file_world.h"
 
@@ -231,17 +230,7 @@ TEST(EpollSim, AnInstanceCanBePolled) {
         Ref<vfs::File> instance = create();
         PipeEnds ends = world.pipe(kNonBlock);
         sim.check(add(*instance, *ends.reader, vfs::kPollIn, 0).ok(), "add");
-        sim.spawn("poller", [&] {
-            event::PollWait wait;
-            for (;;) {
-                wait.begin_round();
-                if (wait.look(*instance, vfs::kPollIn) != 0) {
-                    return;
-                }
-                wait.stop_registering();
-                wait.sleep(Nanoseconds::never());
-            }
-        });
+        sim.spawn("poller", [&] { wait_for(*instance, vfs::kPollIn); });
         sim.spawn("writer", [&] { static_cast<void>(world.write(*ends.writer, "x")); });
         sim.join();
     });

@@ -9,7 +9,6 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-#include "fs/event/poll_wait.h"
 #include "fs/pipe/splice.h"
 #include "kernel/time/clock.h"
 #include "tests/support/file_world.h"
@@ -229,19 +228,7 @@ TEST(PipeSim, APollerSeesTheCloseOfTheOtherEnd) {
         FileWorld world;
         std::optional<PipeEnds> ends(world.pipe());
         sim.spawn("poller", [&, file = std::optional<Ref<vfs::File>>(ends->reader)]() mutable {
-            vfs::PollEvents events = 0;
-            {
-                event::PollWait wait;
-                for (;;) {
-                    wait.begin_round();
-                    events = wait.look(**file, vfs::kPollIn);
-                    wait.stop_registering();
-                    if (events != 0) {
-                        break;
-                    }
-                    wait.sleep(Nanoseconds::never());
-                }
-            }
+            const vfs::PollEvents events = wait_for(**file, vfs::kPollIn);
             sim.check((events & vfs::kPollHup) != 0, "the hang-up");
             file.reset();
         });
@@ -256,17 +243,6 @@ TEST(PipeSim, APollerIsToldOfRoomAndOfBytes) {
         FileWorld world;
         PipeEnds ends = world.pipe(kNonBlock);
         static_cast<void>(must(pipe::set_pipe_size(world.context, *ends.reader, 4096), "resize"));
-        auto wait_for = [&](vfs::File& file, vfs::PollEvents wanted) {
-            event::PollWait wait;
-            for (;;) {
-                wait.begin_round();
-                if (wait.look(file, wanted) != 0) {
-                    return;
-                }
-                wait.stop_registering();
-                wait.sleep(Nanoseconds::never());
-            }
-        };
         constexpr usize kTotal = 9000;
         sim.spawn("writer", [&] {
             for (usize sent = 0; sent < kTotal;) {

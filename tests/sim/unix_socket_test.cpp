@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "fs/event/event_counter.h"
-#include "fs/event/poll_wait.h"
 #include "kernel/base/kernel.h"
 #include "kernel/time/clock.h"
 #include "tests/support/file_world.h"
@@ -373,15 +372,7 @@ TEST(UnixSocketSim, APollingSenderIsToldOfRoom) {
                     ++sent;
                     continue;
                 }
-                event::PollWait wait;
-                for (;;) {
-                    wait.begin_round();
-                    if (wait.look(*socket, vfs::kPollOut) != 0) {
-                        break;
-                    }
-                    wait.stop_registering();
-                    wait.sleep(Nanoseconds::never());
-                }
+                wait_for(*socket, vfs::kPollOut);
             }
         });
         sim.spawn("receiver", [&] {

@@ -6,6 +6,7 @@
 
 #include "fs/anonymous/anonymous_files.h"
 #include "fs/event/event_files.h"
+#include "fs/event/poll_wait.h"
 #include "fs/pipe/pipe_file.h"
 #include "net/unix/unix_socket.h"
 #include "tests/support/simulation.h"
@@ -65,5 +66,17 @@ public:
 };
 
 inline constexpr u32 kNonBlock = vfs::open_flags::kNonBlock;
+
+/// poll(2) of one file without a deadline: what came of `interest`, or of errors and hang-ups.
+inline vfs::PollEvents wait_for(vfs::File& file, vfs::PollEvents interest) {
+    vfs::PollEvents events = 0;
+    event::PollWait wait;
+    const auto look = [&] {
+        events = wait.look(file, interest);
+        return events != 0 ? u64{1} : u64{0};
+    };
+    static_cast<void>(must(wait.wait_until(Nanoseconds::never(), look), "poll"));
+    return events;
+}
 
 }  // namespace cairn::sim
