@@ -169,13 +169,15 @@ public:
     /// For MemoryObject::unmap_pages; the object's list lock is held, which keeps the mapping there.
     void unmap_object_pages(VirtualAddress start, VirtualAddress end, MemoryObject::PrivateCopies copies);
 
+    /// vm.max_map_count (proc(5)): no address space gets more mappings than this. It bounds the kernel memory that a
+    /// process takes by cutting mappings up.
+    static Atomic<u32> mapping_limit;
+
     /// For create() and Ref only.
     AddressSpace(FrameAllocator& frames, TlbDirectory& directory, PhysicalAddress root);
     ~AddressSpace();
 
 private:
-    /// Linux's default of vm.max_map_count: bounds the kernel memory that a process takes by cutting mappings up.
-    static constexpr u64 kMaxMappings = 65530;
     enum ResidentKind : u8 { ResidentAnonymous, ResidentFile, ResidentShared, kResidentKinds };
     /// The entry of one page.
     struct Slot {

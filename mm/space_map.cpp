@@ -153,7 +153,7 @@ Result<void> AddressSpace::add_range(VirtualAddress start, VirtualAddress end, c
         merge_around(*before, bin);
         return {};
     }
-    if (mappings_.count() >= kMaxMappings) {
+    if (mappings_.count() >= mapping_limit.load(Order::relaxed)) {
         return fail(Errno::enomem);
     }
     Own<Mapping> mapping = TRY(make_mapping(start, end, properties, backing));

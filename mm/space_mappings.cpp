@@ -69,12 +69,14 @@ void AddressSpace::set_bounds(Mapping& mapping, VirtualAddress start, VirtualAdd
     mappings_.refresh(mapping);
 }
 
+constinit Atomic<u32> AddressSpace::mapping_limit{65530};  // Linux's default
+
 Result<void> AddressSpace::split_at(VirtualAddress address) {
     Mapping* lower = mappings_.find(address);
     if (lower == nullptr || lower->start == address) {
         return {};
     }
-    if (mappings_.count() >= kMaxMappings) {
+    if (mappings_.count() >= mapping_limit.load(Order::relaxed)) {
         return fail(Errno::enomem);
     }
     const Backing backing{lower->object ? &lower->object->get() : nullptr, lower->file ? &lower->file->get() : nullptr,

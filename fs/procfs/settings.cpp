@@ -12,6 +12,7 @@
 #include "kernel/base/console_level.h"
 #include "kernel/base/log.h"
 #include "kernel/base/random.h"
+#include "mm/address_space.h"
 #include "mm/frame_allocator.h"
 #include "mm/system_memory.h"
 
@@ -47,8 +48,7 @@ constexpr Entry number(std::string_view name) {
     return setting(name, kFixed, &show_number<kValue>);
 }
 
-// --- kernel
-// ------------------------------------------------------------------------------------------------------------
+// --- kernel ------------------------------------------------------------------------------------------------------
 
 template <SystemConstant kWhich>
 Result<void> show_constant(Request& request, Text& text) {
@@ -89,6 +89,21 @@ Result<void> show_threads_max(Request& request, Text& text) {
 
 Result<void> show_last_pid(Request& request, Text& text) {
     text.format("{}\n", request.processes().system().last_pid);
+    return {};
+}
+
+Result<void> show_mapping_limit(Request&, Text& text) {
+    text.format("{}\n", mm::AddressSpace::mapping_limit.load(Order::relaxed));
+    return {};
+}
+
+Result<void> store_mapping_limit(Request&, std::string_view text) {
+    constexpr i64 kMost = 0x7fff'ffff;
+    const i64 value = TRY(parse_integer(text));
+    if (value < 0 || value > kMost) {
+        return fail(Errno::einval);
+    }
+    mm::AddressSpace::mapping_limit.store(static_cast<u32>(value), Order::relaxed);
     return {};
 }
 
@@ -205,8 +220,7 @@ std::span<const Entry> kernel_entries() {
     return kKernel;
 }
 
-// --- vm
-// ----------------------------------------------------------------------------------------------------------------
+// --- vm ----------------------------------------------------------------------------------------------------------
 
 /// 1: pages that can be read again, 2: names and inodes that nobody uses, 3: both.
 Result<void> store_drop_caches(Request&, std::string_view text) {
@@ -228,7 +242,7 @@ Result<void> store_drop_caches(Request&, std::string_view text) {
 
 constexpr Entry kMemory[] = {
     setting("drop_caches", 0200, nullptr, &store_drop_caches),
-    only_value<65530>("max_map_count"),
+    setting("max_map_count", kSettable, &show_mapping_limit, &store_mapping_limit),
     only_value<65536>("mmap_min_addr"),
     only_value<0>("nr_hugepages"),
     only_value<1>("overcommit_memory"),
@@ -241,8 +255,7 @@ std::span<const Entry> memory_entries() {
     return kMemory;
 }
 
-// --- fs
-// ----------------------------------------------------------------------------------------------------------------
+// --- fs ----------------------------------------------------------------------------------------------------------
 
 /// Open files are limited by memory alone: as many as Linux would let this machine have.
 u64 most_files() {
@@ -318,8 +331,7 @@ std::span<const Entry> file_entries() {
     return kFiles;
 }
 
-// --- net
-// ---------------------------------------------------------------------------------------------------------------
+// --- net ---------------------------------------------------------------------------------------------------------
 
 constexpr Entry kNetworkCore[] = {
     only_value<212992>("rmem_default"),

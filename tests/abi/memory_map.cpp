@@ -175,6 +175,24 @@ TEST(Mmap, AddressSpaceLimit) {
     });
 }
 
+TEST(Mmap, TheNumberOfMappingsIsASetting) {
+    const std::string path = "/proc/sys/vm/max_map_count";
+    const std::string before = read_file(path);
+    write_file(path, "70000\n");
+    EXPECT_EQ("70000\n", read_file(path));
+    constexpr size_t kPages = 69000;  // each a mapping of its own: every other one is not writable
+    char* at = map_at(nullptr, kPages * 4096, MAP_NORESERVE);
+    ASSERT_NE(MAP_FAILED, static_cast<void*>(at));
+    size_t cut = 1;
+    while (cut < kPages && mprotect(at + cut * 4096, 4096, PROT_READ) == 0) {
+        cut += 2;
+    }
+    EXPECT_LE(kPages, cut);
+    munmap(at, kPages * 4096);
+    write_file(path, before);
+    EXPECT_EQ(before, read_file(path));
+}
+
 TEST(Mmap, TwoThreadsAtOnce) {
     auto work = [] {
         for (int i = 0; i < 200; i++) {

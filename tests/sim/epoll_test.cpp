@@ -16,6 +16,7 @@ using pipe::PipeEnds;
 using sim::FileWorld;
 using sim::kNonBlock;
 using sim::Simulation;
+using sim::wait_for;
 
 constexpr u64 kFew = 5;
 #define RUN_ALONE(name, ...)                                                                      \

@@ -20,6 +20,7 @@ using pipe::PipeEnds;
 using sim::FileWorld;
 using sim::kNonBlock;
 using sim::Simulation;
+using sim::wait_for;
 
 /// Scenarios without concurrency need few schedules.
 constexpr u64 kFew = 5;
