@@ -41,7 +41,9 @@ void SchedulingPolicy::plan(u64 step) {
             return;
         case PolicyKind::PriorityChange:
         case PolicyKind::BoundedPreemption:
-            slice_end_ = step + kLongestSlice;
+            // Not all of one length: a loop that takes a lock again and again may be in step with them, and have it
+            // each time that the one who wants it looks.
+            slice_end_ = step + kLongestSlice - random_.below(kLongestSlice / 4);
             next_preemption_ = point_next_ < point_count_ ? std::min(points_[point_next_], slice_end_) : slice_end_;
             return;
         case PolicyKind::Scripted:

@@ -182,8 +182,9 @@ TEST(Ptrace, TheTracerEndsWhileTheTraceeIsStopped) {
         const i64 tracer = fork(u, [](UserMachine& t) {
             const i64 whom = static_cast<i64>(t.load<u32>(word(11)));
             require(trace(t, PTRACE_ATTACH, whom) == 0, "PTRACE_ATTACH");
-            arrive(kGo);
+            // Not before the stop: the tracee may be in exit(2) when the signal comes, and then stops no more.
             require(wait(t, whom, __WALL) == whom && is_stop(status(t)), "the stop");
+            arrive(kGo);
             exit(t, 3);
         });
         expect_end(u, tracer, exited(3), "the tracer's status");
