@@ -2,6 +2,7 @@
 
 #include "fs/procfs/file_paths.h"
 #include "fs/procfs/inodes.h"
+#include "fs/procfs/namespace.h"
 #include "fs/procfs/process_files.h"
 #include "fs/vfs/filesystem_context.h"
 
@@ -46,22 +47,11 @@ Result<void> show_root(Request& request, Text& text) {
     return describe_path(request.context, path, text);
 }
 
-// --- ns
-// ----------------------------------------------------------------------------------------------------------------
+// --- ns --------------------------------------------------------------------------------------------------------------
 
 namespace {
 
-/// The one namespace of each kind that there is, with the number that Linux's first one has (namespaces(7)).
-enum class Namespace : u32 {
-    Time = 4026531834,
-    ControlGroup = 4026531835,
-    Pid = 4026531836,
-    User = 4026531837,
-    Uts = 4026531838,
-    Ipc = 4026531839,
-    Network = 4026531840,
-    Mount = 4026531841,
-};
+constinit const char kNamespaceFileTag = 0;
 
 constexpr std::string_view kind_of(Namespace which) {
     switch (which) {
@@ -85,39 +75,58 @@ constexpr std::string_view kind_of(Namespace which) {
     return "mnt";
 }
 
-/// A namespace that is open: good for nothing but comparing (stat(2)).
+class NamespaceInode final : public vfs::Inode {
+public:
+    NamespaceInode(vfs::Superblock& superblock, Namespace which_, std::optional<Ref<NamespaceObject>> object_)
+        : Inode(superblock, object_ ? (*object_)->number() : static_cast<u32>(which_),
+                attributes_for(vfs::FileType::Regular, 0444)),
+          which(which_),
+          object(std::move(object_)) {}
+    Result<Ref<vfs::File>> open(vfs::OperationContext&, const vfs::OpenRequest& request) override;
+
+    const Namespace which;
+    const std::optional<Ref<NamespaceObject>> object;
+
+private:
+    void destroy() override { destroy_counted(this); }
+};
+
+/// A namespace that is open: for comparing (stat(2)) and setns(2).
 class NamespaceFile final : public vfs::File {
 public:
     using File::File;
+    const void* kind() const override { return &kNamespaceFileTag; }
     void describe_link(TextBuffer& text) override {
-        format_to(text, "{}:[{}]", kind_of(static_cast<Namespace>(inode().number())), inode().number());
+        format_to(text, "{}:[{}]", kind_of(static_cast<NamespaceInode&>(inode()).which), inode().number());
     }
 
 private:
     void destroy() override { destroy_counted(this); }
 };
 
-class NamespaceInode final : public vfs::Inode {
-public:
-    using Inode::Inode;
-    Result<Ref<vfs::File>> open(vfs::OperationContext&, const vfs::OpenRequest& request) override {
-        return vfs::try_new_file<NamespaceFile>(Ref<vfs::Inode>(*this), request.flags, request.path);
-    }
-
-private:
-    void destroy() override { destroy_counted(this); }
-};
+Result<Ref<vfs::File>> NamespaceInode::open(vfs::OperationContext&, const vfs::OpenRequest& request) {
+    return vfs::try_new_file<NamespaceFile>(Ref<vfs::Inode>(*this), request.flags, request.path);
+}
 
 template <Namespace kWhich>
-Result<void> show_namespace(Request&, Text& text) {
-    text.format("{}:[{}]", kind_of(kWhich), static_cast<u32>(kWhich));
+Result<std::optional<Ref<NamespaceObject>>> object_of(Request& request) {
+    if constexpr (kWhich == Namespace::Uts) {
+        return Request::processes().uts_namespace(request.id());
+    }
+    return std::optional<Ref<NamespaceObject>>();
+}
+
+template <Namespace kWhich>
+Result<void> show_namespace(Request& request, Text& text) {
+    const std::optional<Ref<NamespaceObject>> object = TRY(object_of<kWhich>(request));
+    text.format("{}:[{}]", kind_of(kWhich), object ? (*object)->number() : static_cast<u32>(kWhich));
     return {};
 }
 
 template <Namespace kWhich>
 Result<vfs::Path> follow_namespace(Request& request) {
-    Ref<NamespaceInode> inode = TRY(try_new_ref<NamespaceInode>(request.link->superblock(), static_cast<u32>(kWhich),
-                                                                attributes_for(vfs::FileType::Regular, 0444)));
+    std::optional<Ref<NamespaceObject>> object = TRY(object_of<kWhich>(request));
+    Ref<NamespaceInode> inode = TRY(try_new_ref<NamespaceInode>(request.link->superblock(), kWhich, std::move(object)));
     return path_of_inode(*inode);
 }
 
@@ -148,6 +157,14 @@ constexpr Entry kNamespaces[] = {
 
 std::span<const Entry> namespace_entries() {
     return kNamespaces;
+}
+
+Result<OpenNamespace> namespace_of_file(vfs::File& file) {
+    if (file.kind() != &kNamespaceFileTag) {
+        return fail(Errno::einval);
+    }
+    const NamespaceInode& inode = static_cast<NamespaceInode&>(file.inode());
+    return OpenNamespace{inode.which, inode.object};
 }
 
 }  // namespace cairn::procfs

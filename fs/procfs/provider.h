@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "fs/procfs/namespace.h"
 #include "fs/vfs/descriptor_table.h"
 #include "fs/vfs/filesystem_context.h"
 #include "kernel/base/format.h"
@@ -119,6 +120,8 @@ public:
     virtual Result<std::optional<Ref<mm::AddressSpace>>> address_space(ProcessId id) = 0;
     virtual Result<std::optional<Ref<vfs::FileDescriptorTable>>> descriptors(ProcessId id) = 0;
     virtual Result<std::optional<Ref<vfs::FilesystemContext>>> directories(ProcessId id) = 0;
+    /// In which it sees and sets the system's names.
+    virtual Result<std::optional<Ref<NamespaceObject>>> uts_namespace(ProcessId id) = 0;
     /// What exe leads to; nothing without an executable.
     virtual Result<std::optional<vfs::Path>> executable(ProcessId id) = 0;
     /// The bytes of the auxiliary vector of its program; returns their number.

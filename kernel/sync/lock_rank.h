@@ -56,6 +56,7 @@ namespace cairn {
     X(UserAccounts,   "the users that have processes")                          \
     X(DescriptorTable, "the descriptors of one table")                          \
     X(FilesystemContext, "working directory, root and umask")                   \
+    X(SystemNames,    "host and domain name of one namespace")                  \
     X(BinaryFormats,  "the registrations of binfmt_misc")                       \
     X(FileLockWaiters, "who waits for whose record lock")                       \
     X(FileLocks,      "the record locks on one file")                           \

@@ -33,6 +33,7 @@ Result<i32> sys_vfork(Caller& self);
 Result<i32> sys_clone(Caller& self, u64 flags, u64 stack, UserOut<i32> parent_tid, UserOut<i32> child_tid, u64 tls);
 Result<i32> sys_clone3(Caller& self, UserIn<CloneArguments> arguments, usize size);
 Result<void> sys_unshare(Caller& self, u64 flags);
+Result<void> sys_setns(Caller& self, Fd fd, u32 kind);
 Result<void> sys_execve(Caller& self, UserCString path, UserIn<u64> arguments, UserIn<u64> environment);
 Result<void> sys_execveat(Caller& self, Fd directory, UserCString path, UserIn<u64> arguments, UserIn<u64> environment,
                           i32 flags);

@@ -26,9 +26,9 @@ void put_text(char (&field)[65], std::string_view text) {
     std::copy_n(text.data(), std::min<usize>(text.size(), 64), field);
 }
 
-void put_name(char (&field)[65], SystemText which) {
+void put_name(Caller& self, char (&field)[65], SystemText which) {
     char text[task::kNodeNameLimit];
-    put_text(field, {text, task::get_system_text(which, text)});
+    put_text(field, {text, self.task.names().get(which, text)});
 }
 
 Result<void> set_name(Caller& self, SystemText which, UserIn<char> name, i32 length) {
@@ -40,7 +40,7 @@ Result<void> set_name(Caller& self, SystemText which, UserIn<char> name, i32 len
     }
     char text[task::kNodeNameLimit];
     TRY(mm::copy_in(text, name.address(), static_cast<usize>(length)));
-    return task::set_system_text(which, {text, static_cast<usize>(length)});
+    return self.task.names().set(which, {text, static_cast<usize>(length)});
 }
 
 }  // namespace
@@ -54,11 +54,11 @@ Result<void> sys_uname(Caller& self, UserOut<SystemNames> names) {
     const u32 persona = self.task.group().personality.load(Order::relaxed);
     SystemNames out{};
     put_text(out.system, task::kSystemName);
-    put_name(out.node, SystemText::HostName);
+    put_name(self, out.node, SystemText::HostName);
     put_text(out.release, (persona & kRelease26) != 0 ? task::kRelease26 : task::kRelease);
     put_text(out.version, task::kVersion);
     put_text(out.machine, (persona & kExecutionDomain) == kLinux32 ? task::kMachine32 : task::kMachine);
-    put_name(out.domain, SystemText::DomainName);
+    put_name(self, out.domain, SystemText::DomainName);
     return names.store(out);
 }
 

@@ -304,6 +304,7 @@ constexpr Row kRows[] = {
     SYSCALL(305, clock_adjtime, Restart::No),
     SYSCALL(306, syncfs, Restart::No),
     SYSCALL(307, sendmmsg, Restart::Yes),
+    SYSCALL(308, setns, Restart::No),
     SYSCALL(309, getcpu, Restart::No),
     SYSCALL(310, process_vm_readv, Restart::No),
     SYSCALL(311, process_vm_writev, Restart::No),

@@ -21,7 +21,7 @@ Result<void> check_flags(const Task& parent, const CloneRequest& request) {
     const u64 flags = request.flags;
     const bool contradictory =
         ((flags & kThread) != 0 && (flags & kHandlers) == 0) || ((flags & kHandlers) != 0 && (flags & kMemory) == 0) ||
-        ((flags & kHandlers) != 0 && (flags & kClearHandlers) != 0) || ((flags & kNamespaces) != 0) ||
+        ((flags & kHandlers) != 0 && (flags & kClearHandlers) != 0) || ((flags & kNamespaces & ~kNewUts) != 0) ||
         ((flags & kIntoCgroup) != 0) || ((flags & kParent) != 0 && parent.group().is_init) ||
         ((flags & kPidFd) != 0 && (flags & (kDetached | kThread)) != 0) ||
         !(request.exit_signal >= 0 && request.exit_signal <= signal::kSignals);
@@ -80,6 +80,17 @@ Result<Ref<vfs::FilesystemContext>> child_directories(Task& parent, u64 flags) {
         return Ref<vfs::FilesystemContext>(parent.filesystem());
     }
     return parent.filesystem().copy();
+}
+
+/// uts_namespaces(7). EPERM, ENOMEM.
+Result<Ref<UtsNamespace>> names_for(Task& parent, u64 flags) {
+    if ((flags & kNewUts) == 0) {
+        return Ref<UtsNamespace>(parent.names());
+    }
+    if (!parent.credentials().has(vfs::Capability::SysAdmin)) {
+        return fail(Errno::eperm);
+    }
+    return parent.names().copy();
 }
 
 Result<Ref<signal::SignalHandlers>> child_handlers(Task& parent, u64 flags) {
@@ -277,6 +288,7 @@ Result<i32> clone(Task& parent, const arch::TrapFrame& frame, const CloneRequest
     Ref<Task> child =
         TRY(try_new_ref<Task>(pid, group, Ref<vfs::Credentials>(const_cast<vfs::Credentials&>(parent.credentials())),
                               Ref<vfs::FileDescriptorTable>(*files), directories, Ref<UserAccount>(parent.account())));
+    child->exchange_names(TRY(names_for(parent, flags)));
     inherit(*child, parent, request);
     TRY(give_thread(*child, parent, frame, request));
     if ((flags & kMemory) != 0) {
@@ -344,6 +356,7 @@ Result<Ref<Task>> create_first_task(vfs::Path root, void (*body)()) {
     Ref<UserAccount> account = TRY(UserAccount::find_or_create(0));
     Ref<Task> task = TRY(try_new_ref<Task>(pid, process, std::move(credentials), std::move(files),
                                            std::move(directories), std::move(account)));
+    task->exchange_names(TRY(UtsNamespace::create()));
     task->set_name("init");
     first_body = body;
     Ref<sched::Thread> thread = TRY(
@@ -371,7 +384,7 @@ Result<Ref<Task>> create_first_task(vfs::Path root, void (*body)()) {
 }
 
 Result<void> unshare(Task& self, u64 flags) {
-    constexpr u64 kPossible = kThread | kFilesystem | kFiles | kMemory | kHandlers | kSysVSem;
+    constexpr u64 kPossible = kThread | kFilesystem | kFiles | kMemory | kHandlers | kSysVSem | kNewUts;
     if ((flags & ~kPossible) != 0) {
         return fail(Errno::einval);
     }
@@ -386,6 +399,7 @@ Result<void> unshare(Task& self, u64 flags) {
             return fail(Errno::einval);
         }
     }
+    Ref<UtsNamespace> names = TRY(names_for(self, flags));
     std::optional<Ref<vfs::FileDescriptorTable>> files;
     if ((flags & kFiles) != 0 && self.descriptors().users.load(Order::relaxed) > 1) {
         files = TRY(self.descriptors().copy());
@@ -395,6 +409,7 @@ Result<void> unshare(Task& self, u64 flags) {
         std::optional<Ref<vfs::FilesystemContext>> old = self.exchange_filesystem(std::move(copy));
         (*old)->users.fetch_sub(1, Order::acq_rel);
     }
+    self.exchange_names(std::move(names));
     if ((flags & kSysVSem) != 0) {
         ipc::leave_undo_list(self);
     }

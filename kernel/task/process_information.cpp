@@ -275,6 +275,15 @@ public:
         Ref<Task> task = TRY(living_task_of(id));
         return task->descriptors_of_other();
     }
+    Result<std::optional<Ref<procfs::NamespaceObject>>> uts_namespace(ProcessId id) override {
+        Ref<Task> task = TRY(living_task_of(id));
+        std::optional<Ref<UtsNamespace>> names = task->names_of_other();
+        std::optional<Ref<procfs::NamespaceObject>> object;
+        if (names) {
+            object.emplace(Ref<procfs::NamespaceObject>(**names));
+        }
+        return object;
+    }
     Result<std::optional<Ref<vfs::FilesystemContext>>> directories(ProcessId id) override {
         Ref<Task> task = TRY(living_task_of(id));
         return task->filesystem_of_other();
@@ -416,10 +425,10 @@ public:
     }
 
     usize system_name(u32 which, std::span<char, 64> to) override {
-        return get_system_text(which == 0 ? SystemText::HostName : SystemText::DomainName, to);
+        return current_task().names().get(which == 0 ? SystemText::HostName : SystemText::DomainName, to);
     }
     Result<void> set_system_name(u32 which, std::string_view name) override {
-        return set_system_text(which == 0 ? SystemText::HostName : SystemText::DomainName, name);
+        return current_task().names().set(which == 0 ? SystemText::HostName : SystemText::DomainName, name);
     }
 
 private:

@@ -79,6 +79,11 @@ std::optional<Ref<vfs::FilesystemContext>> Task::filesystem_of_other() {
     return filesystem_;
 }
 
+std::optional<Ref<UtsNamespace>> Task::names_of_other() {
+    SpinLockGuard guard(group_->lock);
+    return names_;
+}
+
 std::optional<Ref<mm::AddressSpace>> Task::address_space_of_other() {
     SpinLockGuard guard(group_->lock);
     return address_space_;
@@ -99,6 +104,12 @@ std::optional<Ref<vfs::FileDescriptorTable>> Task::exchange_descriptors(
 std::optional<Ref<vfs::FilesystemContext>> Task::exchange_filesystem(std::optional<Ref<vfs::FilesystemContext>> fresh) {
     SpinLockGuard guard(group_->lock);
     std::swap(filesystem_, fresh);
+    return fresh;
+}
+
+std::optional<Ref<UtsNamespace>> Task::exchange_names(std::optional<Ref<UtsNamespace>> fresh) {
+    SpinLockGuard guard(group_->lock);
+    std::swap(names_, fresh);
     return fresh;
 }
 

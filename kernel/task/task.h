@@ -12,6 +12,7 @@
 #include "fs/vfs/descriptor_table.h"
 #include "fs/vfs/filesystem_context.h"
 #include "kernel/sched/thread.h"
+#include "kernel/task/system_names.h"
 #include "kernel/task/task_table.h"
 #include "mm/address_space.h"
 
@@ -60,11 +61,13 @@ public:
     mm::AddressSpace& address_space() const { return **address_space_; }
     bool has_address_space() const { return address_space_.has_value(); }
     UserAccount& account() const { return *account_; }
+    UtsNamespace& names() const { return **names_; }
     /// By anybody: a reference taken under the group's lock; null when the task has given it up.
     Ref<vfs::Credentials> credentials_of_other();
     std::optional<Ref<vfs::FileDescriptorTable>> descriptors_of_other();
     std::optional<Ref<vfs::FilesystemContext>> filesystem_of_other();
     std::optional<Ref<mm::AddressSpace>> address_space_of_other();
+    std::optional<Ref<UtsNamespace>> names_of_other();
 
     /// By anybody: tells apart what kcmp(2) compares; null for what the task has given up.
     enum class Part : u8 { Memory, Files, Directories, Handlers, Undo };
@@ -74,6 +77,7 @@ public:
     Ref<vfs::Credentials> exchange_credentials(Ref<vfs::Credentials> fresh);
     std::optional<Ref<vfs::FileDescriptorTable>> exchange_descriptors(
         std::optional<Ref<vfs::FileDescriptorTable>> fresh);
+    std::optional<Ref<UtsNamespace>> exchange_names(std::optional<Ref<UtsNamespace>> fresh);
     std::optional<Ref<vfs::FilesystemContext>> exchange_filesystem(std::optional<Ref<vfs::FilesystemContext>> fresh);
     /// Also loads it on this CPU (or the kernel's).
     std::optional<Ref<mm::AddressSpace>> exchange_address_space(std::optional<Ref<mm::AddressSpace>> fresh);
@@ -178,6 +182,7 @@ private:
     Ref<vfs::Credentials> credentials_;
     std::optional<Ref<vfs::FileDescriptorTable>> descriptors_;
     std::optional<Ref<vfs::FilesystemContext>> filesystem_;
+    std::optional<Ref<UtsNamespace>> names_;  // none before clone gives it
     std::optional<Ref<mm::AddressSpace>> address_space_;
     Ref<UserAccount> account_;
     Atomic<u64> name_[kNameSize / 8];

@@ -12,12 +12,6 @@
 
 namespace cairn::task {
 
-/// A name that may be set; see system_names.h.
-struct SystemNameText {
-    char characters[64] = {};
-    usize size = 0;
-};
-
 class TaskTable {
 public:
     /// Makes g_kernel.tasks. Boot CPU, once, after the heap. ENOMEM.
@@ -57,8 +51,6 @@ public:
     u32 initial_syscall_work = 0;  // of every task: trace=syscalls, set by start-up
 
     UserAccountTable accounts;
-    SystemNameText host_name{"(none)", 6};
-    SystemNameText domain_name{"(none)", 6};
     /// One thread at a time chooses a process to end when memory is short.
     sync::Mutex<LockRank::OutOfMemory> out_of_memory_mutex;
 

@@ -20,7 +20,7 @@ TEST(System, Uname) {
     EXPECT_GE(atoi(names.release), 5);
     EXPECT_NE('\0', names.version[0]);
     child([] {
-        ASSERT_OK(syscall(SYS_unshare, CLONE_NEWUTS) == 0 || errno == ENOSYS || errno == EINVAL ? 0 : -1);
+        ASSERT_OK(unshare(CLONE_NEWUTS));
         ASSERT_OK(sethostname("abi-host", 8));
         char name[65] = {};
         ASSERT_OK(gethostname(name, sizeof name));

@@ -40,6 +40,9 @@ public:
     Result<std::optional<Ref<vfs::FileDescriptorTable>>> descriptors(ProcessId) override {
         return std::optional<Ref<vfs::FileDescriptorTable>>();
     }
+    Result<std::optional<Ref<NamespaceObject>>> uts_namespace(ProcessId) override {
+        return std::optional<Ref<NamespaceObject>>();
+    }
     Result<std::optional<Ref<vfs::FilesystemContext>>> directories(ProcessId) override {
         return std::optional<Ref<vfs::FilesystemContext>>();
     }
