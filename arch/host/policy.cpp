@@ -12,6 +12,7 @@ void SchedulingPolicy::begin(PolicyKind kind, Random random, u64 step, u32 cpu_c
     script_ = script;
     point_count_ = point_next_ = 0;
     slice_end_ = ~u64{0};
+    slice_length_ = kLongestSlice;
     if (kind == PolicyKind::Random) {
         longest_gap_ = u64{2} << random_.below(9);
     }
@@ -41,9 +42,7 @@ void SchedulingPolicy::plan(u64 step) {
             return;
         case PolicyKind::PriorityChange:
         case PolicyKind::BoundedPreemption:
-            // Not all of one length: a loop that takes a lock again and again may be in step with them, and have it
-            // each time that the one who wants it looks.
-            slice_end_ = step + kLongestSlice - random_.below(kLongestSlice / 4);
+            slice_end_ = step + slice_length_;
             next_preemption_ = point_next_ < point_count_ ? std::min(points_[point_next_], slice_end_) : slice_end_;
             return;
         case PolicyKind::Scripted:
@@ -60,6 +59,11 @@ void SchedulingPolicy::plan(u64 step) {
 u32 SchedulingPolicy::preempt(const Choice& choice) {
     u32 next = choice.current;
     bool slice_is_over = choice.step >= slice_end_;
+    if (slice_is_over && kind_ != PolicyKind::Scripted) {
+        // Not all of one length: a loop that takes a lock again and again may be in step with them, and have it each
+        // time that the one who wants it looks.
+        slice_length_ = kLongestSlice - random_.below(kLongestSlice / 4);
+    }
     switch (kind_) {
         case PolicyKind::Random:
             next = choice.runnable[random_.below(choice.runnable.size())];

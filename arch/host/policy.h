@@ -71,7 +71,8 @@ private:
     u32 point_count_ = 0;  // PriorityChange, BoundedPreemption: in rising order
     u32 point_next_ = 0;
     u64 points_[kMaxPoints] = {};
-    u64 slice_end_ = ~u64{0};      // the end of the running CPU's longest slice
+    u64 slice_end_ = ~u64{0};  // the end of the running CPU's longest slice
+    u64 slice_length_ = kLongestSlice;
     i64 priority_[kMaxCpus] = {};  // PriorityChange
     i64 lowest_priority_ = 0;
 

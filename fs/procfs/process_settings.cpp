@@ -34,8 +34,7 @@ Result<void> store_name(Request& request, std::string_view text) {
     return Request::processes().set_name(request.id(), text.substr(0, kLongest));
 }
 
-// --- limits
-// ------------------------------------------------------------------------------------------------------------
+// --- limits ------------------------------------------------------------------------------------------------------
 
 /// proc_pid_limits(5)
 Result<void> show_limits(Request& request, Text& text) {
@@ -77,8 +76,7 @@ Result<void> show_limits(Request& request, Text& text) {
     return {};
 }
 
-// --- oom_score and what changes it
-// -------------------------------------------------------------------------------------
+// --- oom_score and what changes it -------------------------------------------------------------------------------
 
 Result<void> show_oom_score(Request& request, Text& text) {
     text.format("{}\n", TRY(Request::processes().oom_score(request.id())));
@@ -123,8 +121,7 @@ Result<void> store_oom_adjust(Request& request, std::string_view text) {
     return Request::processes().set_oom_score_adjust(request.id(), score);
 }
 
-// --- Others
-// ------------------------------------------------------------------------------------------------------------
+// --- Others ------------------------------------------------------------------------------------------------------
 
 Result<void> show_personality(Request& request, Text& text) {
     const ProcessFigures figures = TRY(Request::processes().figures(request.id()));

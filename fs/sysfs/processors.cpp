@@ -22,8 +22,7 @@ CpuSet offline_cpus() {
     return set;
 }
 
-// --- How Linux writes sets of CPUs (lib/vsprintf.c, %*pb and %*pbl)
-// ----------------------------------------------------
+// --- How Linux writes sets of CPUs (lib/vsprintf.c, %*pb and %*pbl) ----------------------------------------------
 
 /// "0-2,5"
 void write_list(Text& text, const CpuSet& set) {
@@ -102,8 +101,7 @@ constexpr char kSelf[] = "10";
 constexpr char kNothing[] = "";
 constexpr char kNotImplemented[] = "notimplemented";
 
-// --- cpuN
-// --------------------------------------------------------------------------------------------------------------
+// --- cpuN --------------------------------------------------------------------------------------------------------
 
 constexpr Entry kTopology[] = {
     leaf("core_cpus", &show_own_mask),
@@ -160,8 +158,7 @@ constexpr Entry kProcessors[] = {
     branch("smt", &thread_entries),
 };
 
-// --- node
-// --------------------------------------------------------------------------------------------------------------
+// --- node --------------------------------------------------------------------------------------------------------
 
 Result<void> show_node_memory(Request&, Text& text) {
     const mm::MemoryReport report = g_kernel.memory->report();

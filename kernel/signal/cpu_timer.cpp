@@ -248,6 +248,14 @@ u64 CpuTimer::advance_locked(Nanoseconds now) {
     return 0;
 }
 
+u64 CpuTimer::catch_up_locked(const ThreadGroup& receiver) {
+    if (&process_ != &receiver || !node.linked() || interval_.value == 0) {
+        return 0;
+    }
+    const Nanoseconds now = now_locked();
+    return deadline <= now ? advance_locked(now) + 1 : 0;
+}
+
 void CpuTimer::end_expiry() {
     SpinLockGuard guard(process_.lock);
     --expiring_;

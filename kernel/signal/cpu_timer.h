@@ -77,6 +77,9 @@ public:
     /// The deadline has passed: sets the next one, if there is any. Returns how many were missed.
     u64 advance_locked(Nanoseconds now);
     void begin_expiry_locked() { ++expiring_; }
+    /// The signal of an earlier expiry is being taken by `receiver`, whose lock is held: the expiries since the last
+    /// look, which are dealt with hereby. Of the receiver's own time only; another process's lock is not ours to take.
+    u64 catch_up_locked(const task::ThreadGroup& receiver);
 
 private:
     Nanoseconds now_locked() const;

@@ -184,8 +184,9 @@ void PosixTimer::expired(u64 missed) {
 }
 
 void PosixTimer::delivered(SignalInfo& info) {
+    const u64 unseen = cpu_timer_ ? cpu_timer_->catch_up_locked(process_) : 0;
     SpinLockGuard guard(lock_);
-    last_overrun_ = std::exchange(overruns_, 0);
+    last_overrun_ = std::exchange(overruns_, 0) + unseen;
     // si_tid and si_overrun (sigaction(2)).
     info.words[0] = SignalInfo::pack(static_cast<u32>(id_), static_cast<u32>(last_overrun_));
 }
@@ -194,8 +195,7 @@ void note_timer_delivered_locked(PosixTimer& timer, SignalInfo& info) {
     timer.delivered(info);
 }
 
-// --- The table of a process
-// ---------------------------------------------------------------------------------------------
+// --- The table of a process --------------------------------------------------------------------------------------
 
 ProcessTimers::~ProcessTimers() {
     remove_all();

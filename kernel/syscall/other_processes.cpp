@@ -3,8 +3,8 @@
 #include <bit>
 
 #include "fs/epoll/epoll_file.h"
-#include "fs/procfs/provider.h"
 #include "kernel/base/random.h"
+#include "kernel/ptrace/access.h"
 #include "kernel/task/pidfd.h"
 #include "kernel/task/task.h"
 
@@ -21,11 +21,6 @@ enum What : i32 { kFile, kMemory, kFiles, kDirectories, kHandlers, kIo, kUndo, k
 struct WatchedFile {
     u32 instance, fd, number;
 };
-
-/// EACCES: PTRACE_MODE_READ.
-Result<void> check_may_look(Task& target) {
-    return g_kernel.processes->check_access({target.process_number(), target.number()}, procfs::AccessMode::Read);
-}
 
 /// EBADF.
 Result<Ref<vfs::File>> file_of(Task& task, u64 fd) {
@@ -78,12 +73,11 @@ u64 disguised(const void* address) {
 }  // namespace
 
 /// kcmp(2)
-Result<i32> sys_kcmp(Caller&, i32 first, i32 second, i32 what, u64 first_index, u64 second_index) {
+Result<i32> sys_kcmp(Caller& self, i32 first, i32 second, i32 what, u64 first_index, u64 second_index) {
     Ref<Task> one = TRY(g_kernel.tasks->find_task(first));
     Ref<Task> other = TRY(g_kernel.tasks->find_task(second));
-    if (!check_may_look(*one).ok() || !check_may_look(*other).ok()) {
-        return fail(Errno::eperm);
-    }
+    TRY(ptrace::check_access(self.task, *one, ptrace::WhichIds::Real));
+    TRY(ptrace::check_access(self.task, *other, ptrace::WhichIds::Real));
     // The second of kWatchedFile says where in that process the file is watched.
     const void* left = TRY(part_of(*one, what == kWatchedFile ? i32{kFile} : what, first_index));
     const void* right = TRY(part_of(*other, what, second_index));
@@ -108,7 +102,9 @@ Result<i64> sys_process_madvise(Caller& self, Fd pidfd, UserIn<mm::IoSegment> fr
         return fail(Errno::esrch);
     }
     if (&**space != &self.task.address_space()) {
-        TRY(check_may_look(*target));
+        if (!ptrace::check_access(self.task, *target, ptrace::WhichIds::Filesystem).ok()) {
+            return fail(Errno::eacces);
+        }
         if (advice != kWillNeed && advice != kCold && advice != kPageOut && advice != kCollapse) {
             return fail(Errno::einval);
         }

@@ -97,8 +97,7 @@ public:
     Name name() const;
     void set_name(std::string_view name);
 
-    // --- Ending
-    // --------------------------------------------------------------------------------------------------------
+    // --- Ending --------------------------------------------------------------------------------------------------
     /// Under the group's lock: this thread is to end, alone (exec of a sibling), at its next return to user mode.
     bool must_exit = false;
     bool exited = false;
@@ -115,8 +114,7 @@ public:
     u64 set_child_tid = 0;
     arch::TrapFrame first_frame{};
 
-    // --- ptrace(2): see kernel/ptrace/tracing.h for who may change it
-    // -------------------------------------------------
+    // --- ptrace(2): see kernel/ptrace/tracing.h for who may change it --------------------------------------------
     /// Some thread traces this one.
     bool is_traced() const { return traced_.load(Order::relaxed); }
     void set_traced(bool traced) { traced_.store(traced, Order::relaxed); }
@@ -124,8 +122,7 @@ public:
     /// What system calls of this thread do besides (ptrace::work): zero for nearly all.
     Atomic<u32> syscall_work{0};
 
-    // --- Own
-    // -----------------------------------------------------------------------------------------------------------
+    // --- Own -----------------------------------------------------------------------------------------------------
     u64 clear_child_tid = 0;  // set_tid_address(2)
     u64 robust_list = 0;      // set_robust_list(2)
     i32 parent_death_signal = 0;
@@ -160,8 +157,7 @@ public:
     arch::SignalStack alternate_stack{0, 2 /* SS_DISABLE */, 0, 0};  // own
     bool stop_counted = false;                                       // among group.stopped_threads
 
-    // --- Accounting
-    // --------------------------------------------------------------------------------------------------------
+    // --- Accounting ----------------------------------------------------------------------------------------------
     /// Nanoseconds in system calls that have ended, and the thread's run time when the present one began (0: it is in
     /// user mode). User time is the rest of the run time. Written by the thread itself.
     Atomic<u64> system_time{0};

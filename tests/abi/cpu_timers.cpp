@@ -198,8 +198,7 @@ TEST(CpuPosixTimer, OverrunsAreCounted) {  // S06
     sigset_t set = set_of({SIGRTMIN});
     siginfo_t info{};
     EXPECT_EQ(SIGRTMIN, sigwaitinfo(&set, &info));
-    // How many depends on when the kernel last looked, on a busy host not for a while.
-    EXPECT_LT(0, info.si_overrun);
+    EXPECT_GE(info.si_overrun, 30);
     EXPECT_EQ(info.si_overrun, timer_getoverrun(timer));
     EXPECT_OK(timer_delete(timer));
 }

@@ -9,20 +9,6 @@ pid_t child_that_exits(int status) {
     return start_child([=] { _exit(status); });
 }
 
-// In a process group of its own, because the test's group is an orphaned one, in which SIGTSTP does nothing.
-pid_t child_that_sleeps() {
-    Gate ready;
-    pid_t pid = start_child([&] {
-        setpgid(0, 0);
-        ready.open();
-        for (;;) {
-            pause();
-        }
-    });
-    ready.wait();
-    return pid;
-}
-
 void wait_until_received(int signal, int times) {
     while (received(signal) < times) {
         sched_yield();
@@ -45,7 +31,7 @@ TEST(Exit, StatusIsCutToEightBits) {  // X01
 TEST(Exit, SignalEndsTheProcess) {  // X01, S02
     for (int signal :
          {SIGHUP, SIGINT, SIGKILL, SIGUSR1, SIGPIPE, SIGALRM, SIGTERM, SIGIO, SIGPROF, SIGSYS, SIGRTMIN, SIGRTMAX}) {
-        pid_t pid = child_that_sleeps();
+        pid_t pid = start_sleeper();
         ASSERT_OK(kill(pid, signal));
         int status = wait_for(pid);
         EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == signal) << signal << ": " << status_text(status);
@@ -116,7 +102,7 @@ TEST(Exit, StatusOfTheLastThreadCounts) {  // X01
 TEST(Exit, AllDescriptorsAreClosed) {  // X01
     int ends[2];
     ASSERT_OK(pipe(ends));
-    pid_t pid = child_that_sleeps();
+    pid_t pid = start_sleeper();
     close(ends[1]);
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     char byte;
@@ -146,7 +132,7 @@ TEST(Wait, GivesAStatusOnce) {  // X03
 }
 
 TEST(Wait, NohangDoesNotWait) {  // X03
-    pid_t pid = child_that_sleeps();
+    pid_t pid = start_sleeper();
     EXPECT_EQ(0, waitpid(pid, nullptr, WNOHANG));
     EXPECT_EQ(0, waitpid(-1, nullptr, WNOHANG));
     siginfo_t info;
@@ -207,7 +193,7 @@ TEST(Wait, IdTellsEverything) {  // X03
     EXPECT_EQ(pid, info.si_pid);
     EXPECT_EQ(0u, info.si_uid);
     EXPECT_EQ(300 & 255, info.si_status);
-    pid = child_that_sleeps();
+    pid = start_sleeper();
     kill(pid, SIGKILL);
     ASSERT_OK(waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED));
     EXPECT_EQ(CLD_KILLED, info.si_code);
@@ -226,7 +212,7 @@ TEST(Wait, NowaitLeavesTheZombie) {  // X03
 }
 
 TEST(Wait, StoppedAndContinued) {  // X03, S04
-    pid_t pid = child_that_sleeps();
+    pid_t pid = start_sleeper();
     int status = 0;
     kill(pid, SIGSTOP);
     EXPECT_EQ(pid, waitpid(pid, &status, WUNTRACED));
@@ -251,7 +237,7 @@ TEST(Wait, StoppedAndContinued) {  // X03, S04
 }
 
 TEST(Wait, StoppedIsNotReportedWithoutBeingAsked) {  // X03
-    pid_t pid = child_that_sleeps();
+    pid_t pid = start_sleeper();
     kill(pid, SIGSTOP);
     waitpid(pid, nullptr, WUNTRACED);
     kill(pid, SIGCONT);
@@ -346,7 +332,7 @@ TEST(Wait, ThroughAPidDescriptor) {  // X03
 }
 
 TEST(Wait, PidDescriptorSendsSignals) {  // X03
-    pid_t pid = child_that_sleeps();
+    pid_t pid = start_sleeper();
     int file = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
     ASSERT_OK(file);
     EXPECT_OK(syscall(SYS_pidfd_send_signal, file, 0, nullptr, 0));
@@ -381,7 +367,7 @@ TEST(Sigchld, CarriesTheStatus) {  // S02, X03
 }
 
 TEST(Sigchld, StopsAreSignalledUnlessRefused) {  // S02
-    pid_t pid = child_that_sleeps();
+    pid_t pid = start_sleeper();
     count_signals(SIGCHLD, SA_RESTART);
     kill(pid, SIGSTOP);
     EXPECT_EQ(pid, waitpid(pid, nullptr, WUNTRACED));

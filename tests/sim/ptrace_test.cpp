@@ -36,6 +36,28 @@ void sleep_for_ever(UserMachine& u) {
     }
 }
 
+void sleep_with_a_thread(UserMachine& u) {
+    start_thread(u, sleep_for_ever, 0);
+    sleep_for_ever(u);
+}
+void exit_when_told(UserMachine& u) {
+    await(u, kGo);
+    exit(u, 6);
+}
+
+/// Says a process's number to those who are started behind it.
+void announce(UserMachine& u, i64 pid) {
+    u.store<u32>(word(11), static_cast<u32>(pid));
+}
+i64 announced(UserMachine& u) {
+    return static_cast<i64>(u.load<u32>(word(11)));
+}
+i64 fork_announced(UserMachine& u, UserFunction process) {
+    const i64 child = fork(u, process);
+    announce(u, child);
+    return child;
+}
+
 /// Waits for `pid` until it ends, letting it go on from each stop with what stopped it.
 int follow(UserMachine& u, i64 pid) {
     for (;;) {
@@ -103,12 +125,11 @@ TEST(Ptrace, AttachAgainstExit) {
 
 TEST(Ptrace, AttachAgainstKill) {
     EXPLORE_PROCESSES("PTRACE_ATTACH against SIGKILL", {.cpus = 3}, [](UserMachine& u) {
-        const i64 child = fork(u, sleep_for_ever);
-        u.store<u32>(word(11), static_cast<u32>(child));
+        const i64 child = fork_announced(u, sleep_for_ever);
         start_thread(
             u,
             [](UserMachine& t) {
-                t.syscall(SYS_kill, static_cast<i64>(t.load<u32>(word(11))), SIGKILL);
+                t.syscall(SYS_kill, announced(t), SIGKILL);
                 exit_thread(t);
             },
             0);
@@ -128,11 +149,11 @@ TEST(Ptrace, KillOfAStoppedTracee) {
             sleep_for_ever(c);
         });
         require(wait(u, child) == child && is_stop(status(u)), "the first stop");
-        u.store<u32>(word(11), static_cast<u32>(child));
+        announce(u, child);
         start_thread(
             u,
             [](UserMachine& t) {
-                t.syscall(SYS_kill, static_cast<i64>(t.load<u32>(word(11))), SIGKILL);
+                t.syscall(SYS_kill, announced(t), SIGKILL);
                 exit_thread(t);
             },
             0);
@@ -150,13 +171,9 @@ TEST(Ptrace, KillOfAStoppedTracee) {
 
 TEST(Ptrace, TheTracerEnds) {
     EXPLORE_PROCESSES("a tracer's end against its tracee's", {.cpus = 3}, [](UserMachine& u) {
-        const i64 child = fork(u, [](UserMachine& c) {
-            await(c, kGo);
-            exit(c, 6);
-        });
-        u.store<u32>(word(11), static_cast<u32>(child));
+        const i64 child = fork_announced(u, exit_when_told);
         const i64 tracer = fork(u, [](UserMachine& t) {
-            const i64 whom = static_cast<i64>(t.load<u32>(word(11)));
+            const i64 whom = announced(t);
             require(trace(t, PTRACE_SEIZE, whom) == 0, "PTRACE_SEIZE");
             require(trace(t, PTRACE_INTERRUPT, whom) == 0, "PTRACE_INTERRUPT");
             require(wait(t, whom, __WALL) == whom && status(t) == kTrapStop, "the stop");
@@ -174,13 +191,9 @@ TEST(Ptrace, TheTracerEnds) {
 
 TEST(Ptrace, TheTracerEndsWhileTheTraceeIsStopped) {
     EXPLORE_PROCESSES("a tracer's end lets a stopped tracee go", {.cpus = 2}, [](UserMachine& u) {
-        const i64 child = fork(u, [](UserMachine& c) {
-            await(c, kGo);
-            exit(c, 6);
-        });
-        u.store<u32>(word(11), static_cast<u32>(child));
+        const i64 child = fork_announced(u, exit_when_told);
         const i64 tracer = fork(u, [](UserMachine& t) {
-            const i64 whom = static_cast<i64>(t.load<u32>(word(11)));
+            const i64 whom = announced(t);
             require(trace(t, PTRACE_ATTACH, whom) == 0, "PTRACE_ATTACH");
             // Not before the stop: the tracee may be in exit(2) when the signal comes, and then stops no more.
             require(wait(t, whom, __WALL) == whom && is_stop(status(t)), "the stop");
@@ -195,13 +208,9 @@ TEST(Ptrace, TheTracerEndsWhileTheTraceeIsStopped) {
 
 TEST(Ptrace, ExitKill) {
     EXPLORE_PROCESSES("PTRACE_O_EXITKILL", {.cpus = 2}, [](UserMachine& u) {
-        const i64 child = fork(u, [](UserMachine& c) {
-            start_thread(c, sleep_for_ever, 0);
-            sleep_for_ever(c);
-        });
-        u.store<u32>(word(11), static_cast<u32>(child));
+        const i64 child = fork_announced(u, sleep_with_a_thread);
         const i64 tracer = fork(u, [](UserMachine& t) {
-            const i64 whom = static_cast<i64>(t.load<u32>(word(11)));
+            const i64 whom = announced(t);
             require(trace(t, PTRACE_SEIZE, whom, PTRACE_O_EXITKILL) == 0, "PTRACE_SEIZE");
             exit(t, 3);
         });
@@ -283,15 +292,11 @@ TEST(Ptrace, TheLeadersPlaceUnderATracer) {
 
 TEST(Ptrace, GroupStopsAgainstContinueAndAttach) {
     EXPLORE_PROCESSES("SIGSTOP, SIGCONT and PTRACE_SEIZE", {.cpus = 3}, [](UserMachine& u) {
-        const i64 child = fork(u, [](UserMachine& c) {
-            start_thread(c, sleep_for_ever, 0);
-            sleep_for_ever(c);
-        });
-        u.store<u32>(word(11), static_cast<u32>(child));
+        const i64 child = fork_announced(u, sleep_with_a_thread);
         start_thread(
             u,
             [](UserMachine& t) {
-                const i64 whom = static_cast<i64>(t.load<u32>(word(11)));
+                const i64 whom = announced(t);
                 t.syscall(SYS_kill, whom, SIGSTOP);
                 t.syscall(SYS_kill, whom, SIGCONT);
                 t.syscall(SYS_kill, whom, SIGKILL);

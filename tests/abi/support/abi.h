@@ -105,6 +105,9 @@ void become_user(uid_t user, gid_t group);
 
 // Waits until the process (or thread) sleeps in the kernel or is stopped, as /proc shows it.
 void wait_until_asleep(pid_t pid);
+// A child that sleeps until somebody kills it: in a process group of its own, because the test's group is an orphaned
+// one, in which SIGTSTP does nothing.
+pid_t start_sleeper();
 char process_state(pid_t pid);
 
 // Runs the bodies at the same time, in threads or in processes of their own, and waits for all.

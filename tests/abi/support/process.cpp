@@ -83,6 +83,20 @@ void wait_until_asleep(pid_t pid) {
     }
 }
 
+pid_t start_sleeper() {
+    Gate ready;
+    pid_t pid = start_child([&] {
+        setpgid(0, 0);
+        ready.open();
+        for (;;) {
+            pause();
+        }
+    });
+    ready.wait();
+    wait_until_asleep(pid);
+    return pid;
+}
+
 Gate::Gate() {
     if (pipe2(ends_, O_CLOEXEC) != 0) {
         ADD_FAILURE() << "no pipe: " << errno_name(errno);

@@ -55,21 +55,6 @@ inline pid_t start_tracee(const Body& body) {
     return pid;
 }
 
-// A child that sleeps until somebody kills it.
-inline pid_t start_sleeper() {
-    Gate ready;
-    pid_t pid = start_child([&] {
-        setpgid(0, 0);
-        ready.open();
-        for (;;) {
-            pause();
-        }
-    });
-    ready.wait();
-    wait_until_asleep(pid);
-    return pid;
-}
-
 // Continues the tracee with `request` and notes what it tells, until it ends or has told so many things.
 inline void note_stops(const std::string& name, pid_t pid, int request, int most = 40, bool deliver = false) {
     int signal = 0;

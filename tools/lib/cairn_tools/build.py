@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-from cairn_tools.project import BUILD, ROOT, ToolError, end_process, locked, main_guard, run, say
+from cairn_tools.project import BUILD, ROOT, ToolError, end_process, install, locked, main_guard, run, say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Variant:
     what: str
     options: tuple[str, ...]
     source: pathlib.Path = ROOT
-    needs: tuple[str, ...] = ()  # variants whose libraries it links
+    needs: tuple[str, ...] = ()  # variants whose libraries it links, and of those the library of the tests
 
     @property
     def folder(self) -> pathlib.Path:
@@ -121,7 +121,7 @@ def build(variant: Variant, folder: pathlib.Path | None = None, *, targets: tupl
     """Brings a build folder up to date and returns it. Two processes may ask for the same one."""
     folder = folder or variant.folder
     for name in variant.needs:
-        build(VARIANTS[name])
+        build(VARIANTS[name], targets=("cairn_test_support",))
     with folder_lock(folder):
         _configure(variant, folder)
         _ninja(folder, targets, f"Building {variant.what}")
@@ -180,7 +180,9 @@ def main(arguments: list[str]) -> int:
     """Builds one variant; for ctest, see tests/commands.cmake."""
     parser = argparse.ArgumentParser(prog="cairn_tools.build", description="Builds one variant.", allow_abbrev=False)
     parser.add_argument("variant", choices=VARIANTS)
-    build(VARIANTS[parser.parse_args(arguments).variant])
+    variant = VARIANTS[parser.parse_args(arguments).variant]
+    install("run" if variant.name == "kernel" else "test")
+    build(variant)
     return 0
 
 
