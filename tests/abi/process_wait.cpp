@@ -9,12 +9,6 @@ pid_t child_that_exits(int status) {
     return start_child([=] { _exit(status); });
 }
 
-void wait_until_received(int signal, int times) {
-    while (received(signal) < times) {
-        sched_yield();
-    }
-}
-
 void wait_until_zombie(pid_t pid) {
     siginfo_t info{};
     ASSERT_OK(waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT));

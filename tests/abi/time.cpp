@@ -187,9 +187,7 @@ TEST(Alarm, RingsAndTellsWhatIsLeft) {  // S06
     EXPECT_LE(left, 1000u);
     count_signals(SIGALRM);
     ualarm(1000, 0);
-    while (received(SIGALRM) == 0) {
-        pause();
-    }
+    wait_until_received(SIGALRM, 1);
     EXPECT_EQ(1, received(SIGALRM));
 }
 
@@ -274,9 +272,7 @@ TEST(PosixTimer, AbsoluteAndDisarm) {  // S06
     timer_t timer = make_timer(SIGRTMIN);
     itimerspec past = spec(kMs, 0);
     ASSERT_OK(timer_settime(timer, TIMER_ABSTIME, &past, nullptr));
-    while (received(SIGRTMIN) == 0) {
-        pause();
-    }
+    wait_until_received(SIGRTMIN, 1);
     itimerspec hour = spec(3600'000 * kMs, 0);
     ASSERT_OK(timer_settime(timer, 0, &hour, nullptr));
     itimerspec off{};

@@ -186,6 +186,8 @@ void handle_info(int signal, void (*handler)(int, siginfo_t*, void*), int flags 
 // A handler that only counts: received(signal) tells how often.
 void count_signals(int signal, int flags = 0);
 int received(int signal);
+// Sleeps until the thread has received it so often; it may have come already.
+void wait_until_received(int signal, int times);
 sigset_t set_of(std::initializer_list<int> signals);
 void block(std::initializer_list<int> signals);
 void unblock(std::initializer_list<int> signals);

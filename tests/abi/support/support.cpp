@@ -113,6 +113,18 @@ int received(int signal) {
     return counts[signal];
 }
 
+void wait_until_received(int signal, int times) {
+    sigset_t before;
+    sigset_t with = set_of({signal});
+    sigprocmask(SIG_BLOCK, &with, &before);  // or it comes between the look and the sleep
+    sigset_t without = before;
+    sigdelset(&without, signal);
+    while (received(signal) < times) {
+        sigsuspend(&without);
+    }
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+}
+
 sigset_t set_of(std::initializer_list<int> signals) {
     sigset_t set;
     sigemptyset(&set);
