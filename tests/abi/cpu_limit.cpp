@@ -6,7 +6,7 @@ using namespace abi_test;
 namespace {
 
 // Linux limits what its tick has sampled, and tells what it has measured.
-constexpr int64_t kLimitedSecond = 800 * kMs;
+constexpr int64_t kLimitedSecond = 700 * kMs;
 
 void limit_cpu(rlim_t soft, rlim_t hard) {
     rlimit limit{soft, hard};

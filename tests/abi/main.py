@@ -87,14 +87,26 @@ def case_names(program: pathlib.Path, pattern: str) -> list[str]:
 def run_on_host(program: pathlib.Path, pattern: str) -> Machine:
     """This machine's Linux; many cases need the root's rights."""
     begin = time.monotonic()
-    command = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    command += [str(program), f"--filter={pattern}", "--jobs=2"]
-    output = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=900, check=False)
-    text = output.stdout.decode("utf-8", "replace")
+    text = _host_output(program, pattern, jobs=2)
+    results = parse(text)
+    failed = [name for name, result in results.items() if result.kind == "FAIL"]
+    if failed:
+        # What a busy or virtual machine's clocks spoiled passes alone; a case that is wrong fails again.
+        say(f"  Linux: once more, alone: {' '.join(failed)}")
+        again = _host_output(program, ":".join(failed), jobs=1)
+        text += again
+        results |= parse(again)
     _save("linux.txt", text)
+    return Machine("Linux", results, time.monotonic() - begin)
+
+
+def _host_output(program: pathlib.Path, pattern: str, jobs: int) -> str:
+    command = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    command += [str(program), f"--filter={pattern}", f"--jobs={jobs}"]
+    output = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=900, check=False)
     if output.returncode > 1:
         raise ToolError(output.stderr.decode("utf-8", "replace") + f"abi_tests ended with {output.returncode}")
-    return Machine("Linux", parse(text), time.monotonic() - begin)
+    return output.stdout.decode("utf-8", "replace")
 
 
 class _Progress:
