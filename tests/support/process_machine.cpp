@@ -61,11 +61,11 @@ void on_syscall(arch::TrapFrame& frame) {
     arch::set_syscall_result(frame, 0);
 }
 
-void write_program(vfs::OperationContext& context, const char* path, UserFunction start) {
+void write_program(vfs::OperationContext& context, const char* path, UserFunction start, u32 mode) {
     const std::vector<std::byte> image =
         build_elf_image({.entry = register_user_function(start, path), .zeroed = kZeroedData});
     Ref<vfs::File> file =
-        must(vfs::open(context, path, vfs::open_flags::kWriteOnly | vfs::open_flags::kCreate, 0755), path);
+        must(vfs::open(context, path, vfs::open_flags::kWriteOnly | vfs::open_flags::kCreate, static_cast<u16>(mode)), path);
     mm::IoSource source =
         mm::IoSource::from_kernel(std::string_view(reinterpret_cast<const char*>(image.data()), image.size()));
     require(must(file->write_at_position(context, source), path) == image.size(), "a program was not written");
@@ -75,9 +75,9 @@ void write_program(vfs::OperationContext& context, const char* path, UserFunctio
 void first_process() {
     {
         vfs::OperationContext context = task::current_task().context();
-        write_program(context, "/init", init_program);
+        write_program(context, "/init", init_program, 0755);
         for (const ProgramFile& program : world->options->programs) {
-            write_program(context, program.path, program.start);
+            write_program(context, program.path, program.start, program.mode);
         }
     }
     const std::string_view arguments[] = {"/init"};

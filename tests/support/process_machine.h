@@ -22,6 +22,7 @@ using arch::host::UserMachine;
 struct ProgramFile {
     const char* path;
     UserFunction start;
+    u32 mode = 0755;  // root's
 };
 
 struct ProcessOptions {
