@@ -239,10 +239,8 @@ namespace {
 void take_out_of_queues(ThreadGroup& process, PosixTimer& timer) {
     timer.stop();
     SpinLockGuard guard(process.lock);
-    process.pending.discard_timer(timer.entry());
-    if (timer.thread) {
-        (*timer.thread)->pending.discard_timer(timer.entry());
-    }
+    PendingSignals& queue = timer.thread ? (*timer.thread)->pending : process.pending;
+    queue.discard_timer(timer.entry());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 ///
 /// E15, traps L, M and N. The programs here belong to root and are set-user-id; who runs them has no rights.
 
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 
@@ -20,6 +21,7 @@ constexpr u32 kSetUserId = 04755;
 void drop_rights(UserMachine& u) {
     require(u.syscall(SYS_setresgid, 1000, 1000, 1000) == 0, "setresgid");
     require(u.syscall(SYS_setresuid, 1000, 1000, 1000) == 0, "setresuid");
+    require(u.syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0) == 0, "PR_SET_DUMPABLE");
 }
 bool is_privileged(UserMachine& u) {
     return u.syscall(SYS_geteuid) == 0;

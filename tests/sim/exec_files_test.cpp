@@ -140,11 +140,11 @@ TEST(ExecFiles, AProcessSharesTheTable) {  // E11, trap G: what it does afterwar
                               u,
                               [](UserMachine& s) {
                                   const u32 reader = s.load<Pipe>(word(0)).reader;
-                                  while (board.words[kStop] == 0) {
+                                  do {
                                       s.syscall(SYS_dup2, reader, 7);
                                       s.syscall(SYS_dup3, reader, kMarked, O_CLOEXEC);
                                       s.syscall(SYS_close, 7);
-                                  }
+                                  } while (board.words[kStop] == 0);
                                   exit(s, 1);
                               },
                               0);

@@ -163,9 +163,9 @@ void wait_in_full_pipe(UserMachine& t) {
     }
 }
 void wait_in_flock(UserMachine& t) {
-    const VirtualAddress name = text(t, "/one", 3);
-    const i64 first = t.syscall(SYS_open, name, O_RDONLY);
-    const i64 second = t.syscall(SYS_open, name, O_RDONLY);
+    const VirtualAddress name = text(t, "/locked", 3);
+    const i64 first = t.syscall(SYS_open, name, O_RDWR | O_CREAT, 0600);
+    const i64 second = t.syscall(SYS_open, name, O_RDWR, 0);
     require(t.syscall(SYS_flock, first, LOCK_EX) == 0, "flock");
     t.syscall(SYS_flock, second, LOCK_EX);
     has_returned();
@@ -197,6 +197,7 @@ TEST(ExecSiblings, EndInAnyWait) {  // E08, S01, trap C
             },
             exited(1), exited(1));
         u.syscall(SYS_unlink, text(u, "/fifo"));
+        u.syscall(SYS_unlink, text(u, "/locked"));
     });
 }
 

@@ -122,7 +122,7 @@ TEST(ExecSignals, WhatASiblingIgnoresInTheLastMoment) {  // E12, trap I: also wh
                                                       await(s, kSeen);
                                                       exit(s);
                                                   }),
-                                                  SYS_clone, CLONE_VM | CLONE_SIGHAND | CLONE_PARENT | SIGCHLD,
+                                                  SYS_clone, CLONE_VM | CLONE_SIGHAND | SIGCHLD,
                                                   stack_top(1), 0, 0, 0);
                                   }
                                   start_thread(
