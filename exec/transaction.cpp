@@ -130,10 +130,15 @@ AuxiliaryValues identities(const vfs::Credentials& who, bool secure, u64 flags) 
 struct Prepared {
     NewImage image;
     NewCredentials credentials;
-    std::optional<Ref<signal::SignalHandlers>> handlers;       // a copy, if they are shared with another process
+    /// For the case that they are shared with another process when the siblings are gone.
+    std::optional<Ref<signal::SignalHandlers>> handlers;
     std::optional<Ref<vfs::FileDescriptorTable>> descriptors;  // likewise
-    std::optional<Ref<vfs::FilesystemContext>> filesystem;
 };
+
+bool has_siblings(Task& self) {
+    SpinLockGuard guard(self.group().lock);
+    return self.group().thread_count > 1;
+}
 
 Result<Prepared> prepare(Task& self, const ExecuteRequest& request, const ProgramName& name) {
     vfs::OperationContext context = self.context();
@@ -153,8 +158,9 @@ Result<Prepared> prepare(Task& self, const ExecuteRequest& request, const Progra
         .stack_limit = stack_limit,
         .values = identities(*credentials.credentials, credentials.secure, program.auxiliary_flags)};
     NewImage image = TRY(build_image(context, image_request, std::move(arguments)));
-    Prepared prepared{std::move(image), std::move(credentials), {}, {}, {}};
-    if (self.group().handlers->reference_count() > 1) {
+    Prepared prepared{std::move(image), std::move(credentials), {}, {}};
+    // A sibling may yet make a process that shares them.
+    if (self.group().handlers->reference_count() > 1 || has_siblings(self)) {
         prepared.handlers = TRY(self.group().handlers->copy());
     }
     if (self.descriptors().users.load(Order::relaxed) > 1) {
@@ -191,8 +197,9 @@ void commit_descriptors(Task& self, Prepared& prepared) {
 void commit_signals(Task& self, Prepared& prepared) {
     ThreadGroup& group = self.group();
     std::optional<Ref<signal::SignalHandlers>> old;
-    if (prepared.handlers) {
+    if (prepared.handlers && group.handlers->reference_count() > 1) {
         SpinLockGuard guard(group.lock);
+        (*prepared.handlers)->assign(*group.handlers);  // as they are now: a sibling may have changed them since
         old = std::exchange(group.handlers, std::move(*prepared.handlers));
         prepared.handlers.reset();
     }

@@ -4,11 +4,15 @@ namespace cairn::signal {
 
 Result<Ref<SignalHandlers>> SignalHandlers::copy() {
     Ref<SignalHandlers> other = TRY(create());
-    SpinLockPairGuard guard(lock_, other->lock_);
-    for (i32 i = 0; i < kSignals; ++i) {
-        other->actions_[i] = actions_[i];
-    }
+    other->assign(*this);
     return other;
+}
+
+void SignalHandlers::assign(SignalHandlers& other) {
+    SpinLockPairGuard guard(lock_, other.lock_);
+    for (i32 i = 0; i < kSignals; ++i) {
+        actions_[i] = other.actions_[i];
+    }
 }
 
 SignalAction SignalHandlers::take_for_delivery(i32 signal) {

@@ -12,6 +12,8 @@ public:
     /// All default. ENOMEM.
     static Result<Ref<SignalHandlers>> create() { return try_new_ref<SignalHandlers>(); }
     Result<Ref<SignalHandlers>> copy();
+    /// Becomes what the other one is at this moment. Cannot fail.
+    void assign(SignalHandlers& other);
 
     SignalAction get(i32 signal) {
         SpinLockGuard guard(lock_);
