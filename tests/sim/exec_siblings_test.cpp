@@ -73,22 +73,38 @@ TEST(Exec, EndsASiblingThatSleeps) {
 }
 
 TEST(Exec, EndsASiblingInAVfork) {
-    EXPLORE_PROCESSES("execve, a sibling in vfork", {.cpus = 3, .programs = kPrograms}, [](UserMachine& u) {
-        const i64 child = fork(u, [](UserMachine& c) {
-            start_thread(
-                c,
-                [](UserMachine& t) {
-                    vfork(t, [](UserMachine& g) {
-                        g.pause();
-                        exit(g);
-                    });
-                    sleep_for_ever(t);
-                },
-                0);
-            exec_one(c);
-        });
-        expect_end(u, child, exited(1), "the status");
-    });
+    // The child keeps the memory for as long as the new program lets it.
+    EXPLORE_PROCESSES("execve, a sibling in vfork",
+                      {.cpus = 3,
+                       .programs = {{"/one",
+                                     [](UserMachine& u) {
+                                         while (board.words[0] == 0 && wait(u, -1, WNOHANG) == 0) {
+                                             u.syscall(SYS_sched_yield);
+                                         }
+                                         if (board.words[0] != 0) {
+                                             u.syscall(SYS_kill, board.words[0], SIGKILL);
+                                         }
+                                         exit(u, 1);
+                                     }}}},
+                      [](UserMachine& u) {
+                          const i64 child = fork(u, [](UserMachine& c) {
+                              start_thread(
+                                  c,
+                                  [](UserMachine& t) {
+                                      vfork(t, [](UserMachine& g) {
+                                          announce(0, g.syscall(SYS_getpid));
+                                          for (;;) {
+                                              g.syscall(SYS_pause);
+                                          }
+                                      });
+                                      require(false, "vfork returned before its child has ended");
+                                  },
+                                  0);
+                              dawdle(c);
+                              exec_one(c);
+                          });
+                          expect_end(u, child, exited(1), "the status");
+                      });
 }
 
 TEST(Exec, EndsASiblingInUserMode) {

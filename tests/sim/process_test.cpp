@@ -132,5 +132,32 @@ TEST(Process, AThreadForksAndEnds) {
     });
 }
 
+void suspend_once(UserMachine& t, u64 mask, u32 slot) {
+    set_mask(t, SIG_SETMASK, mask | bit(SIGUSR1), slot);
+    const VirtualAddress at = word(10 + slot);
+    t.store<u64>(at, 0);
+    arrive(slot);
+    require(t.syscall(SYS_rt_sigsuspend, at, 8) == -EINTR, "sigsuspend");
+    require(t.syscall(SYS_rt_sigprocmask, 0, 0, at, 8) == 0, "sigprocmask");
+    require(t.load<u64>(at) == (mask | bit(SIGUSR1)), "another thread's mask");
+    exit_thread(t);
+}
+
+TEST(Process, EachThreadHasAMaskOfItsOwn) {  // S01, S02, trap O
+    EXPLORE_PROCESSES("two threads in sigsuspend", {.cpus = 3}, [](UserMachine& u) {
+        set_handler(u, SIGUSR1, address_of([](UserMachine&) {}).value);
+        set_mask(u, SIG_BLOCK, bit(SIGUSR1));
+        const i64 self = u.syscall(SYS_getpid);
+        const i64 first = start_thread(u, [](UserMachine& t) { suspend_once(t, bit(SIGTERM), 1); }, 1);
+        const i64 second = start_thread(u, [](UserMachine& t) { suspend_once(t, bit(SIGUSR2), 2); }, 2);
+        await(u, 1);
+        await(u, 2);
+        require(u.syscall(SYS_tgkill, self, first, SIGUSR1) == 0, "tgkill");
+        require(u.syscall(SYS_tgkill, self, second, SIGUSR1) == 0, "tgkill");
+        join_thread(u, 1);
+        join_thread(u, 2);
+    });
+}
+
 }  // namespace
 }  // namespace cairn

@@ -81,6 +81,25 @@ TEST(Wait, OrphansGoToTheSubreaper) {
     });
 }
 
+TEST(Wait, OrphansOfADyingSubreaper) {  // X04, trap K: who has ended takes nobody's children
+    EXPLORE_PROCESSES("a subreaper ends", {.cpus = 3}, [](UserMachine& u) {
+        require(u.syscall(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0, "prctl");
+        fork(u, [](UserMachine& s) {
+            require(s.syscall(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0, "prctl");
+            fork(s, [](UserMachine& c) {
+                fork(c, [](UserMachine& g) { exit(g, 2); });
+                exit(c, 2);
+            });
+            exit(s, 2);
+        });
+        for (u32 i = 0; i < 3; ++i) {
+            require(wait(u) > 0, "an orphan is lost");
+            require(status(u) == exited(2), "statuses");
+        }
+        require(wait(u) == -ECHILD, "a fourth one");
+    });
+}
+
 TEST(Wait, NobodyWaitsForWhatIsIgnored) {
     EXPLORE_PROCESSES("SIGCHLD ignored", {}, [](UserMachine& u) {
         set_handler(u, SIGCHLD, 1);
