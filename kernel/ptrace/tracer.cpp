@@ -131,12 +131,23 @@ Result<void> attach(Task& self, Task& target, Attach how, u64 options) {
     return {};
 }
 
+namespace {
+
+/// A thread's execve has given it the leader's id, and the tracer has not seen it: what it asks of this id is meant for
+/// the leader, which is gone. So the event is not lost (trap L).
+bool is_mistaken(const Tracing& tracing) {
+    return tracing.code >> 8 == event::kExec && tracing.message != static_cast<u64>(tracing.tracee.number());
+}
+
+}  // namespace
+
 StoppedTracee::StoppedTracee(Task& tracer, Task& tracee) NO_THREAD_SAFETY_ANALYSIS : tracee_(tracee) {
     ThreadGroup& group = tracee.group();
     for (u32 attempt = 0;; ++attempt) {
         interrupts_ = group.lock.lock();
         const Tracing* tracing = tracee.tracing.get();
-        if (!tracee.is_traced() || tracing->tracer != &tracer || !tracing->stopped || tracing->listening) {
+        if (!tracee.is_traced() || tracing->tracer != &tracer || !tracing->stopped || tracing->listening ||
+            is_mistaken(*tracing)) {
             group.lock.unlock(interrupts_);
             return;
         }
