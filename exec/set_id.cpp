@@ -26,7 +26,7 @@ bool honours_set_id(Task& self, const vfs::File& program) {
 /// program's feet; or a tracer without privileges could change the program itself.
 bool is_unsafe(Task& self) {
     SpinLockGuard guard(self.group().lock);
-    return self.filesystem().users.load(Order::relaxed) > self.group().thread_count ||
+    return self.shares_directories_outside_locked() ||
            (self.is_traced() && !self.tracing->privileged);
 }
 

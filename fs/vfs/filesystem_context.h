@@ -19,7 +19,7 @@ public:
     u16 umask() const { return umask_.load(Order::relaxed); }
     u16 exchange_umask(u16 umask) { return umask_.exchange(umask & 0777, Order::relaxed); }
 
-    /// E15: threads that share it, and whether an exec forbids further sharing meanwhile (EAGAIN for clone(CLONE_FS)).
+    /// E15: the tasks that have it. Changes together with what they refer to, under the lock of the task's group.
     Atomic<u32> users{1};
 
 private:

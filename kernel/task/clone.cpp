@@ -193,7 +193,8 @@ void inherit(Task& child, Task& parent, const CloneRequest& request) {
 }
 
 /// Puts the child where the world can see it. The decision whether it may enter the group is made under the same lock
-/// under which a group's end or execve sets its flags (trap A). EINTR: the parent is about to be killed.
+/// under which a group's end or execve sets its flags (trap A). EINTR: the parent is about to be killed. EAGAIN: an
+/// execve has seen with whom the directories are shared, and nobody else may join (E15, trap N).
 Result<void> publish(Task& child, Task& parent, u64 flags) {
     ThreadGroup& group = parent.group();
     ThreadGroup& own = child.group();
@@ -202,6 +203,13 @@ Result<void> publish(Task& child, Task& parent, u64 flags) {
         SpinLockGuard group_guard(group.lock);
         if (group.exiting || parent.must_exit || group.exec_task != nullptr || parent.thread().kill_pending()) {
             return fail(Errno::eintr);
+        }
+        if ((flags & kFilesystem) != 0) {
+            const bool execs = group.exec_owner != nullptr && &group.exec_owner->group() == &group;
+            if (execs && (flags & kThread) == 0) {
+                return fail(Errno::eagain);
+            }
+            parent.filesystem().users.fetch_add(1, Order::relaxed);
         }
         if ((flags & kThread) != 0) {
             group.threads.push_back(child);
@@ -316,9 +324,6 @@ Result<i32> clone(Task& parent, const arch::TrapFrame& frame, const CloneRequest
     TRY(publish(*child, parent, flags));
     // From here on nothing fails.
     files.commit();
-    if ((flags & kFilesystem) != 0) {
-        directories->users.fetch_add(1, Order::relaxed);
-    }
     if (pidfd) {
         std::move(*pidfd).install();
     }
@@ -406,8 +411,7 @@ Result<void> unshare(Task& self, u64 flags) {
     }
     if ((flags & kFilesystem) != 0 && self.filesystem().users.load(Order::relaxed) > 1) {
         Ref<vfs::FilesystemContext> copy = TRY(self.filesystem().copy());
-        std::optional<Ref<vfs::FilesystemContext>> old = self.exchange_filesystem(std::move(copy));
-        (*old)->users.fetch_sub(1, Order::acq_rel);
+        static_cast<void>(self.exchange_filesystem(std::move(copy)));
     }
     self.exchange_names(std::move(names));
     if ((flags & kSysVSem) != 0) {

@@ -151,10 +151,7 @@ void release_files(Task& self) {
         }
     }
     files = self.exchange_descriptors(std::nullopt);
-    std::optional<Ref<vfs::FilesystemContext>> directories = self.exchange_filesystem(std::nullopt);
-    if (directories) {
-        (*directories)->users.fetch_sub(1, Order::acq_rel);
-    }
+    static_cast<void>(self.exchange_filesystem(std::nullopt));
 }
 
 [[noreturn]] void end_thread(i32 status) {

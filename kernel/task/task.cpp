@@ -64,6 +64,14 @@ const void* Task::identity_of(Part part) {
     __builtin_unreachable();
 }
 
+bool Task::shares_directories_outside_locked() {
+    u32 own = 0;
+    for_each_thread(*group_, [&](Task& task) {
+        own += task.filesystem_ && &**task.filesystem_ == &**filesystem_ ? 1 : 0;
+    });
+    return (*filesystem_)->users.load(Order::relaxed) > own;
+}
+
 Ref<vfs::Credentials> Task::credentials_of_other() {
     SpinLockGuard guard(group_->lock);
     return credentials_;
@@ -104,6 +112,9 @@ std::optional<Ref<vfs::FileDescriptorTable>> Task::exchange_descriptors(
 std::optional<Ref<vfs::FilesystemContext>> Task::exchange_filesystem(std::optional<Ref<vfs::FilesystemContext>> fresh) {
     SpinLockGuard guard(group_->lock);
     std::swap(filesystem_, fresh);
+    if (fresh) {
+        (*fresh)->users.fetch_sub(1, Order::acq_rel);
+    }
     return fresh;
 }
 

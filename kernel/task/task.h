@@ -78,9 +78,12 @@ public:
     std::optional<Ref<vfs::FileDescriptorTable>> exchange_descriptors(
         std::optional<Ref<vfs::FileDescriptorTable>> fresh);
     std::optional<Ref<UtsNamespace>> exchange_names(std::optional<Ref<UtsNamespace>> fresh);
+    /// Counts the user that the old one loses.
     std::optional<Ref<vfs::FilesystemContext>> exchange_filesystem(std::optional<Ref<vfs::FilesystemContext>> fresh);
     /// Also loads it on this CPU (or the kernel's).
     std::optional<Ref<mm::AddressSpace>> exchange_address_space(std::optional<Ref<mm::AddressSpace>> fresh);
+    /// The group's lock is held: a process outside the group has the directories of this thread as well (E15).
+    bool shares_directories_outside_locked();
     /// Before the thread starts.
     void set_address_space(Ref<mm::AddressSpace> space);
     Ref<UserAccount> exchange_account(Ref<UserAccount> fresh);
