@@ -86,13 +86,4 @@ Result<NewCredentials> compute_credentials(Task& self, vfs::File& program) {
     return NewCredentials{std::move(fresh), secure, gained};
 }
 
-void commit_credentials(Task& self, NewCredentials& fresh) {
-    if (fresh.gained) {
-        self.parent_death_signal = 0;
-    }
-    // Before the credentials change there is no moment at which a stranger could look into the new program (trap M).
-    self.group().dumpable.store(fresh.gained ? 0 : 1, Order::release);
-    const Ref<Credentials> old = self.exchange_credentials(fresh.credentials);
-}
-
 }  // namespace cairn::exec

@@ -15,7 +15,5 @@ struct NewCredentials {
 
 /// ENOMEM.
 Result<NewCredentials> compute_credentials(task::Task& self, vfs::File& program);
-/// Cannot fail.
-void commit_credentials(task::Task& self, NewCredentials& fresh);
 
 }  // namespace cairn::exec

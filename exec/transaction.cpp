@@ -209,17 +209,27 @@ void commit_signals(Task& self, Prepared& prepared) {
     group.membarrier_registered.store(0, Order::relaxed);
 }
 
+/// Memory and rights: there is no moment at which a stranger could look into the new program with what was enough for
+/// the old one (trap M). Returns the old memory.
+std::optional<Ref<mm::AddressSpace>> commit_identity(Task& self, Prepared& prepared) {
+    if (prepared.credentials.gained) {
+        self.parent_death_signal = 0;
+    }
+    std::optional<Ref<mm::AddressSpace>> space = prepared.image.space;
+    self.become(space, prepared.credentials.credentials, prepared.credentials.gained ? 0 : 1);
+    return space;
+}
+
 /// Phase two: cannot fail. The old address space is returned to be dropped last.
 std::optional<Ref<mm::AddressSpace>> commit(Task& self, Prepared& prepared, std::string_view base_name) {
     ThreadGroup& group = self.group();
     task::leave_memory(self);
     take_leaders_place(self);
-    std::optional<Ref<mm::AddressSpace>> old = self.exchange_address_space(prepared.image.space);
+    std::optional<Ref<mm::AddressSpace>> old = commit_identity(self, prepared);
     arch::context_reset_user_state(self.thread().context());
     commit_signals(self, prepared);
     self.set_name(base_name);
     commit_descriptors(self, prepared);
-    commit_credentials(self, prepared.credentials);
     {
         const std::span<const std::byte> vector = std::as_bytes(prepared.image.auxiliary_vector.entries());
         SpinLockGuard guard(group.lock);

@@ -335,8 +335,9 @@ private:
 
 Result<Ref<vfs::File>> open_memory(vfs::OperationContext&, vfs::Inode& inode, const vfs::OpenRequest& request,
                                    const Subject& subject) {
-    TRY(Request::processes().check_access(subject.id, AccessMode::Attach));
+    // In this order: rights to a later program open nothing, since its memory is another one (find_space).
     std::optional<Ref<mm::AddressSpace>> space = TRY(Request::processes().address_space(subject.id));
+    TRY(Request::processes().check_access(subject.id, AccessMode::Attach));
     return vfs::try_new_file<MemoryFile>(Ref<vfs::Inode>(inode), request.flags, request.path, subject,
                                          space ? (*space)->id() : 0);
 }

@@ -9,5 +9,8 @@ namespace cairn::ptrace {
 enum class WhichIds : u8 { Filesystem, Real };
 /// EPERM. No lock held.
 Result<void> check_access(task::Task& caller, task::Task& target, WhichIds which);
+/// The memory of the program that the caller may look into, whatever the target runs by then. EPERM; ESRCH: it has
+/// none any more.
+Result<Ref<mm::AddressSpace>> memory_of(task::Task& caller, task::Task& target, WhichIds which);
 
 }  // namespace cairn::ptrace

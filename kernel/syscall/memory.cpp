@@ -279,12 +279,7 @@ namespace {
 
 Result<Ref<mm::AddressSpace>> remote_space(Caller& self, i32 pid) {
     Ref<task::Task> target = TRY(g_kernel.tasks->find_task(pid));
-    TRY(ptrace::check_access(self.task, *target, ptrace::WhichIds::Real));
-    std::optional<Ref<mm::AddressSpace>> space = target->address_space_of_other();
-    if (!space) {
-        return fail(Errno::esrch);
-    }
-    return std::move(*space);
+    return ptrace::memory_of(self.task, *target, ptrace::WhichIds::Real);
 }
 
 enum class Direction : u8 { Read, Write };

@@ -72,6 +72,11 @@ bool Task::shares_directories_outside_locked() {
     return (*filesystem_)->users.load(Order::relaxed) > own;
 }
 
+Task::Outside Task::seen_from_outside() {
+    SpinLockGuard guard(group_->lock);
+    return {credentials_, address_space_, group_->dumpable.load(Order::relaxed) == 1};
+}
+
 Ref<vfs::Credentials> Task::credentials_of_other() {
     SpinLockGuard guard(group_->lock);
     return credentials_;
@@ -125,9 +130,21 @@ std::optional<Ref<UtsNamespace>> Task::exchange_names(std::optional<Ref<UtsNames
 }
 
 std::optional<Ref<mm::AddressSpace>> Task::exchange_address_space(std::optional<Ref<mm::AddressSpace>> fresh) {
-    mm::AddressSpace* space = fresh ? &**fresh : nullptr;
-    // With interrupts off the scheduler sees the thread's pointer and the loaded space change together.
     SpinLockGuard guard(group_->lock);
+    swap_address_space_locked(fresh);
+    return fresh;
+}
+
+void Task::become(std::optional<Ref<mm::AddressSpace>>& space, Ref<vfs::Credentials>& credentials, u32 dumpable) {
+    SpinLockGuard guard(group_->lock);
+    swap_address_space_locked(space);
+    std::swap(credentials_, credentials);
+    group_->dumpable.store(dumpable, Order::relaxed);
+}
+
+/// With interrupts off the scheduler sees the thread's pointer and the loaded space change together.
+void Task::swap_address_space_locked(std::optional<Ref<mm::AddressSpace>>& fresh) {
+    mm::AddressSpace* space = fresh ? &**fresh : nullptr;
     std::swap(address_space_, fresh);
     sched::Thread& self = thread();
     mm::AddressSpace* before = self.address_space();
@@ -135,7 +152,6 @@ std::optional<Ref<mm::AddressSpace>> Task::exchange_address_space(std::optional<
     if (space != before) {
         mm::switch_address_space(before, space);
     }
-    return fresh;
 }
 
 void Task::set_address_space(Ref<mm::AddressSpace> space) {

@@ -69,6 +69,15 @@ public:
     std::optional<Ref<mm::AddressSpace>> address_space_of_other();
     std::optional<Ref<UtsNamespace>> names_of_other();
 
+    /// By anybody: what decides whether one may look into this thread's process, and what one looks into. Of one moment,
+    /// since execve changes it all at once (trap M).
+    struct Outside {
+        Ref<vfs::Credentials> credentials;
+        std::optional<Ref<mm::AddressSpace>> address_space;
+        bool dumpable;
+    };
+    Outside seen_from_outside();
+
     /// By anybody: tells apart what kcmp(2) compares; null for what the task has given up.
     enum class Part : u8 { Memory, Files, Directories, Handlers, Undo };
     const void* identity_of(Part part);
@@ -82,6 +91,9 @@ public:
     std::optional<Ref<vfs::FilesystemContext>> exchange_filesystem(std::optional<Ref<vfs::FilesystemContext>> fresh);
     /// Also loads it on this CPU (or the kernel's).
     std::optional<Ref<mm::AddressSpace>> exchange_address_space(std::optional<Ref<mm::AddressSpace>> fresh);
+    /// execve: memory and rights change in one moment. What was there is left in the arguments, to be dropped outside
+    /// all locks.
+    void become(std::optional<Ref<mm::AddressSpace>>& space, Ref<vfs::Credentials>& credentials, u32 dumpable);
     /// The group's lock is held: a process outside the group has the directories of this thread as well (E15).
     bool shares_directories_outside_locked();
     /// Before the thread starts.
@@ -174,6 +186,8 @@ public:
     List<signal::CpuTimer, &signal::CpuTimer::node> cpu_timers;
 
 private:
+    void swap_address_space_locked(std::optional<Ref<mm::AddressSpace>>& fresh);
+
     Ref<Pid> pid_;
     Atomic<bool> traced_{false};
     const Ref<ThreadGroup> group_;
