@@ -6,7 +6,9 @@
 #include "exec/segment_map.h"
 #include "exec/vdso_mapping.h"
 #include "fs/vfs/path.h"
+#include "kernel/base/kernel.h"
 #include "kernel/task/file_mapping.h"
+#include "mm/frame_allocator.h"
 
 namespace cairn::exec {
 
@@ -65,23 +67,24 @@ public:
         request.offset = offset;
         request.file = &file_;
         TRY(space_.map(request));
+        file_start_ = start;
+        file_offset_ = offset;
         return {};
     }
     Result<void> map_anonymous(VirtualAddress start, u64 size, SegmentProtection protection) override {
         TRY(space_.map(fixed(start, size, protection)));
         return {};
     }
+    /// The tail of the last page of what map_file() has just mapped.
     Result<void> zero(VirtualAddress start, u64 size) override {
+        TRY(fetch_page(file_offset_ + (start - file_start_)));
         static constexpr std::byte kZeros[256] = {};
         for (u64 done = 0; done < size;) {
             const u64 part = std::min<u64>(size - done, sizeof kZeros);
             constexpr auto kForced = mm::AddressSpace::RemoteAccess::Forced;
             const VirtualAddress at = start + done;
             if (space_.write_memory(at, std::span(kZeros).first(part), kForced) != part) {
-                // The file's page cannot be had (it has become shorter), or there is no memory for a copy.
-                std::byte first{};
-                const bool readable = space_.read_memory(at, {&first, 1}, kForced) == 1;
-                return fail(readable ? Errno::enomem : Errno::eio);
+                return fail(Errno::enomem);  // for a copy of the page
             }
             done += part;
         }
@@ -89,6 +92,18 @@ public:
     }
 
 private:
+    /// Brings a page of the file into memory, which may fail for reasons of its own. EIO, also where the file has become
+    /// shorter; ENOMEM.
+    Result<void> fetch_page(u64 offset) {
+        const Result<FrameNumber> frame = object_.acquire_page(offset / kPageSize, mm::PageAccess::Read);
+        if (!frame.ok()) {
+            return fail(frame.error() == Errno::enomem ? Errno::enomem : Errno::eio);
+        }
+        if (object_.has_frames()) {
+            g_kernel.frames->drop_reference(frame.value());
+        }
+        return {};
+    }
     static mm::MapRequest fixed(VirtualAddress start, u64 size, SegmentProtection protection) {
         mm::MapRequest request;
         request.address = start;
@@ -101,6 +116,8 @@ private:
     mm::AddressSpace& space_;
     mm::MemoryObject& object_;
     mm::MappedFile& file_;
+    VirtualAddress file_start_{};  // of the last mapping of the file
+    u64 file_offset_ = 0;
 };
 
 AddressLimits address_limits() {
