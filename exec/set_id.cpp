@@ -26,8 +26,7 @@ bool honours_set_id(Task& self, const vfs::File& program) {
 /// program's feet; or a tracer without privileges could change the program itself.
 bool is_unsafe(Task& self) {
     SpinLockGuard guard(self.group().lock);
-    return self.shares_directories_outside_locked() ||
-           (self.is_traced() && !self.tracing->privileged);
+    return self.shares_directories_outside_locked() || (self.is_traced() && !self.tracing->privileged);
 }
 
 void apply_set_id(Credentials& fresh, const vfs::InodeAttributes& file) {

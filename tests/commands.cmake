@@ -36,6 +36,7 @@ set_tests_properties(lint.analysis PROPERTIES TIMEOUT 1800 FIXTURES_REQUIRED "ke
 cairn_command_test(lint tools 120 ${CAIRN_TOOL} lint.test_lint)
 cairn_command_test(syscalls-page tools 60 ${CMAKE_SOURCE_DIR}/tools/syscalls --check)
 cairn_command_test(contract tools 60 ${CMAKE_SOURCE_DIR}/tools/contract --check)
+cairn_command_test(mutants tools 60 ${CMAKE_SOURCE_DIR}/tools/mutants --check)
 cairn_command_test(command-lines tools 120 ${CAIRN_TOOL} tools.test_command_lines)
 
 # --- boot: one test for each row of the matrix -------------------------------------------------------
@@ -76,6 +77,7 @@ endforeach()
 # --- many inputs and many schedules: the short forms; the long ones are for a night --------------------
 cairn_command_test(parsers fuzz 1200 ${CMAKE_SOURCE_DIR}/tools/fuzz)
 cairn_command_test(explore sim 1200 ${CMAKE_SOURCE_DIR}/tools/explore --schedules 300)
+set_tests_properties(sim.explore PROPERTIES PROCESSORS 2)
 set_tests_properties(build.fuzz PROPERTIES FIXTURES_REQUIRED host-clang)
 set_tests_properties(fuzz.parsers PROPERTIES FIXTURES_REQUIRED fuzz)
 set_tests_properties(sim.explore PROPERTIES FIXTURES_REQUIRED host-clang)

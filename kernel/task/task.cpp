@@ -66,9 +66,8 @@ const void* Task::identity_of(Part part) {
 
 bool Task::shares_directories_outside_locked() {
     u32 own = 0;
-    for_each_thread(*group_, [&](Task& task) {
-        own += task.filesystem_ && &**task.filesystem_ == &**filesystem_ ? 1 : 0;
-    });
+    for_each_thread(*group_,
+                    [&](Task& task) { own += task.filesystem_ && &**task.filesystem_ == &**filesystem_ ? 1 : 0; });
     return (*filesystem_)->users.load(Order::relaxed) > own;
 }
 

@@ -69,8 +69,8 @@ public:
     std::optional<Ref<mm::AddressSpace>> address_space_of_other();
     std::optional<Ref<UtsNamespace>> names_of_other();
 
-    /// By anybody: what decides whether one may look into this thread's process, and what one looks into. Of one moment,
-    /// since execve changes it all at once (trap M).
+    /// By anybody: what decides whether one may look into this thread's process, and what one looks into. Of one
+    /// moment, since execve changes it all at once (trap M).
     struct Outside {
         Ref<vfs::Credentials> credentials;
         std::optional<Ref<mm::AddressSpace>> address_space;

@@ -104,19 +104,18 @@ void remote_word(UserMachine& u, u32 index) {
 }
 
 TEST(ExecCredentials, AgainstReadsOfItsMemory) {  // E15, trap M
-    EXPLORE_PROCESSES("set-id execve against process_vm_readv", {.cpus = 3, .programs = kSecretive},
-                      [](UserMachine& u) {
-                          const i64 child = start_secretive(u);
-                          remote_word(u, 0);
-                          i64 result = 0;
-                          do {
-                              result = u.syscall(SYS_process_vm_readv, child, kBuffer, 1, kBuffer + 16, 1, 0);
-                              require(result != 4 || u.load<u32>(kBuffer + 64) == kOldWord,
-                                      "a privileged program's memory was read");
-                          } while (result == 4);
-                          require(result == -EPERM || result == -ESRCH, "process_vm_readv");
-                          expect_end(u, child, exited(1), "the status");
-                      });
+    EXPLORE_PROCESSES(
+        "set-id execve against process_vm_readv", {.cpus = 3, .programs = kSecretive}, [](UserMachine& u) {
+            const i64 child = start_secretive(u);
+            remote_word(u, 0);
+            i64 result = 0;
+            do {
+                result = u.syscall(SYS_process_vm_readv, child, kBuffer, 1, kBuffer + 16, 1, 0);
+                require(result != 4 || u.load<u32>(kBuffer + 64) == kOldWord, "a privileged program's memory was read");
+            } while (result == 4);
+            require(result == -EPERM || result == -ESRCH, "process_vm_readv");
+            expect_end(u, child, exited(1), "the status");
+        });
 }
 
 TEST(ExecCredentials, AgainstWritesToItsMemory) {  // E15, trap M

@@ -116,8 +116,9 @@ TEST(ExecFiles, ASiblingOpensMoreThanTheTableHolds) {  // E11: a table that grow
 
 /// A process that shares the caller's table and memory, and is told to end by arrive(kStop).
 void start_sharer(UserMachine& u, UserFunction function, u32 slot) {
-    require(u.fork_into(address_of(function), SYS_clone, CLONE_VM | CLONE_FILES | SIGCHLD, stack_top(slot), 0, 0, 0) > 0,
-            "clone");
+    require(
+        u.fork_into(address_of(function), SYS_clone, CLONE_VM | CLONE_FILES | SIGCHLD, stack_top(slot), 0, 0, 0) > 0,
+        "clone");
 }
 
 TEST(ExecFiles, AProcessSharesTheTable) {  // E11, trap G: what it does afterwards is not seen
@@ -243,33 +244,33 @@ TEST(ExecFiles, AReaderElsewhereSeesTheEnd) {  // E11: of the pipe, while the ne
 }
 
 TEST(ExecFiles, ARecordLockIsDropped) {  // E11, E16: with a marked descriptor; one without a mark keeps its own
-    EXPLORE_PROCESSES(
-        "execve drops a record lock", {.cpus = 3, .programs = {{"/one", program_until_seen}}}, [](UserMachine& u) {
-            struct Lock {
-                i16 type = F_WRLCK, whence = SEEK_SET;
-                i32 padding = 0;
-                i64 start = 0, length = 1;
-                i32 pid = 0, padding2 = 0;
-            };
-            const i64 file = u.syscall(SYS_open, text(u, "/locked", 6), O_RDWR | O_CREAT, 0600);
-            require(file >= 0, "open");
-            const i64 child = fork(u, [](UserMachine& c) {
-                const i64 own = c.syscall(SYS_open, text(c, "/locked", 6), O_RDWR | O_CLOEXEC, 0);
-                c.store(kBuffer, Lock{});
-                require(c.syscall(SYS_fcntl, own, F_SETLK, kBuffer) == 0, "F_SETLK");
-                arrive(0);
-                start_thread(c, exec_one, 0);
-                sleep_for_ever(c);
-            });
-            await(u, 0);
-            u.store(kBuffer, Lock{});
-            require(u.syscall(SYS_fcntl, file, F_SETLKW, kBuffer) == 0, "F_SETLKW");
-            require(board.words[kAboutToExec] != 0, "the lock was no lock");
-            arrive(kSeen);
-            expect_end(u, child, exited(1), "the status");
-            u.syscall(SYS_close, file);
-            u.syscall(SYS_unlink, text(u, "/locked", 6));
-        });
+    EXPLORE_PROCESSES("execve drops a record lock", {.cpus = 3, .programs = {{"/one", program_until_seen}}},
+                      [](UserMachine& u) {
+                          struct Lock {
+                              i16 type = F_WRLCK, whence = SEEK_SET;
+                              i32 padding = 0;
+                              i64 start = 0, length = 1;
+                              i32 pid = 0, padding2 = 0;
+                          };
+                          const i64 file = u.syscall(SYS_open, text(u, "/locked", 6), O_RDWR | O_CREAT, 0600);
+                          require(file >= 0, "open");
+                          const i64 child = fork(u, [](UserMachine& c) {
+                              const i64 own = c.syscall(SYS_open, text(c, "/locked", 6), O_RDWR | O_CLOEXEC, 0);
+                              c.store(kBuffer, Lock{});
+                              require(c.syscall(SYS_fcntl, own, F_SETLK, kBuffer) == 0, "F_SETLK");
+                              arrive(0);
+                              start_thread(c, exec_one, 0);
+                              sleep_for_ever(c);
+                          });
+                          await(u, 0);
+                          u.store(kBuffer, Lock{});
+                          require(u.syscall(SYS_fcntl, file, F_SETLKW, kBuffer) == 0, "F_SETLKW");
+                          require(board.words[kAboutToExec] != 0, "the lock was no lock");
+                          arrive(kSeen);
+                          expect_end(u, child, exited(1), "the status");
+                          u.syscall(SYS_close, file);
+                          u.syscall(SYS_unlink, text(u, "/locked", 6));
+                      });
 }
 
 TEST(ExecFiles, TheFileIsWritten) {  // E03: ETXTBSY for one of them

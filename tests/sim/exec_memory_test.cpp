@@ -163,31 +163,30 @@ i64 start_sharer(UserMachine& u, UserFunction function, u32 slot, u64 flags = 0)
 }
 
 TEST(ExecMemory, StaysWithThoseWhoShareIt) {  // E10, trap F
-    EXPLORE_PROCESSES("execve of a process that shares memory", {.cpus = 3, .programs = kPrograms},
-                      [](UserMachine& u) {
-                          map_private(u, 1);
-                          const i64 end = u.syscall(SYS_brk, 0);
-                          require(u.syscall(SYS_brk, end + 8192) == end + 8192, "brk");
-                          const VirtualAddress heap{static_cast<u64>(end)};
-                          u.store<u32>(heap, 4);
-                          u.store<u32>(kShared, 4);
-                          const i64 child = start_sharer(
-                              u,
-                              [](UserMachine& c) {
-                                  start_thread(c, [](UserMachine& t) { t.syscall(SYS_pause); }, 5);
-                                  exec_one(c);
-                              },
-                              0);
-                          for (u32 i = 5; i < 15; ++i) {
-                              require(u.load<u32>(kShared) == i - 1 && u.load<u32>(heap) == i - 1, "memory has changed");
-                              u.store<u32>(kShared, i);
-                              u.store<u32>(heap, i);
-                              require(u.syscall(SYS_brk, 0) == end + 8192, "the end of the heap has moved");
-                          }
-                          expect_end(u, child, exited(1), "the status");
-                          require(u.load<u32>(kShared) == 14 && u.load<u32>(heap) == 14, "memory has changed");
-                          require(u.syscall(SYS_brk, end + 4096) == end + 4096, "brk");
-                      });
+    EXPLORE_PROCESSES("execve of a process that shares memory", {.cpus = 3, .programs = kPrograms}, [](UserMachine& u) {
+        map_private(u, 1);
+        const i64 end = u.syscall(SYS_brk, 0);
+        require(u.syscall(SYS_brk, end + 8192) == end + 8192, "brk");
+        const VirtualAddress heap{static_cast<u64>(end)};
+        u.store<u32>(heap, 4);
+        u.store<u32>(kShared, 4);
+        const i64 child = start_sharer(
+            u,
+            [](UserMachine& c) {
+                start_thread(c, [](UserMachine& t) { t.syscall(SYS_pause); }, 5);
+                exec_one(c);
+            },
+            0);
+        for (u32 i = 5; i < 15; ++i) {
+            require(u.load<u32>(kShared) == i - 1 && u.load<u32>(heap) == i - 1, "memory has changed");
+            u.store<u32>(kShared, i);
+            u.store<u32>(heap, i);
+            require(u.syscall(SYS_brk, 0) == end + 8192, "the end of the heap has moved");
+        }
+        expect_end(u, child, exited(1), "the status");
+        require(u.load<u32>(kShared) == 14 && u.load<u32>(heap) == 14, "memory has changed");
+        require(u.syscall(SYS_brk, end + 4096) == end + 4096, "brk");
+    });
 }
 
 TEST(ExecMemory, TwoWhoShareItLeave) {  // E10, E14
@@ -344,8 +343,7 @@ TEST(ExecMemory, IsReadFromOutside) {  // E10: one memory or the other, for as l
                           u.store<iovec>(kBuffer + 16, {reinterpret_cast<void*>(word(0).value), 4});
                           u32 last = kOldWord;
                           for (u32 i = 0; i < 8; ++i) {
-                              const i64 result =
-                                  u.syscall(SYS_process_vm_readv, child, kBuffer, 1, kBuffer + 16, 1, 0);
+                              const i64 result = u.syscall(SYS_process_vm_readv, child, kBuffer, 1, kBuffer + 16, 1, 0);
                               require(result == 4 || result == -ESRCH || result == -EFAULT, "process_vm_readv");
                               const u32 seen = result == 4 ? u.load<u32>(kBuffer + 64) : 0;
                               require(seen == kOldWord || seen == kNewWord || seen == 0, "what was read");

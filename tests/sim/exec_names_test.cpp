@@ -55,21 +55,20 @@ void unlink(UserMachine& u, const char* name) {
 }
 
 TEST(ExecNames, AProgramIsCalledAsItWasSpelled) {  // E10, E18, trap P
-    EXPLORE_PROCESSES("execve by a symbolic link",
-                      {.cpus = 1,
-                       .programs = {{"/program",
-                                     [](UserMachine& u) {
-                                         require_comm(u, "another-name-th");
-                                         require(is_text(u, auxiliary_value(u, AT_EXECFN), "/another-name-than-its"),
-                                                 "AT_EXECFN");
-                                         exit(u, 1);
-                                     }}}},
-                      [](UserMachine& u) {
-                          symlink(u, "/program", "/another-name-than-its");
-                          expect_child(u, [](UserMachine& c) { execve(c, "/another-name-than-its"); }, exited(1),
-                                       exited(1));
-                          unlink(u, "/another-name-than-its");
-                      });
+    EXPLORE_PROCESSES(
+        "execve by a symbolic link",
+        {.cpus = 1,
+         .programs = {{"/program",
+                       [](UserMachine& u) {
+                           require_comm(u, "another-name-th");
+                           require(is_text(u, auxiliary_value(u, AT_EXECFN), "/another-name-than-its"), "AT_EXECFN");
+                           exit(u, 1);
+                       }}}},
+        [](UserMachine& u) {
+            symlink(u, "/program", "/another-name-than-its");
+            expect_child(u, [](UserMachine& c) { execve(c, "/another-name-than-its"); }, exited(1), exited(1));
+            unlink(u, "/another-name-than-its");
+        });
 }
 
 TEST(ExecNames, AScriptGetsItsPathAsItWasSpelled) {  // E04, E10, E18, trap P

@@ -43,8 +43,8 @@ TEST(ExecParent, NeverSeesAnOldLeader) {  // E09, X03, trap K
 }
 
 TEST(ExecParent, HoldsAPidfd) {  // E09, X03: it means the process, whoever is its leader
-    EXPLORE_PROCESSES("pidfd_open against a change of leaders",
-                      {.cpus = 3, .programs = {{"/one", program_until_seen}}}, [](UserMachine& u) {
+    EXPLORE_PROCESSES("pidfd_open against a change of leaders", {.cpus = 3, .programs = {{"/one", program_until_seen}}},
+                      [](UserMachine& u) {
                           const i64 child = fork(u, exec_by_thread);
                           const i64 fd = u.syscall(SYS_pidfd_open, child, 0);
                           require(fd >= 0, "pidfd_open");

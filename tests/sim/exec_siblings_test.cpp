@@ -198,8 +198,8 @@ void wait_in_priority_futex(UserMachine& t) {
     t.syscall(SYS_futex, word(5), FUTEX_LOCK_PI, 0, 0, 0, 0);
     has_returned();
 }
-constexpr UserFunction kWaits[] = {wait_in_poll,    wait_in_epoll,     wait_in_sigsuspend, wait_in_sigtimedwait,
-                                   wait_in_eventfd, wait_in_accept,    wait_in_full_pipe,  wait_in_flock,
+constexpr UserFunction kWaits[] = {wait_in_poll,    wait_in_epoll,         wait_in_sigsuspend, wait_in_sigtimedwait,
+                                   wait_in_eventfd, wait_in_accept,        wait_in_full_pipe,  wait_in_flock,
                                    wait_in_fifo,    wait_in_priority_futex};
 
 TEST(ExecSiblings, EndInAnyWait) {  // E08, S01, trap C
@@ -223,8 +223,7 @@ TEST(ExecSiblings, EndInManyStatesAtOnce) {  // E08, E09, trap C
             u,
             [](UserMachine& c) {
                 start_thread(c, [](UserMachine& t) { futex_wait(t, word(0), 0); }, 0);
-                start_thread(
-                    c, [](UserMachine& t) { t.syscall(SYS_read, pipe(t, 2).reader, kBuffer, 1); }, 1);
+                start_thread(c, [](UserMachine& t) { t.syscall(SYS_read, pipe(t, 2).reader, kBuffer, 1); }, 1);
                 start_thread(
                     c,
                     [](UserMachine& t) {

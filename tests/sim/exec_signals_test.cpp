@@ -79,24 +79,22 @@ TEST(ExecSignals, OneForTheThreadItself) {  // E12: a thread's own signals go wi
 }
 
 TEST(ExecSignals, AreHandledByTheOldProgramOrEndTheNewOne) {  // E07, E12, S01, trap O
-    EXPLORE_PROCESSES("execve against signals with handlers", {.cpus = 3, .programs = kPrograms},
-                      [](UserMachine& u) {
-                          const i64 child = fork(u, [](UserMachine& c) {
-                              set_handler(c, SIGUSR1, address_of([](UserMachine&) {
-                                                          require(board.words[kNewProgram] == 0,
-                                                                  "the old program's handler runs");
-                                                      }).value);
-                              start_thread(c, sleep_for_ever, 0);
-                              start_thread(c, exec_one, 1);
-                              sleep_for_ever(c);
-                          });
-                          await(u, kAboutToExec);
-                          for (u32 i = 0; i < 3; ++i) {
-                              require(u.syscall(SYS_kill, child, SIGUSR1) == 0, "kill");
-                          }
-                          require(wait(u) == child, "wait");
-                          require(status(u) == exited(1) || status(u) == SIGUSR1, "the status");
-                      });
+    EXPLORE_PROCESSES("execve against signals with handlers", {.cpus = 3, .programs = kPrograms}, [](UserMachine& u) {
+        const i64 child = fork(u, [](UserMachine& c) {
+            set_handler(c, SIGUSR1, address_of([](UserMachine&) {
+                                        require(board.words[kNewProgram] == 0, "the old program's handler runs");
+                                    }).value);
+            start_thread(c, sleep_for_ever, 0);
+            start_thread(c, exec_one, 1);
+            sleep_for_ever(c);
+        });
+        await(u, kAboutToExec);
+        for (u32 i = 0; i < 3; ++i) {
+            require(u.syscall(SYS_kill, child, SIGUSR1) == 0, "kill");
+        }
+        require(wait(u) == child, "wait");
+        require(status(u) == exited(1) || status(u) == SIGUSR1, "the status");
+    });
 }
 
 // --- Dispositions ---------------------------------------------------------------------------------------------------
@@ -122,8 +120,7 @@ TEST(ExecSignals, WhatASiblingIgnoresInTheLastMoment) {  // E12, trap I: also wh
                                                       await(s, kSeen);
                                                       exit(s);
                                                   }),
-                                                  SYS_clone, CLONE_VM | CLONE_SIGHAND | SIGCHLD,
-                                                  stack_top(1), 0, 0, 0);
+                                                  SYS_clone, CLONE_VM | CLONE_SIGHAND | SIGCHLD, stack_top(1), 0, 0, 0);
                                   }
                                   start_thread(
                                       c,
@@ -278,8 +275,7 @@ TEST(ExecSignals, PosixTimersAreDeleted) {  // E13, trap I: also those that expi
                                   start_thread(
                                       c,
                                       [](UserMachine& t) {
-                                          make_timer(t, SIGEV_THREAD_ID, t.syscall(SYS_gettid),
-                                                     random_period());
+                                          make_timer(t, SIGEV_THREAD_ID, t.syscall(SYS_gettid), random_period());
                                           execve(t, "/looks", 1);
                                       },
                                       1);

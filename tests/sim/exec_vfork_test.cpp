@@ -52,48 +52,46 @@ void spawn(UserMachine& p, UserFunction child) {
 }
 
 TEST(ExecVfork, AParentThatGetsASignal) {  // F04, trap D: its handler runs behind the child's execve
-    EXPLORE_PROCESSES("vfork, a signal for the parent, execve", {.cpus = 3, .programs = kPrograms},
-                      [](UserMachine& u) {
-                          const i64 parent = fork(u, [](UserMachine& p) {
-                              set_handler(p, SIGUSR1, address_of([](UserMachine&) {
-                                                          require(board.words[0] == 0 || board.words[kLetGo] != 0,
-                                                                  "a handler ran before the child's execve");
-                                                      }).value);
-                              if (arch::host::random_below(2) == 0) {
-                                  vfork(p, [](UserMachine& v) {
-                                      arrive(0);
-                                      exec_and_let_go(v);
-                                  });
-                              } else {
-                                  spawn(p, [](UserMachine& v) {
-                                      arrive(0);
-                                      exec_and_let_go(v);
-                                  });
-                              }
-                              require(board.words[kLetGo] != 0, "the parent ran before its child's execve");
-                              wait(p);
-                              exit(p, 1);
-                          });
-                          await(u, 0);
-                          require(u.syscall(SYS_kill, parent, SIGUSR1) == 0, "kill");
-                          expect_end(u, parent, exited(1), "the status");
-                      });
+    EXPLORE_PROCESSES("vfork, a signal for the parent, execve", {.cpus = 3, .programs = kPrograms}, [](UserMachine& u) {
+        const i64 parent = fork(u, [](UserMachine& p) {
+            set_handler(p, SIGUSR1, address_of([](UserMachine&) {
+                                        require(board.words[0] == 0 || board.words[kLetGo] != 0,
+                                                "a handler ran before the child's execve");
+                                    }).value);
+            if (arch::host::random_below(2) == 0) {
+                vfork(p, [](UserMachine& v) {
+                    arrive(0);
+                    exec_and_let_go(v);
+                });
+            } else {
+                spawn(p, [](UserMachine& v) {
+                    arrive(0);
+                    exec_and_let_go(v);
+                });
+            }
+            require(board.words[kLetGo] != 0, "the parent ran before its child's execve");
+            wait(p);
+            exit(p, 1);
+        });
+        await(u, 0);
+        require(u.syscall(SYS_kill, parent, SIGUSR1) == 0, "kill");
+        expect_end(u, parent, exited(1), "the status");
+    });
 }
 
 TEST(ExecVfork, AParentThatIsStopped) {  // F04, S04
-    EXPLORE_PROCESSES("vfork, SIGSTOP for the parent, execve", {.cpus = 3, .programs = kPrograms},
-                      [](UserMachine& u) {
-                          const i64 parent = fork(u, [](UserMachine& p) {
-                              const i64 child = vfork(p, exec_and_let_go);
-                              require(board.words[kLetGo] != 0, "the parent ran before its child's execve");
-                              expect_end(p, child, exited(2), "the child's status");
-                              exit(p, 1);
-                          });
-                          require(u.syscall(SYS_kill, parent, SIGSTOP) == 0, "stop");
-                          dawdle(u);
-                          require(u.syscall(SYS_kill, parent, SIGCONT) == 0, "continue");
-                          expect_end(u, parent, exited(1), "the status");
-                      });
+    EXPLORE_PROCESSES("vfork, SIGSTOP for the parent, execve", {.cpus = 3, .programs = kPrograms}, [](UserMachine& u) {
+        const i64 parent = fork(u, [](UserMachine& p) {
+            const i64 child = vfork(p, exec_and_let_go);
+            require(board.words[kLetGo] != 0, "the parent ran before its child's execve");
+            expect_end(p, child, exited(2), "the child's status");
+            exit(p, 1);
+        });
+        require(u.syscall(SYS_kill, parent, SIGSTOP) == 0, "stop");
+        dawdle(u);
+        require(u.syscall(SYS_kill, parent, SIGCONT) == 0, "continue");
+        expect_end(u, parent, exited(1), "the status");
+    });
 }
 
 TEST(ExecVfork, AParentWhoseSiblingExecs) {  // E08, F04, trap C: the waiter's stack goes while its child completes it

@@ -2,6 +2,8 @@
 
 #include <sys/syscall.h>
 
+#include <list>
+
 #include "arch/upcalls.h"
 #include "exec/transaction.h"
 #include "fs/vfs/path.h"
@@ -10,6 +12,7 @@
 #include "kernel/sync/completion.h"
 #include "kernel/task/clone.h"
 #include "kernel/user_space.h"
+#include "tests/support/disk_files.h"
 #include "tests/support/elf_image.h"
 
 namespace cairn::sim {
@@ -22,6 +25,8 @@ namespace {
 
 /// A system call that only this machine has: process 1 has finished a round and waits for the next one.
 constexpr u64 kNextRound = 0x10'0000;
+/// Another one: drop_disk_pages().
+constexpr u64 kDropDiskPages = 0x10'0001;
 constexpr usize kZeroedData = 512 * kKiB;
 
 /// The run's state; built anew for each, and forgotten with it.
@@ -34,6 +39,8 @@ struct World {
 };
 World* world = nullptr;
 alignas(World) u8 world_storage[sizeof(World)];
+/// What the disk's files of this run hold.
+std::list<std::vector<std::byte>> disk_images;
 void (*describe_kernel_state)(std::string& report) = nullptr;
 
 void start_of_scenario(UserMachine& u) {
@@ -52,6 +59,11 @@ void init_program(UserMachine& u) {
 }
 
 void on_syscall(arch::TrapFrame& frame) {
+    if (arch::syscall_number(frame) == kDropDiskPages) {
+        drop_disk_pages();
+        arch::set_syscall_result(frame, 0);
+        return;
+    }
     if (arch::syscall_number(frame) != kNextRound) {
         kernel_syscall(frame);
         return;
@@ -61,11 +73,20 @@ void on_syscall(arch::TrapFrame& frame) {
     arch::set_syscall_result(frame, 0);
 }
 
-void write_program(vfs::OperationContext& context, const char* path, UserFunction start, u32 mode) {
-    const std::vector<std::byte> image =
-        build_elf_image({.entry = register_user_function(start, path), .zeroed = kZeroedData});
-    Ref<vfs::File> file =
-        must(vfs::open(context, path, vfs::open_flags::kWriteOnly | vfs::open_flags::kCreate, static_cast<u16>(mode)), path);
+void write_program(vfs::OperationContext& context, const ProgramFile& program) {
+    const char* const path = program.path;
+    std::vector<std::byte> image = build_elf_image({.entry = register_user_function(program.start, path),
+                                                    .position_independent = program.position_independent,
+                                                    .interpreter = program.interpreter,
+                                                    .zeroed = kZeroedData});
+    if (program.on_disk) {
+        disk_images.push_back(std::move(image));
+        add_disk_file(context, path, disk_images.back(), static_cast<u16>(program.mode));
+        return;
+    }
+    Ref<vfs::File> file = must(vfs::open(context, path, vfs::open_flags::kWriteOnly | vfs::open_flags::kCreate,
+                                         static_cast<u16>(program.mode)),
+                               path);
     mm::IoSource source =
         mm::IoSource::from_kernel(std::string_view(reinterpret_cast<const char*>(image.data()), image.size()));
     require(must(file->write_at_position(context, source), path) == image.size(), "a program was not written");
@@ -75,9 +96,9 @@ void write_program(vfs::OperationContext& context, const char* path, UserFunctio
 void first_process() {
     {
         vfs::OperationContext context = task::current_task().context();
-        write_program(context, "/init", init_program, 0755);
+        write_program(context, {"/init", init_program});
         for (const ProgramFile& program : world->options->programs) {
-            write_program(context, program.path, program.start, program.mode);
+            write_program(context, program);
         }
     }
     const std::string_view arguments[] = {"/init"};
@@ -113,6 +134,7 @@ void run_scenario(Simulation& simulation) {
         world->start = start;
     }
     world->rehearsal = false;
+    drop_disk_pages();
     empty_caches();
     simulation.keep_what_exists();
     simulation.inject_failures(true);
@@ -121,6 +143,7 @@ void run_scenario(Simulation& simulation) {
     arch::host::end_exploring();
     simulation.inject_failures(false);
     g_kernel.frames->failure_injector().disarm();
+    drop_disk_pages();
     empty_caches();
 }
 
@@ -150,6 +173,10 @@ bool is_rehearsal() {
     return world->rehearsal;
 }
 
+void drop_disk_pages(UserMachine& u) {
+    u.syscall(kDropDiskPages);
+}
+
 void require(bool condition, const char* what) {
     if (!condition) {
         arch::host::fail_run(what);
@@ -174,6 +201,8 @@ Exploration explore_processes(const std::string& name, const ProcessOptions& opt
         name, machine,
         [&](const arch::host::RunOptions& run) {
             world = new (world_storage) World;
+            forget_disk_files();
+            disk_images.clear();
             world->options = &options;
             world->start = start;
             return run_once(run);

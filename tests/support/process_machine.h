@@ -23,6 +23,11 @@ struct ProgramFile {
     const char* path;
     UserFunction start;
     u32 mode = 0755;  // root's
+    /// PT_INTERP, and whether it is loaded anywhere (so that it can be an interpreter).
+    const char* interpreter = "";
+    bool position_independent = false;
+    /// Its pages are read from a disk that can fail (tests/support/disk_files.h).
+    bool on_disk = false;
 };
 
 struct ProcessOptions {
@@ -43,6 +48,9 @@ struct Board {
 extern Board board;
 /// Whether this is the round that counts.
 bool is_rehearsal();
+
+/// The page cache forgets what is on the disk.
+void drop_disk_pages(UserMachine& u);
 
 /// Fails the run.
 void require(bool condition, const char* what);

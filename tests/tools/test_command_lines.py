@@ -18,7 +18,8 @@ from programs import cases
 from programs import main as programs_main
 
 _TOOLS = ("tools/run", "tools/test", "tools/lint", "tools/coverage", "tools/image", "tools/size", "tools/boot-count",
-          "tests/boot/matrix", "tests/programs/run")
+          "tools/explore", "tools/mutants", "tests/boot/matrix",
+          "tests/programs/run")
 
 
 def _call(*words: str) -> subprocess.CompletedProcess:
