@@ -185,6 +185,29 @@ TEST(ExecCredentials, AgainstCloneThatSharesDirectories) {  // E15, trap N
     });
 }
 
+TEST(ExecCredentials, AgainstCloneThatHasJustSharedDirectories) {  // E15, trap N: counted when it can be seen
+    EXPLORE_PROCESSES("set-id execve behind clone(CLONE_FS)", {.cpus = 2, .programs = kGuards}, [](UserMachine& u) {
+        expect_child(
+            u,
+            [](UserMachine& c) {
+                drop_rights(c);
+                start_thread(
+                    c,
+                    [](UserMachine& t) {
+                        require(start_sharer(t) > 0, "clone(CLONE_FS)");
+                        t.syscall(SYS_pause);
+                    },
+                    0);
+                while (wait(c, -1, WNOHANG) == -ECHILD) {
+                    c.pause();
+                }
+                exec_one(c);
+            },
+            exited(1), exited(1));
+        require(board.words[kPrivileged] == 0, "a privileged program shares its directories");
+    });
+}
+
 TEST(ExecCredentials, WhoSharesDirectoriesIsCountedByPlace) {  // E15, trap N: threads with their own do not count
     EXPLORE_PROCESSES("set-id execve, directories shared", {.cpus = 2, .programs = kGuards}, [](UserMachine& u) {
         expect_child(

@@ -99,6 +99,7 @@ TEST(ExecNames, AScriptOnADescriptorThatGoes) {  // E04, trap P: the interpreter
                        .programs = {{"/program",
                                      [](UserMachine& u) {
                                          require(is_text(u, argument(u, 1), "/dev/fd/5"), "the script's path");
+                                         require(u.syscall(SYS_fcntl, 5, F_GETFD) >= 0, "the script is not open");
                                          exit(u, 1);
                                      }}}},
                       [](UserMachine& u) {

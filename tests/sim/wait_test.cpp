@@ -18,7 +18,7 @@ TEST(Wait, WithoutHangingSeesWholeZombiesOnly) {
     EXPLORE_PROCESSES("WNOHANG", {}, [](UserMachine& u) {
         const i64 child = fork(u, [](UserMachine& c) { exit(c, 6); });
         i64 found = 0;
-        for (u32 i = 0; i < 5 && found == 0; ++i) {
+        for (u32 i = 0; i < 25 && found == 0; ++i) {
             found = wait(u, child, WNOHANG);
         }
         require(found == 0 || found == child, "WNOHANG");
