@@ -170,6 +170,31 @@ TEST(ExecTracing, ATraceeIsKilled) {  // E08, S01: SIGKILL against stops around 
     });
 }
 
+TEST(ExecTracing, TheStopHoldsNothing) {  // E15, trap L: others who ask for the process get an answer meanwhile
+    EXPLORE_PROCESSES("PTRACE_ATTACH during the stop behind execve", {.cpus = 2, .programs = kPrograms},
+                      [](UserMachine& u) {
+                          const i64 child = start_traced(u, 0);
+                          announce(1, child);
+                          for (;;) {
+                              const i64 who = wait(u, -1, __WALL);
+                              require(who > 0, "wait for a tracee");
+                              if (status(u) == kExecStop) {
+                                  break;
+                              }
+                              if (is_stop(status(u))) {
+                                  go_on(u, who);
+                              }
+                          }
+                          const i64 other = fork(u, [](UserMachine& t) {
+                              require(trace(t, PTRACE_ATTACH, announced(t, 1)) == -EPERM, "PTRACE_ATTACH");
+                              exit(t, 3);
+                          });
+                          expect_end(u, other, exited(3), "the other tracer's status");
+                          go_on(u, child);
+                          expect_end(u, child, exited(1), "the status");
+                      });
+}
+
 TEST(ExecTracing, TheTracerDetaches) {  // E17: from whatever state
     EXPLORE_PROCESSES("PTRACE_DETACH against execve", {.cpus = 3, .programs = kPrograms}, [](UserMachine& u) {
         const i64 child = fork(u, exec_by_thread);

@@ -129,10 +129,11 @@ def _look_for(mutant: Mutant, program: pathlib.Path, schedules: int) -> Finding:
         process.stdout.close()
     seconds = time.monotonic() - start
     if match := _AFTER.search(output):
-        return Finding(mutant, int(match[3]), match[4][:80], seconds)
+        return Finding(mutant, int(match[3]), match[4].removeprefix("../tree/")[:80], seconds)
     if match := _DIED.search(output):
         said = _ASSERTION.search(output)
-        return Finding(mutant, int(match[1]), said[0].strip()[:80] if said else "the process dies", seconds)
+        words = said[0].strip().removeprefix("../tree/")[:80] if said else "the process dies"
+        return Finding(mutant, int(match[1]), words, seconds)
     if hangs or process.returncode == 0:
         return Finding(mutant, None, "no end" if hangs else "", seconds)
     return Finding(mutant, 1, "an expectation fails", seconds)
