@@ -136,17 +136,22 @@ void KernelSpace::free_stack(sched::KernelStack stack) {
         frames_->free(FrameNumber::containing(arch::physical_address(stack.base)), kDirectStackOrder);
         return;
     }
-    SpinLockGuard guard(area_lock_);
-    const VirtualAddress start{address_of(stack.base).value - kGuardSize};
-    Mapping* mapping = static_cast<Mapping*>(area_.find(start));
-    ASSERT(mapping != nullptr && mapping->size == kStackSize + kGuardSize);
-    mapping->next_cached = stacks_;
-    stacks_ = mapping;
-    ++stack_count_;
+    bool too_many = false;
+    {
+        SpinLockGuard guard(area_lock_);
+        const VirtualAddress start{address_of(stack.base).value - kGuardSize};
+        Mapping* mapping = static_cast<Mapping*>(area_.find(start));
+        ASSERT(mapping != nullptr && mapping->size == kStackSize + kGuardSize);
+        mapping->next_cached = stacks_;
+        stacks_ = mapping;
+        too_many = ++stack_count_ > kMaxCachedStacks;
+    }
+    if (too_many) {
+        trim_stacks(kMaxCachedStacks / 2);
+    }
 }
 
 Result<KernelSpace::Mapping*> KernelSpace::create_stack() {
-    trim_stacks(kMaxCachedStacks);
     Mapping* mapping = TRY(create_mapping(kStackSize + kGuardSize));
     for (u64 offset = kGuardSize; offset < mapping->size; offset += kPageSize) {
         Result<FrameNumber> frame = frames_->allocate(0);
@@ -164,10 +169,25 @@ Result<KernelSpace::Mapping*> KernelSpace::create_stack() {
     return mapping;
 }
 
-void KernelSpace::trim_stacks(u32 keep) {
+u64 KernelSpace::trim_stacks(u32 keep) {
+    u64 freed = 0;
     while (Mapping* mapping = pop_cached_stack(keep)) {
-        unmap_and_destroy(*mapping, Frames::Owned);
+        // As many as one flush takes: each interrupts all CPUs.
+        TlbFlush flush(*frames_);
+        Mapping* unmapped = nullptr;
+        do {
+            unmap(*mapping, flush, Frames::Owned);
+            mapping->next_cached = std::exchange(unmapped, mapping);
+            freed += kStackFrames;
+            mapping = flush.has_room(kStackFrames) ? pop_cached_stack(keep) : nullptr;
+        } while (mapping != nullptr);
+        ASSERT(g_kernel.tlb != nullptr);
+        flush.settle(tables_, g_kernel.tlb->flush_kernel(flush));
+        while (unmapped != nullptr) {
+            destroy_mapping(*std::exchange(unmapped, unmapped->next_cached));
+        }
     }
+    return freed;
 }
 
 /// A cached stack if there are more than `keep`, else null.

@@ -64,11 +64,10 @@ public:
 
     /// A stack with an unmapped page below it. ENOMEM. Thread context or start-up.
     Result<sched::KernelStack> allocate_stack();
-    /// Any context: the stack stays mapped for the next thread. Surplus ones are unmapped by a
-    /// later allocate_stack() or trim_stacks().
+    /// The stack stays mapped for the next thread, unless there are enough of such stacks. Thread context, no spinlock.
     void free_stack(sched::KernelStack stack);
-    /// Unmaps cached stacks beyond `keep`. Interrupts on.
-    void trim_stacks(u32 keep);
+    /// Unmaps cached stacks beyond `keep`; returns how many frames that gave back. Thread context, no spinlock.
+    u64 trim_stacks(u32 keep);
 
     /// Bytes of the mapping area in use.
     u64 mapped_bytes();
@@ -83,7 +82,7 @@ private:
     };
     /// Whether the frames behind a mapping go with it.
     enum class Frames : u8 { Owned, Foreign };
-    /// Stacks kept beyond which free ones are unmapped when the next is allocated.
+    /// When more free stacks than these are kept, half of them are unmapped, with few flushes. 1 MiB.
     static constexpr u32 kMaxCachedStacks = 64;
 
     Result<void> map_direct(PhysicalRange range, const Layout& layout);

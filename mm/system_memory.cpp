@@ -96,6 +96,9 @@ u64 SystemMemory::reclaim(u64 pages) {
         freed += cache->reclaim_pages(pages - freed);
         cache->let_go();
     }
+    if (freed < pages && g_kernel.kernel_space != nullptr) {
+        freed += g_kernel.kernel_space->trim_stacks(0);
+    }
     return freed;
 }
 

@@ -20,8 +20,10 @@ PhysicalAddress TlbFlush::retire_table(PhysicalAddress table) {
     return std::exchange(tables_, table);
 }
 
-bool TlbFlush::has_room() {
-    if (inline_count_ < kInline || (gathered_ != nullptr && gathered_->count < Gathered::kCapacity)) {
+bool TlbFlush::has_room(u32 frames) {
+    const u64 in_page = gathered_ != nullptr ? Gathered::kCapacity - gathered_->count : 0;
+    // The frames inside are the first to be used, so what is left of them counts together with a page's.
+    if (kInline - inline_count_ + in_page >= frames) {
         return true;
     }
     if (gathered_count_ == kMaxGathered) {

@@ -38,8 +38,10 @@ public:
     PhysicalAddress retire_table(PhysicalAddress table);
     /// The reference of a block of frames that was mapped is to be dropped. has_room() was true.
     void retire_frame(FrameNumber number);
-    /// Whether one more frame can be kept. When not: flush, settle, and go on with a new one.
-    bool has_room();
+    /// Whether so many more frames (at most kInline) can be kept. When not: flush, settle, and go on with a new one.
+    /// A new one has room for kInline.
+    static constexpr u32 kInline = 16;
+    bool has_room(u32 frames = 1);
 
     /// Nothing was changed: there is nothing to flush.
     bool empty() const { return start_ >= end_; }
@@ -71,7 +73,6 @@ private:
         u64 count;
         FrameNumber frames[kCapacity];
     };
-    static constexpr u32 kInline = 16;
     /// 16 pages of numbers are 8160 frames: one flush for 32 MiB.
     static constexpr u32 kMaxGathered = 16;
 

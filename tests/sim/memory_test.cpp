@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <vector>
 
 #include "kernel/base/heap.h"
+#include "mm/kernel_space.h"
 #include "tests/support/simulation.h"
 
 namespace cairn {
@@ -150,6 +152,68 @@ TEST(SlabSim, ReapingAndDrainingRaceWithUse) {
             g_kernel.frames->drain_this_cpu();
         });
         sim.join();
+    });
+}
+
+// --- kernel stacks -----------------------------------------------------------------------------------------------
+
+/// Gives back the tables below `table`, and itself.
+void free_tables(PhysicalAddress table, u32 level) {
+    using Format = arch::PageTableFormat;
+    const u64* entries = static_cast<const u64*>(arch::direct_map(table));
+    for (u32 i = 0; level != 0 && i < kPageSize / sizeof(u64); ++i) {
+        if ((entries[i] & Format::kPresent) != 0 && (entries[i] & Format::kLargePage) == 0) {
+            free_tables({entries[i] & Format::kAddressMask}, level - 1);
+        }
+    }
+    g_kernel.frames->free(FrameNumber::containing(table), 0);
+}
+
+/// A kernel's half as a mapped machine has it. Nothing is reached through its mappings here.
+class MappedSpace {
+public:
+    MappedSpace() : space_(early_) {
+        space_.use(*g_kernel.frames);
+        const mm::KernelSpace::Layout layout{.direct_map = {0xffff'8000'0000'0000},
+                                             .image = {},
+                                             .mapping_area = {{0xffff'c000'0000'0000}, {0xffff'c000'4000'0000}},
+                                             .largest_level = 1,
+                                             .mappings_work = true};
+        must(space_.create({}, layout), "a kernel space");
+    }
+    ~MappedSpace() {
+        space_.trim_stacks(0);
+        free_tables(space_.root(), 3);
+    }
+    mm::KernelSpace& operator*() { return space_; }
+
+private:
+    mm::EarlyMemory early_;
+    mm::KernelSpace space_;
+};
+
+TEST(KernelStackSim, ACrowdsStacksComeBack) {
+    EXPLORE("kernel stacks", {.cpus = 2, .memory = 6 * kMiB}, [](Simulation& sim) {
+        auto storage = std::make_unique<MappedSpace>();
+        mm::KernelSpace& space = **storage;
+        auto crowd = [&] {
+            std::vector<sched::KernelStack> stacks;
+            for (int i = 0; i < 100; ++i) {
+                stacks.push_back(must(space.allocate_stack(), "a stack"));
+            }
+            sim.check(space.stack_bytes() >= 100 * stacks[0].size, "stacks are counted");
+            for (const sched::KernelStack& stack : stacks) {
+                space.free_stack(stack);
+                sim.check(space.cached_stacks() <= 64, "too many free stacks are kept");
+            }
+        };
+        sim.spawn("first", crowd);
+        sim.spawn("second", crowd);
+        sim.join();
+        sim.check(space.stack_bytes() == 0, "no stack is in use");
+        space.trim_stacks(0);
+        sim.check(space.mapped_bytes() == 0, "nothing is mapped");
+        storage.reset();
     });
 }
 
