@@ -83,7 +83,7 @@ Result<void> initialize_boot_cpu() {
     sync::ReadSide::leave_idle(cpu);
     g_kernel.online.add(cpu.index, Order::seq_cst);
     TRY(sync::ReadSide::start());
-    Ref<Thread> reaper = TRY(Thread::create("reaper", [](void*) { Dispatcher::reap(); }, nullptr));
+    Ref<Thread> reaper = TRY(Thread::create("reaper", [](void*) { Dispatcher::reap(); }, nullptr, kHousekeeping));
     reaper->start();
     arch::enable_interrupts();
     preempt_if_wanted();

@@ -35,6 +35,10 @@ struct ThreadOptions {
     VectorState vector_state = VectorState::None;  // Own: may use SSE/AVX registers
 };
 
+/// For threads that give back what others have done with: thousands of programs that want to run must not keep them
+/// from it, or more garbage comes than goes. Their work is short, and as much as others make.
+inline constexpr ThreadOptions kHousekeeping{.policy = Policy::Fifo, .realtime_priority = 1};
+
 /// What a thread is up to; bits, so that a waker can say whom it means.
 enum class ThreadState : u32 {
     Running = 0,  // runs, or waits in a run queue for its turn

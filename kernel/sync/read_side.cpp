@@ -22,8 +22,8 @@ Result<void> ReadSide::initialize() {
 }
 
 Result<void> ReadSide::start() {
-    Ref<sched::Thread> thread =
-        TRY(sched::Thread::create("read-side", [](void*) { g_kernel.read_side->run(); }, nullptr));
+    Ref<sched::Thread> thread = TRY(
+        sched::Thread::create("read-side", [](void*) { g_kernel.read_side->run(); }, nullptr, sched::kHousekeeping));
     thread->start();
     return {};
 }
