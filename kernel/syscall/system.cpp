@@ -235,11 +235,15 @@ Result<i32> sys_clock_adjtime(Caller& self, i32 clock, UserInOut<ClockAdjustment
     if (clock != 0) {
         return fail(clock < 0 || clock > 11 ? Errno::einval : Errno::eopnotsupp);
     }
-    if (adjustment.modes != 0) {
+    // adjtime(3) that only asks: what of the last adjustment is still to be done.
+    constexpr u32 kSingleShotRead = 0xa001;  // ADJ_OFFSET_SS_READ
+    const u32 modes = adjustment.modes;
+    if (modes != 0 && modes != kSingleShotRead) {
         return fail(self.credentials().has(Capability::SysTime) ? Errno::eopnotsupp : Errno::eperm);
     }
     const Nanoseconds now = time::wall_now();
     adjustment = {};
+    adjustment.modes = modes;
     adjustment.status = kStatusUnsynchronised;
     adjustment.max_error = adjustment.estimated_error = 16'000'000;
     adjustment.constant = 2;

@@ -400,4 +400,14 @@ TEST(Usage, AdjtimexReads) {
     timex state{};
     EXPECT_OK(adjtimex(&state));
     EXPECT_GT(state.tick, 8000);
+    // As glibc's adjtime(3) asks what of its last adjustment is left; everybody may.
+    state = {};
+    state.modes = ADJ_OFFSET_SS_READ;
+    EXPECT_OK(adjtimex(&state));
+    EXPECT_EQ(unsigned{ADJ_OFFSET_SS_READ}, state.modes);
+    EXPECT_EQ(0, state.offset);
+    timeval left{1, 1};
+    EXPECT_OK(adjtime(nullptr, &left));
+    EXPECT_EQ(0, left.tv_sec);
+    EXPECT_EQ(0, left.tv_usec);
 }
