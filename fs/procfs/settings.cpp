@@ -14,6 +14,7 @@
 #include "kernel/base/random.h"
 #include "mm/address_space.h"
 #include "mm/frame_allocator.h"
+#include "mm/slab_allocator.h"
 #include "mm/system_memory.h"
 
 namespace cairn::procfs {
@@ -222,7 +223,7 @@ std::span<const Entry> kernel_entries() {
 
 // --- vm ----------------------------------------------------------------------------------------------------------
 
-/// 1: pages that can be read again, 2: names and inodes that nobody uses, 3: both.
+/// 1: pages that can be read again, 2: names and inodes that nobody uses and free objects kept for reuse, 3: both.
 Result<void> store_drop_caches(Request&, std::string_view text) {
     const i64 what = TRY(parse_integer(text));
     constexpr i64 kPages = 1;
@@ -233,6 +234,7 @@ Result<void> store_drop_caches(Request&, std::string_view text) {
     if ((what & kNames) != 0) {
         vfs::DentryCache& names = vfs::the_vfs().dentries;
         static_cast<void>(names.shrink(names.size()));
+        static_cast<void>(g_kernel.slab->reap());
     }
     if ((what & kPages) != 0) {
         static_cast<void>(g_kernel.memory->reclaim(g_kernel.frames->statistics().total / kPageSize));
