@@ -1,7 +1,7 @@
 # The tests that are commands: lint, the boot matrix, the kernel's size and start-up cost, the second
 # compiler's programs, exploring and fuzzing. With them one run of ctest is everything that proves.
 #
-# Labels: unit, sim, lint, boot, cost, fuzz, tools, programs, abi. Names begin with the label: boot.q35-uefi-2cpu-256m.
+# Labels: unit, sim, lint, boot, cost, fuzz, tools, programs, torture, abi. Names begin with the label: boot.q35-uefi-2cpu-256m.
 
 set(CAIRN_TOOL ${CMAKE_SOURCE_DIR}/tools/lib/start)
 
@@ -93,6 +93,10 @@ foreach(group IN LISTS groups)
 endforeach()
 cairn_command_test(runner programs 1800 ${CAIRN_TOOL} programs.test_runner)
 set_tests_properties(programs.runner PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
+
+# --- load: the short form; the long one takes an hour -----------------------------------------------------
+cairn_command_test(smoke torture 900 ${CMAKE_CURRENT_SOURCE_DIR}/torture/run --no-build --smoke)
+set_tests_properties(torture.smoke PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
 
 # --- the ABI: the same programs on Linux and on Cairn --------------------------------------------------
 cairn_build_fixture(abi)

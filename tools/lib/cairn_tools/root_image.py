@@ -18,7 +18,9 @@ _SHELL = _SMALL + (" bsdutils util-linux mount procps psmisc less gawk diffutils
                    " ncurses-bin login passwd perl-base python3-minimal python3.11 time")
 _FULL = _SHELL + " make tcc libc6-dev sqlite3 musl mksh bc strace gdb-minimal"
 
-PROFILES = {"small": _SMALL, "shell": _SHELL, "full": _FULL}
+_TORTURE = _SHELL + " stress-ng"
+
+PROFILES = {"small": _SMALL, "shell": _SHELL, "full": _FULL, "torture": _TORTURE}
 DEFAULT_PROFILE = "shell"
 
 # Dependencies of maintainer scripts and of what no program here uses.

@@ -2,7 +2,7 @@
 
   tools/test                 everything; what CI runs
   tools/test unit sim        the tests with these labels: unit, sim, lint, boot, cost, fuzz, tools,
-                             programs
+                             programs, torture
   tools/test -R q35-uefi     the tests whose name matches a regular expression
   tools/test --list          the tests' names
 
@@ -17,7 +17,7 @@ import subprocess
 from cairn_tools.build import VARIANTS, build
 from cairn_tools.project import end_process, install, main_guard, say
 
-LABELS = ("unit", "sim", "lint", "boot", "cost", "fuzz", "tools", "programs")
+LABELS = ("unit", "sim", "lint", "boot", "cost", "fuzz", "tools", "programs", "torture")
 # Folders that must be up to date before the tests of a label run. The host tests are always built,
 # because ctest's list of tests comes from there.
 _NEEDS = {
@@ -26,6 +26,7 @@ _NEEDS = {
     "boot": ("kernel", "kernel-clang"),
     "cost": ("kernel",),
     "programs": ("kernel",),
+    "torture": ("kernel",),
 }
 _WHOLE_SECONDS = 3600
 

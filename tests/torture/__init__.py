@@ -1,0 +1,1 @@
+"""Debian's stress-ng and fork bombs, on Cairn."""
