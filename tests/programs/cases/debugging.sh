@@ -63,3 +63,53 @@ gdb -q -nx -batch -ex run -ex 'info signals SIGUSR1' -ex 'signal SIGUSR1' ./debu
 #: gdb-threads seconds=240
 tcc -g -pthread -o threads "$FILES/threads.c"
 gdb -q -nx -batch -ex 'break exit' -ex run -ex 'info threads' -ex 'continue' ./threads 2>&1 | grep -c 'exited normally\|exited with'
+#: gdb-threads-session seconds=300
+tcc -g -pthread -o threads "$FILES/gdb_threads.c"
+cat >commands <<'E'
+set pagination off
+set width 0
+break arrive
+run
+backtrace
+info threads
+continue
+print number
+continue
+delete
+break all_are_there
+continue
+info threads
+thread apply all backtrace
+thread 3
+frame function worker
+print number
+thread 1
+finish
+delete
+break count
+continue
+set scheduler-locking step
+next
+step
+set scheduler-locking off
+watch total
+continue
+continue
+backtrace 1
+delete
+thread apply all print total
+tbreak count if number == 3
+continue
+print $_thread
+info threads
+continue
+E
+gdb -q -nx -batch -x commands ./threads 2>&1 | grep -v '^\[' | sed -E 's/0x[0-9a-f]+/ADDR/g; s/LWP [0-9]+/LWP N/g; s/process [0-9]+/process N/'
+#: strace-make seconds=300
+for i in 1 2 3 4 5 6 7 8; do printf 'int f%d(void) { return %d; }\n' $i $i >f$i.c; done
+echo 'int f1(void), f8(void), printf(const char*, ...); int main() { printf("%d\n", f1() + f8()); return 0; }' >main.c
+cat >Makefile <<'E'
+program: main.o f1.o f2.o f3.o f4.o f5.o f6.o f7.o f8.o ; @$(CC) -o $@ $^
+%.o: %.c ; @$(CC) -c -o $@ $<
+E
+(strace -f -c -o counts make -j4 CC=tcc; echo $?) 2>&1; ./program; awk '$NF == "execve" || $NF == "exit_group" { print $4, $NF }' counts; tail -1 counts | grep -c total

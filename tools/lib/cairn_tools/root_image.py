@@ -29,6 +29,10 @@ _UNUSED_PACKAGES = frozenset(
     " libkrb5support0 libk5crypto3 libkrb5-3 libgssapi-krb5-2 libcom-err2 libkeyutils1 libtirpc-common libtirpc3"
     " libtirpc-dev libnsl2 libnsl-dev rpcsvc-proto gcc-12-base perl perl-modules-5.36 libperl5.36 libgdbm6"
     " libgdbm-compat4 libsemanage-common libsepol2 libsemanage2".split())
+# But for these, in the images whose programs need them after all: gdb's libcurl does.
+_USED_PACKAGES = {
+    "full": frozenset("libkrb5support0 libk5crypto3 libkrb5-3 libgssapi-krb5-2 libcom-err2 libkeyutils1".split()),
+}
 # Memory is dearer than documentation: files that the programs do without.
 _UNUSED_PATHS = tuple(
     "usr/share/doc/ usr/share/man/ usr/share/info/ usr/share/locale/ usr/share/lintian/ usr/share/bug/"
@@ -74,7 +78,8 @@ def root_image(profile: str = DEFAULT_PROFILE, *, update: bool = False) -> pathl
                 pass
         with locked(BUILD / "debian.lock"):
             packages = debian.download(tuple(PROFILES[profile].split()), fresh=update)
-        packages = [file for file in packages if debian.package_name(file) not in _UNUSED_PACKAGES]
+        unused = _UNUSED_PACKAGES - _USED_PACKAGES.get(profile, frozenset())
+        packages = [file for file in packages if debian.package_name(file) not in unused]
         image = _make(profile, packages, folder)
         for old in folder.glob(f"{profile}-*.cpio"):
             if old != image:
