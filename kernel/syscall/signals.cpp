@@ -232,6 +232,8 @@ Result<i32> sys_rt_sigtimedwait(Caller&, UserIn<u64> set, UserOut<SignalInfo> in
 Result<void> sys_rt_sigreturn(Caller& self) {
     static_cast<void>(signal::return_from_handler(self.frame));
     arch::forget_syscall(self.frame);
+    // The call that the handler interrupted has ended with EINTR: nothing is left of it to go on with.
+    self.task.continuation.resume = nullptr;
     return {};
 }
 
@@ -253,6 +255,7 @@ Result<void> sys_sigaltstack(Caller& self, UserIn<arch::SignalStack> fresh, User
 Result<u64> sys_restart_syscall(Caller& self) {
     auto resume = std::exchange(self.task.continuation.resume, nullptr);
     if (resume == nullptr) {
+        self.forbid_restart();  // for ever, if this call were made again
         return fail(Errno::eintr);
     }
     u64 data[6];

@@ -115,6 +115,21 @@ void pause_for_ever(UserMachine& u) {
     }
 }
 
+TEST(ProcessSignal, ThereIsNothingToRestart) {
+    EXPLORE_PROCESSES("restart_syscall", {}, [](UserMachine& u) {
+        require(u.syscall(SYS_restart_syscall) == -EINTR, "nothing was interrupted");
+        // A sleep that ended because of a handler is over, too; inside of the handler it is not.
+        set_handler(u, SIGALRM, address_of([](UserMachine&) {}).value);
+        const u64 timer[] = {0, 0, 0, 1000};
+        u.store(word(0), timer);
+        require(u.syscall(SYS_setitimer, 0, word(0), 0) == 0, "setitimer");
+        const u64 hour[] = {3600, 0};
+        u.store(word(4), hour);
+        require(u.syscall(SYS_nanosleep, word(4), 0) == -EINTR, "a handler ends a sleep");
+        require(u.syscall(SYS_restart_syscall) == -EINTR, "behind a handler");
+    });
+}
+
 TEST(ProcessSignal, TheParentSeesStopAndContinue) {
     EXPLORE_PROCESSES("SIGSTOP, SIGCONT, wait", {.cpus = 3}, [](UserMachine& u) {
         const i64 child = fork(u, [](UserMachine& c) {
