@@ -47,12 +47,13 @@ TrapOutcome handle_page_fault(task::Task* task, const arch::TrapDetails& details
     if (result == mm::FaultResult::Resolved) {
         if (task != nullptr) {
             task->minor_faults.fetch_add(1, Order::relaxed);
+            task->shortages = 0;
         }
         return TrapOutcome::Resume;
     }
     if (result == mm::FaultResult::OutOfMemory && task != nullptr && sleep_allowed()) {
         // Somebody ends to make room, perhaps this process; then the access is tried again, or the signal taken first.
-        if (relieve_memory_shortage(*task)) {
+        if (relieve_memory_shortage(*task, details.from_user ? ShortOf::Program : ShortOf::Copy)) {
             return TrapOutcome::Resume;
         }
     }

@@ -19,7 +19,6 @@ namespace cairn {
     X(ExecGuard,      "one exec or attach at a time in a thread group")         \
     X(FilePosition,   "the offset of one open file")                            \
     X(ProcText,       "the text of one open file of procfs")                  \
-    X(OutOfMemory,    "who chooses a process to end")                             \
     X(UnixNames,      "binding one local socket to a name")                     \
     X(Mounts,         "the tree of mounts")                                     \
     X(Rename,         "the shape of one filesystem's tree of directories")      \

@@ -67,6 +67,8 @@ public:
     std::optional<Ref<vfs::FileDescriptorTable>> descriptors_of_other();
     std::optional<Ref<vfs::FilesystemContext>> filesystem_of_other();
     std::optional<Ref<mm::AddressSpace>> address_space_of_other();
+    /// The same without a reference, for as long as the group's lock is held.
+    mm::AddressSpace* find_address_space_locked() { return address_space_ ? &**address_space_ : nullptr; }
     std::optional<Ref<UtsNamespace>> names_of_other();
 
     /// By anybody: what decides whether one may look into this thread's process, and what one looks into. Of one
@@ -178,6 +180,7 @@ public:
     Atomic<u64> system_time{0};
     Atomic<u64> call_began{0};
     Atomic<u64> minor_faults{0}, major_faults{0};
+    u32 shortages = 0;  // copies in a row that found no memory; by the thread itself
     Atomic<u64> reads{0}, writes{0}, bytes_read{0}, bytes_written{0};
     Nanoseconds start_time{};
     CpuTimes cpu_times() const;

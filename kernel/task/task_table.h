@@ -51,8 +51,6 @@ public:
     u32 initial_syscall_work = 0;  // of every task: trace=syscalls, set by start-up
 
     UserAccountTable accounts;
-    /// One thread at a time chooses a process to end when memory is short.
-    sync::Mutex<LockRank::OutOfMemory> out_of_memory_mutex;
 
 private:
     friend class Pid;
