@@ -138,12 +138,27 @@ MemoryInUse settle_memory() {
     return {g_kernel.frames->statistics().allocated, g_kernel.slab->objects_in_use()};
 }
 
-/// The reaper frees the last threads' stacks at its own pace, so this looks more than once.
+/// The reaper frees the last threads and their stacks at its own pace, so this looks more than once.
+constexpr u32 kAttempts = 50;
+constexpr Nanoseconds kPause = Nanoseconds::from_milliseconds(20);
+
+/// What is in use once it no longer changes.
+MemoryInUse settled_memory() {
+    MemoryInUse now = settle_memory();
+    for (u32 i = 0; i < kAttempts; ++i) {
+        sched::sleep_for(kPause);
+        const MemoryInUse last = std::exchange(now, settle_memory());
+        if (now == last) {
+            break;
+        }
+    }
+    return now;
+}
+
 bool memory_came_back(const MemoryInUse& before) {
-    constexpr u32 kAttempts = 50;
     MemoryInUse now = settle_memory();
     for (u32 i = 0; i < kAttempts && now != before; ++i) {
-        sched::sleep_for(Nanoseconds::from_milliseconds(20));
+        sched::sleep_for(kPause);
         now = settle_memory();
     }
     if (now == before) {
@@ -158,7 +173,7 @@ bool memory_came_back(const MemoryInUse& before) {
 
 bool run(Nanoseconds duration, Nanoseconds warm_up) {
     bool passed = run_once(warm_up);
-    MemoryInUse before = settle_memory();
+    const MemoryInUse before = settled_memory();
     passed = passed && run_once(duration);
     passed = memory_came_back(before) && passed;
     log(passed ? LogLevel::Notice : LogLevel::Error, "stress", "{} after {} s on {} CPUs", passed ? "passed" : "FAILED",
