@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "arch/host/live_objects.h"
 #include "arch/host/sanitizer.h"
 #include "arch/host/simulator.h"
 
@@ -68,6 +69,7 @@ void memory_begin_run(usize size) {
     }
     g_current.memory = reservation;
     g_current.memory_size = std::min(size, kLargestMemory);
+    watch_live_objects(false);
 }
 
 void memory_end_run() {
@@ -90,6 +92,7 @@ void note_memory_used(PhysicalRange range) {
 
 void memory_poison(void* memory, usize size) {
     host::sanitizer_poison(memory, size);
+    host::note_freed(memory, size);
     if (host::inside(memory)) {
         u64 start = physical_address(memory).value;
         host::freed.assign(align_up(start, kPageSize) / kPageSize, (start + size) / kPageSize, true);
@@ -98,6 +101,7 @@ void memory_poison(void* memory, usize size) {
 
 void memory_unpoison(void* memory, usize size) {
     host::sanitizer_unpoison(memory, size);
+    host::note_allocated(memory, size);
     if (host::inside(memory)) {
         u64 first = physical_address(memory).value / kPageSize;
         u64 end = align_up(physical_address(memory).value + size, kPageSize) / kPageSize;

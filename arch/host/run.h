@@ -68,6 +68,7 @@ void end_exploring();
 /// A random number in [0, bound) from a stream of the seed that only the scenario draws from.
 u64 random_below(u64 bound);
 u64 run_seed();
+bool run_is_traced();
 u64 current_step();
 
 /// Mixes a value into the trace hash, and prints it in a traced run.

@@ -412,6 +412,9 @@ u64 random_below(u64 bound) {
 u64 run_seed() {
     return g_simulator.options().seed;
 }
+bool run_is_traced() {
+    return g_simulator.tracing();
+}
 u64 current_step() {
     return g_current.step;
 }

@@ -1,5 +1,6 @@
 #include "tests/support/simulation.h"
 
+#include "arch/host/live_objects.h"
 #include "kernel/sync/lock_rank.h"
 #include "kernel/sync/read_side.h"
 #include "mm/kernel_space.h"
@@ -105,6 +106,7 @@ void Simulation::check_end_state(const Usage& before) {
     if (after == before) {
         return;
     }
+    leaked_ = true;
     char storage[200];
     TextBuffer text{std::span(storage)};
     format_to(text, "leak: objects {} before, {} after; bytes of large blocks {}, {}; frames {}, {}", before.objects,
@@ -114,6 +116,7 @@ void Simulation::check_end_state(const Usage& before) {
 
 void Simulation::keep_what_exists() {
     before_ = settled_usage(nullptr);
+    arch::host::watch_live_objects(arch::host::run_is_traced());
 }
 
 bool Simulation::decide_failure(void* self) {
@@ -123,7 +126,7 @@ bool Simulation::decide_failure(void* self) {
 
 void Simulation::run(const std::function<void(Simulation&)>& scenario) {
     boot_kernel(options_.cpus, options_.memory);
-    before_ = settled_usage(nullptr);
+    keep_what_exists();
     if (options_.allocation_failures != 0) {
         g_kernel.frames->failure_injector().set_hook(&decide_failure, this);
     }
@@ -137,6 +140,9 @@ void Simulation::run(const std::function<void(Simulation&)>& scenario) {
 }
 
 void Simulation::describe(std::string& report) const {
+    if (leaked_) {
+        report += "objects since the scenario began:\n" + arch::host::describe_live_objects();
+    }
     for (const std::unique_ptr<Task>& task : tasks_) {
         const sched::Thread& thread = *task->thread;
         report += "thread ";

@@ -84,6 +84,7 @@ private:
     KernelOptions options_;
     bool injecting_ = false;
     Usage before_;
+    bool leaked_ = false;
     std::vector<std::unique_ptr<Task>> tasks_;
 };
 
