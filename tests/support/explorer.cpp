@@ -110,6 +110,20 @@ Exploration explore(const std::string& name, const RunOptions& options, const Ru
     return exploration;
 }
 
+Exploration explore_seed(const std::string& name, const RunOptions& options, const RunOnce& run_once, u64 seed) {
+    RunOptions with_seed = options;
+    with_seed.seed = seed;
+    with_seed.replay_hint = name.c_str();
+    const RunResult result = run_once(with_seed);
+    Exploration exploration;
+    exploration.schedules = 1;
+    exploration.steps = result.steps;
+    if (failed(result)) {
+        exploration.failure = describe(seed, 1, result, name);
+    }
+    return exploration;
+}
+
 namespace {
 
 /// Depth-first search over sets of preemptions in rising order of step. A run under a script

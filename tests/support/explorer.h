@@ -41,6 +41,10 @@ RunOnce on_bare_machine(void (*boot)());
 Exploration explore(const std::string& name, const arch::host::RunOptions& options, const RunOnce& run_once,
                     std::optional<u64> schedules = std::nullopt);
 
+/// The run of one seed, without a word about it.
+Exploration explore_seed(const std::string& name, const arch::host::RunOptions& options, const RunOnce& run_once,
+                         u64 seed);
+
 /// All schedules with at most `preemptions` switches that nothing forced, depth first, for tiny
 /// scenarios: exhaustive up to that bound (Musuvathi, Qadeer: "Iterative Context Bounding", PLDI
 /// 2007). Stops at the first failure or after `limit` schedules; `complete` tells which.

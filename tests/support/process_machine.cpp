@@ -9,8 +9,10 @@
 #include "fs/vfs/path.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/base/panic.h"
+#include "kernel/signal/send.h"
 #include "kernel/sync/completion.h"
 #include "kernel/task/clone.h"
+#include "kernel/time/clock.h"
 #include "kernel/user_space.h"
 #include "tests/support/disk_files.h"
 #include "tests/support/elf_image.h"
@@ -18,16 +20,26 @@
 namespace cairn::sim {
 
 using arch::host::register_user_function;
+using arch::host::RunOptions;
 
 Board board;
 
 namespace {
 
-/// A system call that only this machine has: process 1 has finished a round and waits for the next one.
+/// System calls that only this machine has, for process 1: a round is over, and what is left is removed; the next one
+/// is waited for.
+constexpr u64 kRoundIsOver = 0x10'0001;
 constexpr u64 kNextRound = 0x10'0000;
 /// Another one: drop_disk_pages().
-constexpr u64 kDropDiskPages = 0x10'0001;
+constexpr u64 kDropDiskPages = 0x10'0002;
 constexpr usize kZeroedData = 512 * kKiB;
+
+KernelOptions kernel_for(const ProcessOptions& options) {
+    return {.cpus = options.cpus,
+            .memory = options.memory,
+            .allocation_failures = options.allocation_failures,
+            .step_limit = options.step_limit};
+}
 
 /// The run's state; built anew for each, and forgotten with it.
 struct World {
@@ -36,6 +48,7 @@ struct World {
     const ProcessOptions* options = nullptr;
     UserFunction start = nullptr;
     bool rehearsal = true;
+    Simulation* simulation = nullptr;
 };
 World* world = nullptr;
 alignas(World) u8 world_storage[sizeof(World)];
@@ -50,26 +63,37 @@ void start_of_scenario(UserMachine& u) {
 
 void init_program(UserMachine& u) {
     for (;;) {
-        u.syscall(kNextRound);
+        if (u.syscall(kNextRound) != 0) {
+            u.syscall(SYS_exit_group, 0);  // another process has executed /init
+        }
         const i64 child = u.fork_into(register_user_function(start_of_scenario, "scenario"), SYS_fork);
         require(child > 0 || world->options->allocation_failures != 0, "process 1 cannot fork");
         while (u.syscall(SYS_wait4, -1, 0, 0, 0) > 0) {
+        }
+        if (world->options->clean_up != nullptr) {
+            u.syscall(kRoundIsOver);
+            world->options->clean_up(u);
         }
     }
 }
 
 void on_syscall(arch::TrapFrame& frame) {
-    if (arch::syscall_number(frame) == kDropDiskPages) {
+    const u64 number = arch::syscall_number(frame);
+    if (number == kDropDiskPages) {
         drop_disk_pages();
         arch::set_syscall_result(frame, 0);
         return;
     }
-    if (arch::syscall_number(frame) != kNextRound) {
+    if ((number != kNextRound && number != kRoundIsOver) || &task::current_task().group() != g_kernel.tasks->init) {
         kernel_syscall(frame);
         return;
     }
-    world->finished.complete();
-    static_cast<void>(world->go.wait());
+    if (number == kNextRound) {
+        world->finished.complete();
+        static_cast<void>(world->go.wait());
+    } else {
+        world->simulation->inject_failures(false);
+    }
     arch::set_syscall_result(frame, 0);
 }
 
@@ -106,10 +130,39 @@ void first_process() {
     panic("process 1 cannot run: {}", result.error());
 }
 
+void kill_everybody() {
+    constexpr i32 kFirstNumber = 2;
+    for (i32 from = kFirstNumber;;) {
+        std::optional<Ref<task::ThreadGroup>> process = g_kernel.tasks->next_process(from);
+        if (!process) {
+            return;
+        }
+        signal::kill_process(**process);
+        from = (*process)->number() + 1;
+    }
+}
+
+/// Until process 1 has no children any more. S01: nobody outlives SIGKILL.
+void wait_for_the_end() {
+    constexpr u32 kPatience = 2000;
+    Nanoseconds deadline = Nanoseconds::never();
+    if (world->options->time_limit != Nanoseconds::never()) {
+        deadline = time::now() + world->options->time_limit;
+    }
+    for (u32 i = 0; world->finished.wait(sync::SleepKind::Uninterruptible, deadline) == sync::WakeReason::TimedOut; ++i) {
+        require(i < kPatience, "a process outlives SIGKILL");
+        kill_everybody();  // whoever was just being born, too
+        deadline = time::now() + Nanoseconds::from_milliseconds(1);
+    }
+}
+
 void run_round() {
     board = {};
+    if (world->options->before_round != nullptr) {
+        world->options->before_round();
+    }
     world->go.complete();
-    static_cast<void>(world->finished.wait());
+    wait_for_the_end();
 }
 
 void empty_caches() {
@@ -118,6 +171,7 @@ void empty_caches() {
 }
 
 void run_scenario(Simulation& simulation) {
+    world->simulation = &simulation;
     simulation.inject_failures(false);
     arch::host::end_exploring();
     const vfs::Path& root = start_process_layers();
@@ -149,6 +203,9 @@ void run_scenario(Simulation& simulation) {
 
 void describe_processes(std::string& report) NO_THREAD_SAFETY_ANALYSIS {
     describe_kernel_state(report);
+    if (world->options->describe != nullptr) {
+        world->options->describe(report);
+    }
     if (g_kernel.tasks == nullptr) {
         return;
     }
@@ -183,31 +240,40 @@ void require(bool condition, const char* what) {
     }
 }
 
-Exploration explore_processes(const std::string& name, const ProcessOptions& options, UserFunction start,
-                              std::optional<u64> schedules) {
-    const KernelOptions kernel{.cpus = options.cpus,
-                               .memory = options.memory,
-                               .allocation_failures = options.allocation_failures,
-                               .step_limit = options.step_limit};
-    arch::host::RunOptions machine = run_options(kernel);
+namespace {
+
+RunOptions machine_for(const ProcessOptions& options) {
+    RunOptions machine = run_options(kernel_for(options));
     machine.on_syscall = &on_syscall;
     describe_kernel_state = machine.describe;
     machine.describe = &describe_processes;
     // Addresses of functions are given in the order of registration, which runs must not change.
     register_user_function(init_program, "init");
     register_user_function(start_of_scenario, "scenario");
-    RunOnce run_once = on_kernel(kernel, &run_scenario);
-    return explore(
-        name, machine,
-        [&](const arch::host::RunOptions& run) {
-            world = new (world_storage) World;
-            forget_disk_files();
-            disk_images.clear();
-            world->options = &options;
-            world->start = start;
-            return run_once(run);
-        },
-        schedules);
+    return machine;
+}
+
+/// Lives no longer than the options.
+RunOnce on_processes(const ProcessOptions& options, UserFunction start) {
+    return [&options, start, run_once = on_kernel(kernel_for(options), &run_scenario)](const RunOptions& run) {
+        world = new (world_storage) World;
+        forget_disk_files();
+        disk_images.clear();
+        world->options = &options;
+        world->start = start;
+        return run_once(run);
+    };
+}
+
+}  // namespace
+
+Exploration explore_processes(const std::string& name, const ProcessOptions& options, UserFunction start,
+                              std::optional<u64> schedules) {
+    return explore(name, machine_for(options), on_processes(options, start), schedules);
+}
+
+Exploration run_processes(const std::string& name, const ProcessOptions& options, UserFunction start, u64 seed) {
+    return explore_seed(name, machine_for(options), on_processes(options, start), seed);
 }
 
 }  // namespace cairn::sim

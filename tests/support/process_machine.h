@@ -38,6 +38,14 @@ struct ProcessOptions {
     std::vector<ProgramFile> programs = {};
     /// The scenario is run once in a calm before the round that counts, so that caches are filled.
     bool rehearse = false;
+    /// Run by process 1 at the end of each round, when it has no children: removes what outlives processes.
+    UserFunction clean_up = nullptr;
+    /// Called before each round, outside of any program.
+    void (*before_round)() = nullptr;
+    /// Adds to the report of a failed run.
+    void (*describe)(std::string& report) = nullptr;
+    /// How long a round may take before every process but the first gets SIGKILL, which they must not survive.
+    Nanoseconds time_limit = Nanoseconds::never();
 };
 
 /// Words that the scenario's functions share whatever memory they run in: for observing, not for synchronising. Zero at
@@ -57,6 +65,8 @@ void require(bool condition, const char* what);
 
 Exploration explore_processes(const std::string& name, const ProcessOptions& options, UserFunction start,
                               std::optional<u64> schedules = std::nullopt);
+/// One run, of this seed.
+Exploration run_processes(const std::string& name, const ProcessOptions& options, UserFunction start, u64 seed);
 
 }  // namespace cairn::sim
 
