@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <string>
 
 #include "tests/unit/exec/elf_builder.h"
@@ -162,6 +163,20 @@ void write_binfmt_misc() {
     line("odd", "MaMM0MmagicMM/bin/xM");
 }
 
+/// Calls that nobody chose: any bytes are some.
+void write_calls() {
+    constexpr u32 kSeeds = 24;
+    constexpr usize kSize = 1200;
+    std::minstd_rand random(1);
+    for (u32 i = 0; i < kSeeds; ++i) {
+        std::string bytes;
+        for (usize k = 0; k < kSize; ++k) {
+            bytes.push_back(static_cast<char>(random() >> 8));
+        }
+        write("syscalls", ("random" + std::to_string(i)).c_str(), Blob().add_text(bytes).data);
+    }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -178,6 +193,7 @@ int main(int count, char** arguments) {
     write_scripts();
     write_cpio();
     write_binfmt_misc();
+    write_calls();
     write_text("all", "loglevel=8 panic=-1 maxcpus=4 stress=60 fail_nth=3 poweroff crash=stack quiet nosmp");
     write_text("init", "root=/dev/vda \"two words\" HOME=/ single -- loglevel=1");
     return 0;
