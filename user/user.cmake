@@ -9,3 +9,6 @@ endfunction()
 cairn_user_program(cairn_init user/init)
 # tests/programs runs its cases with it.
 cairn_user_program(cairn_cases user/cases)
+# tools/bench measures with it. Optimised as programs are, whatever the kernel's build.
+cairn_user_program(cairn_bench user/bench)
+target_compile_options(cairn_bench PRIVATE -O2)

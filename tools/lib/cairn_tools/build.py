@@ -43,6 +43,8 @@ VARIANTS = {
     variant.name: variant
     for variant in (
         Variant("kernel", "the kernel", (_compiler("g++"), _KERNEL_ONLY)),
+        # Without the checks of locks and sleeping, as a kernel that is to be fast: what tools/bench measures.
+        Variant("kernel-release", "the kernel without checks", (_compiler("g++"), _KERNEL_ONLY, "-DCAIRN_CHECKS=OFF", "-DCAIRN_LINK_TIME=ON")),
         Variant("kernel-clang", "the kernel with clang",
                 (_compiler("clang++-19"), _KERNEL_ONLY, "-DCAIRN_PRECOMPILE=ON")),
         Variant("host", "the host tests", (_compiler("g++"), _HOST_ONLY)),
@@ -168,12 +170,12 @@ def kernel_image(folder: pathlib.Path | None = None, *, build_first: bool = True
     return image
 
 
-def user_program(name: str, *, build_first: bool = True) -> pathlib.Path:
+def user_program(name: str, *, build_first: bool = True, variant: str = "kernel") -> pathlib.Path:
     """A program of user/, such as the guest's init. It is built without the kernel, which another one
     (--kernel) may replace."""
     if build_first:
-        build(VARIANTS["kernel"], targets=(name,))
-    return VARIANTS["kernel"].folder / name
+        build(VARIANTS[variant], targets=(name,))
+    return VARIANTS[variant].folder / name
 
 
 def main(arguments: list[str]) -> int:

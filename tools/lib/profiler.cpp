@@ -1,0 +1,195 @@
+// A plugin for QEMU's translator that attributes a guest's instructions to the places of its kernel's code:
+// -plugin profiler.so,output=NAME. tools/profile builds and loads it. It counts between marks that the benchmark
+// executes (user/bench/bench.h): no-ops that no compiler makes.
+//
+// Each line of the output is a stack of addresses, the outermost first, and the instructions that ran at its top.
+// The stack is followed through calls and returns. A return to where no call came from is a switch to another
+// thread, after which a stack begins anew.
+
+#include <cinttypes>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <string_view>
+#include <vector>
+
+extern "C" {
+using qemu_plugin_id_t = uint64_t;
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+struct qemu_info_t;
+enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
+
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, qemu_plugin_tb*));
+void qemu_plugin_register_vcpu_tb_exec_cb(qemu_plugin_tb*, void (*)(unsigned, void*), qemu_plugin_cb_flags, void*);
+void qemu_plugin_register_vcpu_insn_exec_cb(qemu_plugin_insn*, void (*)(unsigned, void*), qemu_plugin_cb_flags, void*);
+void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, void*), void*);
+size_t qemu_plugin_tb_n_insns(const qemu_plugin_tb*);
+uint64_t qemu_plugin_tb_vaddr(const qemu_plugin_tb*);
+qemu_plugin_insn* qemu_plugin_tb_get_insn(const qemu_plugin_tb*, size_t);
+const void* qemu_plugin_insn_data(const qemu_plugin_insn*);
+size_t qemu_plugin_insn_size(const qemu_plugin_insn*);
+uint64_t qemu_plugin_insn_vaddr(const qemu_plugin_insn*);
+
+extern int qemu_plugin_version;
+int qemu_plugin_install(qemu_plugin_id_t, const qemu_info_t*, int, char**);
+}
+
+namespace {
+
+constexpr uint32_t kBeginMark = 0x43424547;
+constexpr uint32_t kEndMark = 0x43454e44;
+constexpr uint32_t kForgetMark = 0x43464754;
+constexpr uint64_t kUserEnd = uint64_t{1} << 47;
+constexpr size_t kDeepest = 64;
+
+enum class Ending : uint8_t { Other, Call, Return };
+
+struct Block {
+    uint64_t start;
+    uint64_t next;  // the address behind it, where a call returns to
+    uint64_t instructions;
+    Ending ending;
+};
+
+struct Frame {
+    uint64_t function;
+    uint64_t returns_to;
+};
+
+bool counting = false;
+std::vector<Frame> stack;
+const Block* last = nullptr;
+std::map<std::vector<uint64_t>, uint64_t> counts;  // stacks of functions, user mode being 0
+std::vector<uint64_t> key;
+
+// Whether a block of the kernel that begins at `start` was entered from user mode, by an interrupt or by a call
+// decides what is below it.
+void follow(const Block& block) {
+    if (block.start < kUserEnd) {
+        stack.clear();
+        return;
+    }
+    if (last == nullptr || last->start < kUserEnd || stack.empty()) {
+        stack.assign(1, {block.start, 0});
+        return;
+    }
+    if (last->ending == Ending::Call && block.start != last->next) {
+        if (stack.size() < kDeepest) {
+            stack.push_back({block.start, last->next});
+        }
+    } else if (last->ending == Ending::Return) {
+        size_t depth = stack.size();
+        while (depth > 1 && stack[depth - 1].returns_to != block.start) {
+            --depth;
+        }
+        if (depth > 1) {
+            stack.resize(depth - 1);
+        } else {
+            stack.assign(1, {block.start, 0});
+        }
+    }
+}
+
+void on_block(unsigned, void* data) {
+    const Block& block = *static_cast<const Block*>(data);
+    if (counting) {
+        follow(block);
+        key.clear();
+        for (const Frame& frame : stack) {
+            key.push_back(frame.function);
+        }
+        if (block.start >= kUserEnd) {
+            key.push_back(block.start);  // the place itself: tail calls are jumps
+        }
+        counts[key] += block.instructions;
+    }
+    last = &block;
+}
+
+void on_mark(unsigned, void* data) {
+    switch (reinterpret_cast<uintptr_t>(data)) {
+        case kBeginMark:
+            counting = true;
+            stack.clear();
+            break;
+        case kEndMark:
+            counting = false;
+            break;
+        case kForgetMark:
+            counts.clear();
+            break;
+    }
+}
+
+Ending ending_of(const unsigned char* code, size_t size) {
+    while (size > 1 && (code[0] == 0xf2 || code[0] == 0xf3 || code[0] == 0x3e || (code[0] & 0xf0) == 0x40)) {
+        ++code;
+        --size;
+    }
+    if (code[0] == 0xe8 || (code[0] == 0xff && size > 1 && (code[1] >> 3 & 7) == 2)) {
+        return Ending::Call;
+    }
+    return code[0] == 0xc3 || code[0] == 0xc2 ? Ending::Return : Ending::Other;
+}
+
+// nopl mark(%rax,%rax): 0f 1f 84 00 and the mark.
+uint32_t mark_of(const unsigned char* code, size_t size) {
+    constexpr unsigned char kNop[] = {0x0f, 0x1f, 0x84, 0x00};
+    uint32_t mark = 0;
+    if (size == 8 && std::memcmp(code, kNop, sizeof kNop) == 0) {
+        std::memcpy(&mark, code + sizeof kNop, sizeof mark);
+    }
+    return mark;
+}
+
+void on_translation(qemu_plugin_id_t, qemu_plugin_tb* block) {
+    size_t count = qemu_plugin_tb_n_insns(block);
+    for (size_t i = 0; i < count; ++i) {
+        qemu_plugin_insn* each = qemu_plugin_tb_get_insn(block, i);
+        uint32_t mark =
+            mark_of(static_cast<const unsigned char*>(qemu_plugin_insn_data(each)), qemu_plugin_insn_size(each));
+        if (mark == kBeginMark || mark == kEndMark || mark == kForgetMark) {
+            qemu_plugin_register_vcpu_insn_exec_cb(each, on_mark, QEMU_PLUGIN_CB_NO_REGS,
+                                                   reinterpret_cast<void*>(uintptr_t{mark}));
+        }
+    }
+    qemu_plugin_insn* end = qemu_plugin_tb_get_insn(block, count - 1);
+    size_t size = qemu_plugin_insn_size(end);
+    // Blocks live as long as QEMU; it translates each place a few times only.
+    auto* kept = new Block{qemu_plugin_tb_vaddr(block), qemu_plugin_insn_vaddr(end) + size, count,
+                           ending_of(static_cast<const unsigned char*>(qemu_plugin_insn_data(end)), size)};
+    qemu_plugin_register_vcpu_tb_exec_cb(block, on_block, QEMU_PLUGIN_CB_NO_REGS, kept);
+}
+
+void on_exit(qemu_plugin_id_t, void* data) {
+    auto* file = static_cast<std::FILE*>(data);
+    for (const auto& [places, count] : counts) {
+        std::fprintf(file, "%" PRIu64, count);
+        for (uint64_t place : places) {
+            std::fprintf(file, " %" PRIx64, place);
+        }
+        std::fputc('\n', file);
+    }
+    std::fclose(file);
+}
+
+}  // namespace
+
+int qemu_plugin_version = 1;
+
+// Anything but 0 makes QEMU end with a message.
+int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t*, int count, char** arguments) {
+    constexpr std::string_view kOutput = "output=";
+    if (count != 1 || !std::string_view(arguments[0]).starts_with(kOutput)) {
+        return 1;
+    }
+    std::FILE* file = std::fopen(arguments[0] + kOutput.size(), "w");
+    if (file == nullptr) {
+        return 1;
+    }
+    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
+    qemu_plugin_register_atexit_cb(id, on_exit, file);
+    return 0;
+}
