@@ -39,15 +39,20 @@ AddressSpace::AddressSpace(FrameAllocator& frames, TlbDirectory& directory, Phys
 AddressSpace::~AddressSpace() {
     ASSERT(tlb_.active.snapshot(Order::acquire).empty());
     MappingBin bin;
+    constexpr VirtualAddress kNowhere{~u64{0}};
     {
         sync::ExclusiveGuard guard(lock_);
-        while (Mapping* mapping = mappings_.first()) {
-            unlink(*mapping);
-            bin.add(*mapping);
+        for (Mapping* mapping = mappings_.first(); mapping != nullptr; mapping = mappings_.next(*mapping)) {
+            leave_object(*mapping);
         }
+        for (Mapping* mapping = mappings_.first(); mapping != nullptr;) {
+            Mapping* next = mappings_.next(*mapping);
+            drop_frames(mapping->start, mapping->end);
+            table_.free_tables(mapping->start, mapping->end, next != nullptr ? next->start : kNowhere);
+            mapping = next;
+        }
+        mappings_.clear([&](Mapping& mapping) { bin.add(mapping); });
     }
-    drop_all_frames();
-    table_.free_all_tables();
     ASSERT(tables_.count() == 0);
     frames_.free(FrameNumber::containing(table_.root()), 0);
 }

@@ -200,6 +200,7 @@ private:
                                       const Backing& backing);
     Mapping& insert(Own<Mapping> mapping) REQUIRES(lock_);
     void unlink(Mapping& mapping) REQUIRES(lock_);
+    void leave_object(Mapping& mapping) REQUIRES(lock_);
     void set_bounds(Mapping& mapping, VirtualAddress start, VirtualAddress end) REQUIRES(lock_);
     Result<void> split_at(VirtualAddress address) REQUIRES(lock_);
     void merge_around(Mapping& mapping, MappingBin& bin) REQUIRES(lock_);
@@ -240,7 +241,7 @@ private:
     bool may_write_at_once(const Mapping& mapping, PageEntry entry) REQUIRES(table_lock_);
     ResidentKind kind_of(PageEntry entry) const;
     void add_resident(ResidentKind kind, i64 pages) REQUIRES(table_lock_);
-    void drop_all_frames();
+    void drop_frames(VirtualAddress start, VirtualAddress end);
     Result<void> copy_mappings(AddressSpace& child) REQUIRES(lock_) NO_THREAD_SAFETY_ANALYSIS;
     Result<void> copy_entries(AddressSpace& child, const Mapping& mapping, TlbFlush& flush OPEN_OBLIGATION);
 

@@ -51,12 +51,6 @@ u64 FrameAllocator::reclaim_boot_memory(PhysicalRange part) {
     return bytes;
 }
 
-Frame& FrameAllocator::frame(FrameNumber number) const {
-    Frame* frame = map_.find(number);
-    ASSERT(frame != nullptr);
-    return *frame;
-}
-
 void FrameAllocator::set_reap(ReapFunction reap, void* context) {
     reap_context_ = context;
     reap_ = reap;

@@ -60,7 +60,7 @@ public:
     /// The metadata of a frame; nullptr where there is no memory or none was ever used.
     Frame* find_frame(FrameNumber number) const { return map_.find(number); }
     /// The metadata of a frame that the caller owns.
-    Frame& frame(FrameNumber number) const;
+    Frame& frame(FrameNumber number) const { return map_.of_allocated(number); }
 
     /// Frees memory that EarlyMemory holds for the boot loader: the information structure,
     /// modules, ACPI tables; or the whole frames of them in `part`. Nobody may use them any more.

@@ -70,18 +70,6 @@ Result<void> FrameMap::add_metadata(EarlyMemory& memory) {
     return {};
 }
 
-Section* FrameMap::find_section(FrameNumber number) const {
-    const u64 section = number.value / kSectionFrames;
-    if (section / kSectionsPerLeaf >= leaf_count_) {
-        return nullptr;
-    }
-    Leaf* leaf = directory_[section / kSectionsPerLeaf];
-    if (leaf == nullptr) {
-        return nullptr;
-    }
-    return &leaf->sections[section % kSectionsPerLeaf];
-}
-
 Section* FrameMap::next_untouched(u64& index, u64 end) const {
     while (index < end && index < section_count()) {
         Leaf* leaf = directory_[index / kSectionsPerLeaf];

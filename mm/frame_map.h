@@ -28,6 +28,11 @@ struct Section {
 };
 
 class FrameMap {
+    static constexpr u64 kSectionsPerLeaf = 512;
+    struct Leaf {
+        Section sections[kSectionsPerLeaf];
+    };
+
 public:
     constexpr FrameMap() = default;
     FrameMap(const FrameMap&) = delete;
@@ -45,8 +50,24 @@ public:
         return section->frames + number.value % kSectionFrames;
     }
 
+    /// The metadata of a frame that has been allocated: it exists.
+    Frame& of_allocated(FrameNumber number) const {
+        DEBUG_ASSERT(find(number) != nullptr);
+        const u64 section = number.value / kSectionFrames;
+        return directory_[section / kSectionsPerLeaf]
+            ->sections[section % kSectionsPerLeaf]
+            .frames[number.value % kSectionFrames];
+    }
+
     /// The section of a frame; nullptr in a hole.
-    Section* find_section(FrameNumber number) const;
+    Section* find_section(FrameNumber number) const {
+        const u64 section = number.value / kSectionFrames;
+        if (section / kSectionsPerLeaf >= leaf_count_) {
+            return nullptr;
+        }
+        Leaf* leaf = directory_[section / kSectionsPerLeaf];
+        return leaf == nullptr ? nullptr : &leaf->sections[section % kSectionsPerLeaf];
+    }
     /// The first section at or after `index` (frame number / kSectionFrames) that has an untouched
     /// block, below `end`; `index` becomes its index. nullptr, and `index` = `end`, if none.
     Section* next_untouched(u64& index, u64 end) const;
@@ -62,11 +83,6 @@ public:
     }
 
 private:
-    static constexpr u64 kSectionsPerLeaf = 512;
-    struct Leaf {
-        Section sections[kSectionsPerLeaf];
-    };
-
     Result<void> mark_present(EarlyMemory& memory, const PhysicalRange& range);
     Result<void> add_metadata(EarlyMemory& memory);
 

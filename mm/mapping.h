@@ -141,6 +141,12 @@ public:
         tree_.remove(mapping);
         count_.store(count() - 1, Order::relaxed);
     }
+    /// Takes all out; `visit` is called with each.
+    template <typename Visit>
+    void clear(Visit visit) {
+        tree_.clear(visit);
+        count_.store(0, Order::relaxed);
+    }
     /// After start, end or GrowsDown has changed (the order has not).
     void refresh(Mapping& mapping) { tree_.refresh(mapping); }
     /// Any context.

@@ -46,11 +46,8 @@ VirtualAddress AddressSpace::zap_some(VirtualAddress start, VirtualAddress end, 
     table_.for_each_leaf(start, end, [&](PhysicalAddress leaf, u32 first, u32 last, VirtualAddress at) {
         i64 removed[kResidentKinds] = {};
         SpinLockGuard guard(table_lock_);
-        for (u32 i = first; i < last; ++i) {
+        for (u32 i = first; (i = table_.next_used(leaf, i, last)) < last; ++i) {
             const PageEntry entry = table_.load(leaf, i);
-            if (entry.empty()) {
-                continue;
-            }
             const bool counted = entry.owns_reference();
             const ResidentKind kind = counted ? kind_of(entry) : ResidentAnonymous;
             if (what == ZapWhat::ObjectPages && kind == ResidentAnonymous && counted) {
@@ -82,11 +79,11 @@ void AddressSpace::unmap_object_pages(VirtualAddress start, VirtualAddress end, 
 }
 
 /// At the end, when no CPU uses the space: no flush, no locks.
-void AddressSpace::drop_all_frames() {
-    table_.for_each_leaf({0}, arch::user_space_end(), [&](PhysicalAddress leaf, u32 first, u32 last, VirtualAddress) {
-        for (u32 i = first; i < last; ++i) {
+void AddressSpace::drop_frames(VirtualAddress start, VirtualAddress end) {
+    table_.for_each_leaf(start, end, [&](PhysicalAddress leaf, u32 first, u32 last, VirtualAddress) {
+        for (u32 i = first; (i = table_.next_used(leaf, i, last)) < last; ++i) {
             const PageEntry entry = table_.load(leaf, i);
-            if (!entry.empty() && entry.owns_reference()) {
+            if (entry.owns_reference()) {
                 frames_.drop_reference(entry.frame());
             }
         }
@@ -115,11 +112,8 @@ void AddressSpace::change_entries(const Mapping& mapping, VirtualAddress start, 
     TlbFlush flush(frames_);
     table_.for_each_leaf(start, end, [&](PhysicalAddress leaf, u32 first, u32 last, VirtualAddress at) {
         SpinLockGuard guard(table_lock_);
-        for (u32 i = first; i < last; ++i) {
+        for (u32 i = first; (i = table_.next_used(leaf, i, last)) < last; ++i) {
             const PageEntry entry = table_.load(leaf, i);
-            if (entry.empty()) {
-                continue;
-            }
             const PageEntry changed = entry.with_access(mapping.properties.access, may_write_at_once(mapping, entry));
             if (changed == entry) {
                 continue;
@@ -191,12 +185,12 @@ Result<void> AddressSpace::copy_entries(AddressSpace& child, const Mapping& mapp
     Result<void> result;
     table_.for_each_leaf(mapping.start, mapping.end, [&](PhysicalAddress leaf, u32 first, u32 last, VirtualAddress at) {
         const auto is_own = [&](PageEntry entry) {
-            return !entry.empty() && entry.owns_reference() && kind_of(entry) == ResidentAnonymous;
+            return entry.owns_reference() && kind_of(entry) == ResidentAnonymous;
         };
         // Whether the child needs a table is seen without a lock: only truncation can take pages away meanwhile.
-        u32 i = first;
+        u32 i = table_.next_used(leaf, first, last);
         while (i < last && !is_own(table_.load(leaf, i))) {
-            ++i;
+            i = table_.next_used(leaf, i + 1, last);
         }
         if (i == last) {
             return true;
@@ -208,7 +202,7 @@ Result<void> AddressSpace::copy_entries(AddressSpace& child, const Mapping& mapp
         }
         SpinLockPairGuard guard(table_lock_, child.table_lock_);
         i64 copied = 0;
-        for (; i < last; ++i) {
+        for (; (i = table_.next_used(leaf, i, last)) < last; ++i) {
             PageEntry entry = table_.load(leaf, i);
             if (entry.empty() || !entry.owns_reference()) {
                 continue;

@@ -41,10 +41,15 @@ Mapping& AddressSpace::insert(Own<Mapping> owned) {
 }
 
 void AddressSpace::unlink(Mapping& mapping) {
+    mappings_.remove(mapping);
+    leave_object(mapping);
+}
+
+/// What remains to be done for a mapping that is out of the tree.
+void AddressSpace::leave_object(Mapping& mapping) {
     if (mapping.object) {
         (*mapping.object)->remove_mapping(mapping);
     }
-    mappings_.remove(mapping);
     account(mapping, -static_cast<i64>(mapping.pages()));
 }
 

@@ -45,6 +45,29 @@ public:
         arch::interleave();
         return entry(table, index).load(std::memory_order_acquire);
     }
+    /// The first of the entries [first, last) that is not zero; `last` if there is none. Most tables are nearly empty,
+    /// so they are looked at a cache line at a time.
+    u32 next_used(PhysicalAddress table, u32 first, u32 last) const {
+        constexpr u32 kLine = 8;
+        arch::interleave();
+        while (first < last) {
+            if (first % kLine == 0 && first + kLine <= last) {
+                u64 any = 0;
+                for (u32 i = 0; i < kLine; ++i) {
+                    any |= entry(table, first + i).load(std::memory_order_relaxed);
+                }
+                if (any == 0) {
+                    first += kLine;
+                    continue;
+                }
+            }
+            if (entry(table, first).load(std::memory_order_acquire) != 0) {
+                return first;
+            }
+            ++first;
+        }
+        return last;
+    }
     /// Release: a walker that sees the entry sees what the table behind it holds.
     void store(PhysicalAddress table, u32 index, u64 value) {
         arch::interleave();

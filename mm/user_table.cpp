@@ -85,20 +85,24 @@ void UserTable::retire_in(PhysicalAddress table, u32 level, VirtualAddress start
     }
 }
 
-void UserTable::free_all_tables() {
-    free_below(root_, kTopLevel);
+void UserTable::free_tables(VirtualAddress start, VirtualAddress end, VirtualAddress next) {
+    free_in(root_, kTopLevel, start, end, next);
 }
 
-void UserTable::free_below(PhysicalAddress table, u32 level) {
-    // The root's upper half is the kernel's.
-    const u32 entries = level == kTopLevel ? kEntries / 2 : kEntries;
-    for (u32 i = 0; i < entries; ++i) {
-        const u64 entry = memory_.load(table, i);
-        if (is_table(entry)) {
-            if (level > 1) {
-                free_below(table_of(entry), level - 1);
-            }
-            memory_.free_table(table_of(entry));
+void UserTable::free_in(PhysicalAddress table, u32 level, VirtualAddress start, VirtualAddress end,
+                        VirtualAddress next) {
+    const u32 first = index_of(start, level);
+    const u32 last = first + static_cast<u32>((end - align_down_to(start, level) - 1) / span_of(level)) + 1;
+    for (u32 i = first; (i = memory_.next_used(table, i, last)) < last; ++i) {
+        const VirtualAddress from = align_down_to(start, level) + (i - first) * span_of(level);
+        const VirtualAddress to = from + span_of(level);
+        const PhysicalAddress below = table_of(memory_.load(table, i));
+        if (level > 1) {
+            free_in(below, level - 1, std::max(start, from), std::min(end, to), next);
+        }
+        if (to <= next) {
+            memory_.free_table(below);
+            memory_.store(table, i, 0);
         }
     }
 }

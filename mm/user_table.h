@@ -103,6 +103,8 @@ public:
     Result<PhysicalAddress> ensure_leaf(VirtualAddress address, Lock& lock);
 
     PageEntry load(PhysicalAddress leaf, u32 index) const { return PageEntry(memory_.load(leaf, index)); }
+    /// The first of a last-level table's entries [first, last) that is not empty; `last` if all are.
+    u32 next_used(PhysicalAddress leaf, u32 first, u32 last) const { return memory_.next_used(leaf, first, last); }
     void store(PhysicalAddress leaf, u32 index, PageEntry entry) { memory_.store(leaf, index, entry.bits()); }
 
     /// Calls `visit(leaf, first, last, address)` for each last-level table of [start, end), which is not empty: entries
@@ -116,8 +118,10 @@ public:
     /// any more. No fault can be going on.
     void retire_tables(VirtualAddress start, VirtualAddress end, VirtualAddress floor, VirtualAddress ceiling,
                        TlbFlush& flush OPEN_OBLIGATION);
-    /// Frees all tables but the root. No CPU uses them.
-    void free_all_tables();
+    /// For the end of a space, mapping by mapping in order of address, when no CPU uses the tables: frees those of
+    /// [start, end) that nothing at or above `next`, where the next mapping begins, needs. With the last one all but
+    /// the root are free: a table is there only where a mapping is (retire_tables).
+    void free_tables(VirtualAddress start, VirtualAddress end, VirtualAddress next);
 
     static constexpr u64 span_of(u32 level) { return kPageSize << (Format::kBitsPerLevel * level); }
     static constexpr u32 index_of(VirtualAddress address, u32 level = 0) {
@@ -125,6 +129,9 @@ public:
     }
 
 private:
+    static VirtualAddress align_down_to(VirtualAddress address, u32 level) {
+        return {align_down(address.value, span_of(level))};
+    }
     static bool is_table(u64 entry) { return (entry & Format::kPresent) != 0; }
     static PhysicalAddress table_of(u64 entry) { return {entry & Format::kAddressMask}; }
 
@@ -136,7 +143,16 @@ private:
         }
         while (start < end) {
             const VirtualAddress stop{std::min(end.value, align_down(start.value, span_of(level)) + span_of(level))};
-            const u64 entry = memory_.load(table, index_of(start, level));
+            const u32 index = index_of(start, level);
+            const u64 entry = memory_.load(table, index);
+            if (entry == 0) {
+                const u32 entries_left = kEntries - index;
+                const u64 wanted = (end - align_down_to(start, level) - 1) / span_of(level) + 1;
+                const u32 last = index + static_cast<u32>(std::min<u64>(entries_left, wanted));
+                const u32 next = memory_.next_used(table, index + 1, last);
+                start = align_down_to(start, level) + (next - index) * span_of(level);
+                continue;
+            }
             if (is_table(entry) && !visit_table(table_of(entry), level - 1, start, stop, visit)) {
                 return false;
             }
@@ -150,7 +166,7 @@ private:
     };
     void retire_in(PhysicalAddress table, u32 level, VirtualAddress start, VirtualAddress end, const Bounds& bounds,
                    TlbFlush& flush OPEN_OBLIGATION);
-    void free_below(PhysicalAddress table, u32 level);
+    void free_in(PhysicalAddress table, u32 level, VirtualAddress start, VirtualAddress end, VirtualAddress next);
 
     UserTableFrames& memory_;
     const PhysicalAddress root_;

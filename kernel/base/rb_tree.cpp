@@ -100,6 +100,16 @@ void RbTreeBase::balance_after_link(RbNode* node, Update update) {
     root_->red_ = false;
 }
 
+RbNode* RbTreeBase::take_leaf(RbNode*& node) {
+    while (node->child_[0] != nullptr || node->child_[1] != nullptr) {
+        node = node->child_[node->child_[0] != nullptr ? 0 : 1];
+    }
+    RbNode* parent = node->parent_;
+    replace_child(parent, node, nullptr);
+    node->linked_ = false;
+    return parent;
+}
+
 void RbTreeBase::unlink(RbNode* node, Update update) {
     ASSERT(node->linked_);
     RbNode* moved_up = nullptr;      // takes the place of what leaves its position

@@ -52,6 +52,9 @@ protected:
     void unlink(RbNode* node, Update update);
     /// Recomputes from `node` towards the root, until nothing changes.
     static void propagate(RbNode* node, Update update);
+    /// Takes out a leaf below `node`, which becomes that leaf, and returns its parent. Leaves the colours alone: only
+    /// on the way to an empty tree.
+    RbNode* take_leaf(RbNode*& node);
     static RbNode* outermost(RbNode* node, int side);
     static RbNode* neighbour(const RbNode* node, int side);
 
@@ -90,6 +93,16 @@ public:
             at = at->child_[side];
         }
         link(&(element.*kNode), parent, side, update_function());
+    }
+    /// Takes all elements out, in no particular order, and calls `visit` with each when it is out. O(n): nothing is
+    /// balanced on the way.
+    template <typename Visit>
+    void clear(Visit visit) {
+        for (RbNode* at = root_; at != nullptr;) {
+            RbNode* leaf = at;
+            at = take_leaf(leaf);
+            visit(*object(leaf));
+        }
     }
     void remove(T& element) { unlink(&(element.*kNode), update_function()); }
     /// Call after a field of `element` that only the augmentation reads has changed.
