@@ -13,6 +13,11 @@ namespace {
 /// those that have not.
 constexpr Nanoseconds kPatience = Nanoseconds::from_milliseconds(1);
 
+/// How long callbacks are gathered before a grace period begins, unless so many come from one CPU or somebody waits:
+/// a grace period is two switches of threads, which closing a file should not cost.
+constexpr Nanoseconds kGathering = Nanoseconds::from_milliseconds(5);
+constexpr u32 kBatch = 128;
+
 }  // namespace
 
 Result<void> ReadSide::initialize() {
@@ -30,7 +35,10 @@ Result<void> ReadSide::start() {
 
 void ReadSide::run() {
     for (;;) {
-        work_.wait_until([&] { return wanted_.exchange(false, Order::acq_rel); });
+        work_.wait_until([&] { return wanted_.load(Order::acquire); });
+        auto urgent = [&] { return urgent_.exchange(false, Order::acq_rel); };
+        static_cast<void>(work_.wait_until(urgent, SleepKind::Uninterruptible, time::now() + kGathering));
+        wanted_.store(false, Order::release);
         ReadSideHead* head = collect();
         begin_grace_period();
         auto finished = [&] { return unfinished_.load(Order::acquire) == 0; };
@@ -62,6 +70,7 @@ ReadSideHead* ReadSide::collect() {
             last = part.last;
             part.first = nullptr;
             part.last = &part.first;
+            part.count = 0;
         }
     }
     return first;
@@ -126,13 +135,22 @@ void call_after_grace_period(ReadSideHead& head, ReadSideHead::Callback callback
         *part.last = &head;
         part.last = &head.next;
         // Under the lock: who has taken wanted_ back to false comes for this list afterwards.
-        if (read_side.wanted_.load(Order::relaxed)) {
+        if (++part.count != kBatch && read_side.wanted_.load(Order::relaxed)) {
             return;
         }
+        if (part.count >= kBatch) {
+            read_side.urgent_.store(true, Order::release);
+        }
     }
-    if (!read_side.wanted_.exchange(true, Order::acq_rel)) {
+    if (!read_side.wanted_.exchange(true, Order::acq_rel) || read_side.urgent_.load(Order::acquire)) {
         read_side.work_.wake_one();
     }
+}
+
+void hurry_grace_period() {
+    ReadSide& read_side = *g_kernel.read_side;
+    read_side.urgent_.store(true, Order::release);
+    read_side.work_.wake_one();
 }
 
 void wait_for_readers() {
@@ -143,6 +161,7 @@ void wait_for_readers() {
     call_after_grace_period(waiting.head, [](ReadSideHead& head) {
         object_of_member<Waiting, ReadSideHead, &Waiting::head>(&head)->done.complete();
     });
+    hurry_grace_period();
     waiting.done.wait();
 }
 

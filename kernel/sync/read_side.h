@@ -44,14 +44,18 @@ void call_after_grace_period(ReadSideHead& head, ReadSideHead::Callback callback
 /// Sleeps until all readers that run now are done. Thread context.
 void wait_for_readers();
 
+/// What call_after_grace_period() has been given is wanted soon: memory is short. Any context, as there.
+void hurry_grace_period();
+
 /// One CPU's part (PerCpu::read_side).
 struct alignas(kCacheLine) CpuReadSide {
     Atomic<bool> asked{false};  // a grace period waits for this CPU; whoever clears it counts it down
     Atomic<bool> idle{true};    // sleeps, or has not started: quiescent until it says otherwise
 
-    SpinLock<LockRank::ReadSide> lock;  // of the two below
+    SpinLock<LockRank::ReadSide> lock;  // of the three below
     ReadSideHead* first GUARDED_BY(lock) = nullptr;
     ReadSideHead** last GUARDED_BY(lock) = &first;
+    u32 count GUARDED_BY(lock) = 0;
 };
 
 /// g_kernel.read_side: drives grace periods, one at a time, from a thread of its own.
@@ -88,6 +92,7 @@ public:
 
 private:
     friend void call_after_grace_period(ReadSideHead& head, ReadSideHead::Callback callback);
+    friend void hurry_grace_period();
 
     static void pass(CpuReadSide& cpu);
     static void pass_in_interrupt(PerCpu& cpu);
@@ -98,7 +103,8 @@ private:
 
     Atomic<u32> unfinished_{0};   // CPUs that the grace period still waits for
     Atomic<bool> wanted_{false};  // somebody has queued a callback since the last collect()
-    WaitQueue work_;              // the thread waits for wanted_
+    Atomic<bool> urgent_{false};  // and does not want to wait for more to come
+    WaitQueue work_;              // the thread waits for wanted_, then for urgent_
     WaitQueue finished_;          // the thread waits for unfinished_ == 0
 };
 

@@ -201,6 +201,7 @@ TEST(ReadSideSim, TheLastToAnswerWakesTheThreadBeforeItSleeps) {
         sim.spawn_on(1, "falls asleep", [] { arch::interleave(); });
         sim.spawn_on(0, "stays awake", [&] {
             sync::call_after_grace_period(waiting.head, notice);
+            sync::hurry_grace_period();
             while (!waiting.done.load(Order::acquire)) {
             }
         });
