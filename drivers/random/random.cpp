@@ -65,7 +65,28 @@ public:
         std::copy_n(block, kKeyWords, key_);
         std::copy_n(block + kKeyWords, kKeyWords, key.begin());
     }
+    /// Small requests, at most kStockBytes, share the blocks of one key; what was given out is erased.
+    void take_from_stock(std::span<std::byte> to) {
+        SpinLockGuard guard(lock_);
+        if (stock_left_ < to.size()) {
+            u32 blocks[2 * kBlockWords];
+            chacha20_block(key_, 0, kNoNonce, std::span(blocks).first<kBlockWords>());
+            chacha20_block(key_, 1, kNoNonce, std::span(blocks).last<kBlockWords>());
+            std::copy_n(blocks, kKeyWords, key_);
+            std::memcpy(stock_, blocks + kKeyWords, kStockBytes);
+            stock_left_ = kStockBytes;
+        }
+        stock_left_ -= to.size();
+        std::memcpy(to.data(), stock_ + stock_left_, to.size());
+        std::memset(stock_ + stock_left_, 0, to.size());
+    }
+    static constexpr usize kStockBytes = (2 * kBlockWords - kKeyWords) * sizeof(u32);
+
     void mix(std::span<const std::byte> bytes) {
+        {
+            SpinLockGuard guard(lock_);
+            stock_left_ = 0;  // what comes from now on depends on the new bytes
+        }
         while (!bytes.empty()) {
             u32 words[kKeyWords] = {};
             usize size = std::min(bytes.size(), sizeof(words));
@@ -87,6 +108,8 @@ public:
 private:
     SpinLock<LockRank::Random> lock_;
     u32 key_[kKeyWords] GUARDED_BY(lock_) = {};
+    std::byte stock_[kStockBytes] GUARDED_BY(lock_) = {};
+    usize stock_left_ GUARDED_BY(lock_) = 0;
 };
 
 namespace {
@@ -142,6 +165,11 @@ void take_early_key(std::span<u32, kKeyWords> key) {
 }
 
 void fill(std::span<std::byte> to) {
+    constexpr usize kSmall = 16;  // AT_RANDOM, an address's bits
+    if (to.size() <= kSmall && g_kernel.random != nullptr) {
+        g_kernel.random->take_from_stock(to);
+        return;
+    }
     u32 key[kKeyWords];
     if (g_kernel.random != nullptr) {
         g_kernel.random->take_key(key);

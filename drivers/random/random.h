@@ -1,7 +1,8 @@
 #pragma once
 /// Behind random_bytes() (kernel/base/random.h): random numbers for programs (getrandom(2), AT_RANDOM) and for the
 /// kernel (address space layout). A ChaCha20 generator whose key is replaced with each request, so that what was given
-/// out cannot be computed from a state seen later (Bernstein: "Fast-key-erasure random-number generators", 2017).
+/// out cannot be computed from a state seen later (Bernstein: "Fast-key-erasure random-number generators", 2017). Small
+/// requests share the output of one key, of which each byte is erased when it is given out.
 ///
 /// Seeded at start-up from the processor's generator, if there is one, and the jitter of the clock; programs add more
 /// by writing to /dev/urandom. Lock: the key, rank Random. Any context that holds no lock of rank Random or inner.
