@@ -44,7 +44,7 @@ private:
     struct alignas(kPageSize) Page {
         std::byte bytes[kPageSize];
     };
-    static constexpr u64 kPagesPerGroup = 512;
+    static constexpr u64 kPagesPerGroup = 64;
     struct Group {
         std::array<Own<Page>, kPagesPerGroup> pages;
     };

@@ -45,7 +45,9 @@ TmpfsDirectory::~TmpfsDirectory() {
 }
 
 TmpfsEntry* TmpfsDirectory::find_entry(std::string_view name) const {
-    TmpfsEntry* entry = by_name_.partition_point([&](const TmpfsEntry& at) { return at.name() < name; });
+    const u32 hash = vfs::DentryCache::hash_of(name);
+    TmpfsEntry* entry =
+        by_name_.partition_point([&](const TmpfsEntry& at) { return ByName::is_before(at, hash, name); });
     return entry != nullptr && entry->name() == name ? entry : nullptr;
 }
 

@@ -175,6 +175,25 @@ Result<Ref<File>> FileDescriptorTable::find(Fd fd, bool paths_too) {
     return found;
 }
 
+Result<DescriptorReference> FileDescriptorTable::borrow_counted(Fd fd) {
+    return DescriptorReference(TRY(find(fd)).release(), true);
+}
+
+Result<DescriptorReference> FileDescriptorTable::borrow(Fd fd) {
+    if (users.load(Order::acquire) != 1) {
+        return borrow_counted(fd);
+    }
+    const Slots& slots = *slots_.load(Order::relaxed);
+    const u32 number = static_cast<u32>(fd.value);
+    File* file = number < slots.capacity
+                     ? slots.files[arch::speculation_safe_index(number, slots.capacity)].load(Order::relaxed)
+                     : nullptr;
+    if (file == nullptr || file->is_path_only()) {
+        return fail(Errno::ebadf);
+    }
+    return DescriptorReference(*file, false);
+}
+
 Result<FileDescriptorTable::Access> FileDescriptorTable::access(Fd fd) {
     sync::ReadGuard guard;
     const Slots& slots = *slots_.load(Order::acquire);

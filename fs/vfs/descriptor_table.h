@@ -15,6 +15,28 @@ struct Fd {
     i32 value = -1;
 };
 
+/// A descriptor's file for the length of one call. It is counted only when the table has other users, who could close
+/// the descriptor meanwhile: a call that is the only user's own closes nothing but what it means to.
+class [[nodiscard]] DescriptorReference {
+public:
+    DescriptorReference(DescriptorReference&& other) noexcept
+        : file_(other.file_), counted_(std::exchange(other.counted_, false)) {}
+    DescriptorReference& operator=(DescriptorReference&&) = delete;
+    ~DescriptorReference() {
+        if (counted_) {
+            file_->release_reference();
+        }
+    }
+    File& operator*() const { return *file_; }
+    File* operator->() const { return file_; }
+
+private:
+    friend class FileDescriptorTable;
+    DescriptorReference(File& file, bool counted) : file_(&file), counted_(counted) {}
+    File* file_;
+    bool counted_;
+};
+
 class FileDescriptorTable : public RefCounted<FileDescriptorTable> {
 public:
     static Result<Ref<FileDescriptorTable>> create();
@@ -25,6 +47,8 @@ public:
 
     /// EBADF. O_PATH files count as EBADF unless `paths_too`.
     Result<Ref<File>> find(Fd fd, bool paths_too = false);
+    /// The same for one call of a thread that uses the table. EBADF, also for O_PATH files.
+    Result<DescriptorReference> borrow(Fd fd);
 
     /// Whether the file can be read and written, without keeping it: for callers that hold locks under which a file
     /// must not be closed. EBADF.
@@ -80,6 +104,7 @@ public:
 private:
     friend class Reservation;
     struct Slots;
+    Result<DescriptorReference> borrow_counted(Fd fd);
     Result<void> grow(u32 wanted);
     Result<Ref<FileDescriptorTable>> copy_if(u32 hole_first, u32 hole_last);
     Ref<File> take_out_locked(Slots& slots, u32 fd) REQUIRES(lock_);

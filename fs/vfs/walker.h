@@ -60,6 +60,7 @@ private:
     };
 
     const Path& root();
+    void glide();
     Result<bool> step(std::string_view name, bool follow);
     Result<Ref<Dentry>> look_up(std::string_view name);
     Result<bool> enter(Ref<Dentry> entry, bool follow);

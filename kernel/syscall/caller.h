@@ -4,6 +4,8 @@
 /// parameters (Fd, UserIn<T>, UserOut<T>, UserCString, integers that are truncated from the register); the table
 /// (table.cpp) decodes them. It finds objects, calls one subsystem function and encodes; no locks, no policy.
 
+#include <cstring>
+
 #include "fs/vfs/descriptor_table.h"
 #include "fs/vfs/filesystem_context.h"
 #include "mm/user_memory.h"
@@ -38,6 +40,8 @@ public:
     vfs::FileDescriptorTable& descriptors();
     /// EBADF.
     Result<Ref<vfs::File>> file(Fd fd);
+    /// The same for the length of this call, which is cheaper.
+    Result<vfs::DescriptorReference> borrow(Fd fd) { return descriptors().borrow(fd); }
     /// O_PATH descriptors too.
     Result<Ref<vfs::File>> file_or_path(Fd fd);
     /// Valid until the call ends: credentials are changed only by their own thread.
@@ -64,21 +68,33 @@ public:
     void signal_self(i32 signal);
 };
 
-/// A path name, fetched once into a page of its own. ENAMETOOLONG, EFAULT, ENOENT for an empty one unless allowed,
-/// ENOMEM.
+/// A path name, fetched once: a short one into the object, a long one into a page of its own. ENAMETOOLONG, EFAULT,
+/// ENOENT for an empty one unless allowed, ENOMEM.
 class PathName {
 public:
     enum class Empty : u8 { Refused, Allowed };
     static Result<PathName> fetch(UserCString from, Empty empty = Empty::Refused);
-    PathName(PathName&& other) noexcept : text_(std::exchange(other.text_, nullptr)), size_(other.size_) {}
+    PathName(PathName&& other) noexcept : long_(std::exchange(other.long_, nullptr)), size_(other.size_) {
+        if (long_ == nullptr) {
+            std::memcpy(short_, other.short_, size_);
+        }
+    }
     PathName& operator=(PathName&&) = delete;
-    ~PathName();
-    std::string_view text() const { return {text_, size_}; }
+    ~PathName() {
+        if (long_ != nullptr) {
+            free_long();
+        }
+    }
+    std::string_view text() const { return {long_ != nullptr ? long_ : short_, size_}; }
 
 private:
-    PathName(char* text, usize size) : text_(text), size_(size) {}
-    char* text_;
-    usize size_;
+    static constexpr usize kShort = 128;
+    PathName() = default;
+    Result<void> fetch_long(UserCString from);
+    void free_long();
+    char* long_ = nullptr;
+    usize size_ = 0;
+    char short_[kShort];
 };
 
 /// Where a *at call begins: AT_FDCWD, or a directory descriptor, which it keeps. EBADF.

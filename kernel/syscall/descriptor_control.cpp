@@ -289,7 +289,7 @@ Result<u64> sys_fcntl(Caller& self, Fd fd, u32 command, u64 argument) {
     if (std::optional<Result<u64>> result = descriptor_command(self, fd, command, argument)) {
         return std::move(*result);
     }
-    Ref<vfs::File> file = TRY(self.file(fd));
+    vfs::DescriptorReference file = TRY(self.borrow(fd));
     vfs::OperationContext context = self.context();
     switch (command) {
         case kSetFlags:
@@ -326,7 +326,7 @@ Result<u64> sys_fcntl(Caller& self, Fd fd, u32 command, u64 argument) {
 /// flock(2).
 Result<void> sys_flock(Caller& self, Fd fd, u32 operation) {
     enum : u32 { kShared = 1, kExclusive = 2, kNonBlocking = 4, kUnlock = 8 };
-    Ref<vfs::File> file = TRY(self.file(fd));
+    vfs::DescriptorReference file = TRY(self.borrow(fd));
     vfs::LockWait wait = (operation & kNonBlocking) != 0 ? vfs::LockWait::No : vfs::LockWait::Yes;
     vfs::OperationContext context = self.context();
     switch (operation & ~u32{kNonBlocking}) {
@@ -361,7 +361,7 @@ Result<u64> sys_ioctl(Caller& self, Fd fd, u32 command, u64 argument) {
         kSetAsynchronous = 0x5452,  // FIOASYNC
         kBytesToRead = 0x541b,      // FIONREAD
     };
-    Ref<vfs::File> file = TRY(self.file(fd));
+    vfs::DescriptorReference file = TRY(self.borrow(fd));
     switch (command) {
         case kMark:
         case kUnmark:

@@ -62,7 +62,7 @@ private:
 };
 
 Result<u64> read_entries(Caller& self, Fd fd, UserOut<std::byte> to, u32 size, Layout layout) {
-    Ref<vfs::File> file = TRY(self.file(fd));
+    vfs::DescriptorReference file = TRY(self.borrow(fd));
     RecordWriter writer(to, size, layout);
     vfs::OperationContext context = self.context();
     TRY(file->read_directory(context, writer));

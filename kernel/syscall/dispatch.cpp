@@ -50,34 +50,14 @@ u64 register_of(const Result<u64>& result) {
 }
 
 /// Counts calls that read and write, for /proc/PID/io.
-void account_transfer(task::Task& task, u32 number, const Result<u64>& result) {
-    enum : u32 { Read = 0, Write = 1, ReadAt = 17, WriteAt = 18, ReadVector = 19, WriteVector = 20 };
-    enum : u32 { ReadVectorAt = 295, WriteVectorAt = 296, ReadVectorAt2 = 327, WriteVectorAt2 = 328 };
+void account_transfer(task::Task& task, Transfer transfer, const Result<u64>& result) {
     const u64 bytes = result.ok() ? result.value() : 0;
     // Only the thread itself writes its counts.
     const auto add = [](Atomic<u64>& count, u64 more) {
         count.store(count.load(Order::relaxed) + more, Order::relaxed);
     };
-    switch (number) {
-        case Read:
-        case ReadAt:
-        case ReadVector:
-        case ReadVectorAt:
-        case ReadVectorAt2:
-            add(task.reads, 1);
-            add(task.bytes_read, bytes);
-            break;
-        case Write:
-        case WriteAt:
-        case WriteVector:
-        case WriteVectorAt:
-        case WriteVectorAt2:
-            add(task.writes, 1);
-            add(task.bytes_written, bytes);
-            break;
-        default:
-            break;
-    }
+    add(transfer == Transfer::Read ? task.reads : task.writes, 1);
+    add(transfer == Transfer::Read ? task.bytes_read : task.bytes_written, bytes);
 }
 
 /// What the call took of a CPU: the time since it began, without that in which the thread did not run.
@@ -118,7 +98,9 @@ void run_call(task::Task& task, arch::TrapFrame& frame, bool traced) {
     if (traced) {
         trace_exit(task, *call, result);
     }
-    account_transfer(task, number, result);
+    if (call->transfer != Transfer::None) {
+        account_transfer(task, call->transfer, result);
+    }
     account_system_time(task, began);
 }
 

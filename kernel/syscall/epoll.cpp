@@ -33,7 +33,7 @@ Result<u64> wait(Caller& self, Fd instance, UserOut<epoll::EpollEvent> events, i
     if (limit <= 0 || limit > kLimit) {
         return fail(Errno::einval);
     }
-    Ref<vfs::File> file = TRY(self.file(instance));
+    vfs::DescriptorReference file = TRY(self.borrow(instance));
     epoll::Epoll* epoll = epoll::find_epoll(*file);
     if (epoll == nullptr) {
         return fail(Errno::einval);
@@ -84,7 +84,7 @@ Result<void> sys_epoll_ctl(Caller& self, Fd instance, i32 operation, Fd fd, User
     if (operation != kDelete) {
         wanted = TRY(event.fetch());
     }
-    Ref<vfs::File> file = TRY(self.file(instance));
+    vfs::DescriptorReference file = TRY(self.borrow(instance));
     Ref<vfs::File> target = TRY(self.file(fd));
     if (!epoll::can_be_watched(*target)) {
         return fail(Errno::eperm);

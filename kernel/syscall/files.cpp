@@ -32,20 +32,23 @@ struct Segments {
     u32 flags = 0;
 
     /// The file; what can be wrong about it comes before what is wrong about the segments.
-    Result<Ref<vfs::File>> file(Caller& self, bool (vfs::File::*permitted)() const) const {
+    Result<vfs::DescriptorReference> file(Caller& self, bool (vfs::File::*permitted)() const) const {
         if (offset && *offset < 0) {
             return fail(Errno::einval);
         }
-        Ref<vfs::File> file = TRY(self.file(fd));
+        vfs::DescriptorReference file = TRY(self.borrow(fd));
         if (offset && !file->seekable()) {
             return fail(Errno::espipe);
         }
-        return ((*file).*permitted)() ? std::move(file) : Result<Ref<vfs::File>>(fail(Errno::ebadf));
+        if (!((*file).*permitted)()) {
+            return fail(Errno::ebadf);
+        }
+        return file;
     }
 };
 
 Result<u64> read_segments(Caller& self, const Segments& request) {
-    Ref<vfs::File> file = TRY(request.file(self, &vfs::File::readable));
+    vfs::DescriptorReference file = TRY(request.file(self, &vfs::File::readable));
     IoVector vector = TRY(IoVector::fetch(request.segments, request.count));
     mm::IoSink sink = vector.sink();
     vfs::OperationContext context = self.context();
@@ -58,7 +61,7 @@ Result<u64> read_segments(Caller& self, const Segments& request) {
 }
 
 Result<u64> write_segments(Caller& self, const Segments& request) {
-    Ref<vfs::File> file = TRY(request.file(self, &vfs::File::writable));
+    vfs::DescriptorReference file = TRY(request.file(self, &vfs::File::writable));
     IoVector vector = TRY(IoVector::fetch(request.segments, request.count));
     mm::IoSource source = vector.source();
     vfs::OperationContext context = self.context();
@@ -87,7 +90,7 @@ std::optional<i64> optional_offset(i64 offset) {
 
 /// read(2).
 Result<u64> sys_read(Caller& self, Fd fd, UserOut<std::byte> to, usize size) {
-    Ref<vfs::File> file = TRY(self.file(fd));
+    vfs::DescriptorReference file = TRY(self.borrow(fd));
     mm::IoSink sink = mm::IoSink::to_user(to.address(), size);
     vfs::OperationContext context = self.context();
     return file->read_at_position(context, sink);
@@ -95,7 +98,7 @@ Result<u64> sys_read(Caller& self, Fd fd, UserOut<std::byte> to, usize size) {
 
 /// write(2).
 Result<u64> sys_write(Caller& self, Fd fd, UserIn<std::byte> from, usize size) {
-    Ref<vfs::File> file = TRY(self.file(fd));
+    vfs::DescriptorReference file = TRY(self.borrow(fd));
     mm::IoSource source = mm::IoSource::from_user(from.address(), size);
     vfs::OperationContext context = self.context();
     return finish_write(self, file->write_at_position(context, source));
@@ -106,7 +109,7 @@ Result<u64> sys_pread64(Caller& self, Fd fd, UserOut<std::byte> to, usize size, 
     if (offset < 0) {
         return fail(Errno::einval);
     }
-    Ref<vfs::File> file = TRY(self.file(fd));
+    vfs::DescriptorReference file = TRY(self.borrow(fd));
     mm::IoSink sink = mm::IoSink::to_user(to.address(), size);
     vfs::OperationContext context = self.context();
     return file->read_at(context, sink, static_cast<u64>(offset));
@@ -117,7 +120,7 @@ Result<u64> sys_pwrite64(Caller& self, Fd fd, UserIn<std::byte> from, usize size
     if (offset < 0) {
         return fail(Errno::einval);
     }
-    Ref<vfs::File> file = TRY(self.file(fd));
+    vfs::DescriptorReference file = TRY(self.borrow(fd));
     mm::IoSource source = mm::IoSource::from_user(from.address(), size);
     vfs::OperationContext context = self.context();
     return finish_write(self, file->write_at(context, source, static_cast<u64>(offset)));
@@ -155,7 +158,7 @@ Result<u64> sys_pwritev2(Caller& self, Fd fd, UserIn<mm::IoSegment> segments, u6
 
 /// lseek(2).
 Result<u64> sys_lseek(Caller& self, Fd fd, i64 offset, u32 whence) {
-    Ref<vfs::File> file = TRY(self.file(fd));
+    vfs::DescriptorReference file = TRY(self.borrow(fd));
     constexpr u32 kLast = 4;  // SEEK_HOLE
     if (whence > kLast) {
         return fail(Errno::einval);

@@ -6,17 +6,30 @@
 
 namespace cairn::syscall {
 
-PathName::~PathName() {
-    heap_free(text_, vfs::kPathLimit, 1);
+void PathName::free_long() {
+    heap_free(long_, vfs::kPathLimit, 1);
+}
+
+/// From the beginning: the program may have changed what was read of it so far.
+Result<void> PathName::fetch_long(UserCString from) {
+    long_ = static_cast<char*>(heap_allocate(vfs::kPathLimit, 1));
+    if (long_ == nullptr) {
+        return fail(Errno::enomem);
+    }
+    size_ = TRY(from.fetch(std::span(long_, vfs::kPathLimit)));
+    return {};
 }
 
 Result<PathName> PathName::fetch(UserCString from, Empty empty) {
-    char* text = static_cast<char*>(heap_allocate(vfs::kPathLimit, 1));
-    if (text == nullptr) {
-        return fail(Errno::enomem);
+    PathName name;
+    Result<usize> size = from.fetch(std::span(name.short_));
+    if (size.ok()) {
+        name.size_ = size.value();
+    } else if (size.error() == Errno::enametoolong) {
+        TRY(name.fetch_long(from));
+    } else {
+        return size.failure();
     }
-    PathName name(text, 0);
-    name.size_ = TRY(from.fetch(std::span(text, vfs::kPathLimit)));
     if (name.size_ == 0 && empty == Empty::Refused) {
         return fail(Errno::enoent);
     }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "fs/event/poll_wait.h"
 #include "kernel/syscall/polling.h"
 #include "kernel/syscall/signal_mask.h"
 #include "kernel/syscall/timeout.h"
@@ -79,8 +78,7 @@ private:
         if (entry.fd < 0) {
             return 0;
         }
-        Result<Ref<vfs::File>> file = table.find(Fd{entry.fd});
-        return file.ok() ? wait.look(*file.value(), entry.events) : vfs::kPollNval;
+        return look_at_descriptor(table, wait, Fd{entry.fd}, entry.events);
     }
 
     List<Piece, &Piece::node> pieces_;

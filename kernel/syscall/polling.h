@@ -2,6 +2,7 @@
 /// Waiting for descriptors: poll(2), ppoll(2), select(2), pselect(2), and the epoll(7) calls.
 
 #include "fs/epoll/epoll.h"
+#include "fs/event/poll_wait.h"
 #include "kernel/syscall/caller.h"
 
 namespace cairn::syscall {
@@ -26,6 +27,13 @@ struct MaskArgument {
     u64 mask;
     u64 size;
 };
+
+/// What poll and select have to say of a descriptor: POLLNVAL for one that is not open.
+inline vfs::PollEvents look_at_descriptor(vfs::FileDescriptorTable& table, event::PollWait& wait, Fd fd,
+                                          vfs::PollEvents interest) {
+    Result<vfs::DescriptorReference> file = table.borrow(fd);
+    return file.ok() ? wait.look(*file.value(), interest) : vfs::kPollNval;
+}
 
 Result<u64> sys_poll(Caller& self, UserInOut<PollDescriptor> descriptors, u32 count, i32 milliseconds);
 Result<u64> sys_ppoll(Caller& self, UserInOut<PollDescriptor> descriptors, u32 count,

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "fs/event/poll_wait.h"
 #include "kernel/base/own_array.h"
 #include "kernel/syscall/polling.h"
 #include "kernel/syscall/signal_mask.h"
@@ -53,7 +52,7 @@ public:
             u64 bits = wanted(0)[word] | wanted(1)[word] | wanted(2)[word];
             for (; bits != 0; bits &= bits - 1) {
                 static_cast<void>(
-                    TRY(table.find(Fd{static_cast<i32>(word * 64 + static_cast<u32>(std::countr_zero(bits)))})));
+                    TRY(table.access(Fd{static_cast<i32>(word * 64 + static_cast<u32>(std::countr_zero(bits)))})));
             }
         }
         return {};
@@ -85,9 +84,11 @@ private:
         for (u32 set = 0; set < 3; ++set) {
             interest |= (wanted(set)[word] & mask) != 0 ? kSets[set] : 0;
         }
-        Result<Ref<vfs::File>> file = table.find(Fd{static_cast<i32>(word * 64 + bit)});
-        const vfs::PollEvents events = file.ok() ? wait.look(*file.value(), interest) : vfs::kPollNval;
+        const vfs::PollEvents events = look_at_descriptor(table, wait, Fd{static_cast<i32>(word * 64 + bit)}, interest);
         u32 ready = 0;
+        if (events == 0) {
+            return ready;
+        }
         for (u32 set = 0; set < 3; ++set) {
             if ((wanted(set)[word] & mask) != 0 && (events & kSets[set]) != 0) {
                 found(set)[word] |= mask;

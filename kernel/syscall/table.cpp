@@ -347,6 +347,21 @@ inline void number_stands_twice() {}  // not constexpr: calling it ends the comp
 
 /// The rows by number; a number that stands twice does not compile.
 constexpr usize kLimit = highest_number() + 1;
+/// The calls that read and write, of those that /proc/PID/io counts.
+consteval Transfer transfer_of(std::string_view name) {
+    for (const std::string_view one : {"read", "pread64", "readv", "preadv", "preadv2"}) {
+        if (name == one) {
+            return Transfer::Read;
+        }
+    }
+    for (const std::string_view one : {"write", "pwrite64", "writev", "pwritev", "pwritev2"}) {
+        if (name == one) {
+            return Transfer::Write;
+        }
+    }
+    return Transfer::None;
+}
+
 consteval std::array<Call, kLimit> make_table() {
     std::array<Call, kLimit> table{};
     for (const Row& row : kRows) {
@@ -354,6 +369,7 @@ consteval std::array<Call, kLimit> make_table() {
             number_stands_twice();
         }
         table[row.number] = row.call;
+        table[row.number].transfer = transfer_of(row.call.name);
     }
     return table;
 }
