@@ -118,6 +118,8 @@ public:
     /// What ends its Interruptible and Killable sleeps; see interrupt() and kill().
     bool interrupt_pending() const { return (pending_.load(Order::acquire) & kInterruptPending) != 0; }
     bool kill_pending() const { return (pending_.load(Order::acquire) & kKillPending) != 0; }
+    /// Either of the two.
+    bool any_pending() const { return pending_.load(Order::acquire) != 0; }
     /// The interruption has been dealt with; a kill stays.
     void clear_interrupt() { pending_.fetch_and(~kInterruptPending, Order::relaxed); }
 

@@ -55,10 +55,14 @@ bool abort_sequence(Task& self, arch::TrapFrame& frame) {
     return true;
 }
 
-bool write_cpu(Task& self) {
+/// `known`: the area has the number already that was written last.
+bool write_cpu(Task& self, bool known) {
     // If the thread moves while it writes, its count of switches says so and this is done again.
     self.rseq_switches = self.thread().switches();
     const u32 cpu = arch::this_cpu().index.value;
+    if (known && cpu == self.rseq_cpu) {
+        return true;
+    }
     self.rseq_cpu = cpu;
     const u64 area = self.rseq_area;
     return write_word(area + kCpuStart, cpu) && write_word(area + kCpu, cpu) && write_word(area + kNode, 0) &&
@@ -97,7 +101,7 @@ Result<void> register_rseq(Task& self, u64 area, u32 size, i32 flags, u32 signat
     self.rseq_area = area;
     self.rseq_size = size;
     self.rseq_signature = signature;
-    if (!write_cpu(self)) {
+    if (!write_cpu(self, false)) {
         self.rseq_area = 0;
         return fail(Errno::efault);
     }
@@ -105,7 +109,7 @@ Result<void> register_rseq(Task& self, u64 area, u32 size, i32 flags, u32 signat
 }
 
 void update_rseq(Task& self, arch::TrapFrame& frame) {
-    if (self.rseq_area != 0 && (!abort_sequence(self, frame) || !write_cpu(self))) {
+    if (self.rseq_area != 0 && (!abort_sequence(self, frame) || !write_cpu(self, true))) {
         self.rseq_area = 0;
         signal::force(signal::SignalInfo::from_kernel(signal::kSigSegv));
     }

@@ -5,6 +5,7 @@
 
 #include "kernel/base/types.h"
 
+using cairn::u64;
 using cairn::u8;
 using cairn::usize;
 
@@ -26,7 +27,7 @@ void* memset(void* to, int value, usize size) {
     void* result = to;
     usize words = size / 8;
     usize rest = size % 8;
-    const cairn::u64 pattern = static_cast<u8>(value) * 0x0101'0101'0101'0101u;
+    const u64 pattern = static_cast<u8>(value) * 0x0101'0101'0101'0101u;
     // SAFETY: writes `size` bytes, which are the caller's.
     asm volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
     if (rest != 0) {
@@ -49,7 +50,17 @@ void* memmove(void* to, const void* from, usize size) {
 int memcmp(const void* left, const void* right, usize size) {
     const u8* a = static_cast<const u8*>(left);
     const u8* b = static_cast<const u8*>(right);
-    for (usize i = 0; i < size; ++i) {
+    usize i = 0;
+    for (; size - i >= sizeof(u64); i += sizeof(u64)) {
+        u64 word_a;
+        u64 word_b;
+        __builtin_memcpy(&word_a, a + i, sizeof word_a);
+        __builtin_memcpy(&word_b, b + i, sizeof word_b);
+        if (word_a != word_b) {
+            return __builtin_bswap64(word_a) < __builtin_bswap64(word_b) ? -1 : 1;
+        }
+    }
+    for (; i < size; ++i) {
         if (a[i] != b[i]) {
             return a[i] < b[i] ? -1 : 1;
         }
