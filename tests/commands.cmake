@@ -67,6 +67,9 @@ endforeach()
 cairn_command_test(size cost 60 ${CMAKE_SOURCE_DIR}/tools/size --no-build)
 cairn_command_test(start-up cost 120 ${CMAKE_SOURCE_DIR}/tools/boot-count --no-build)
 set_tests_properties(cost.size cost.start-up PROPERTIES FIXTURES_REQUIRED kernel)
+# Prints what has become slower; fails only for a row that does not run.
+cairn_command_test(bench cost 600 ${CMAKE_SOURCE_DIR}/tools/bench --no-build --quick --checked)
+set_tests_properties(cost.bench PROPERTIES FIXTURES_REQUIRED kernel)
 
 # --- the host programs as the other compiler makes them ----------------------------------------------
 foreach(storey unit sim)

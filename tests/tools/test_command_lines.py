@@ -18,7 +18,8 @@ from programs import cases
 from programs import main as programs_main
 
 _TOOLS = ("tools/run", "tools/test", "tools/lint", "tools/coverage", "tools/image", "tools/size", "tools/boot-count",
-          "tools/bench", "tools/profile", "tools/explore", "tools/mutants", "tests/boot/matrix", "tests/programs/run", "tests/torture/run")
+          "tools/bench", "tools/profile", "tools/explore", "tools/mutants", "tests/boot/matrix", "tests/programs/run",
+          "tests/torture/run")
 
 
 def _call(*words: str) -> subprocess.CompletedProcess:

@@ -170,12 +170,12 @@ def kernel_image(folder: pathlib.Path | None = None, *, build_first: bool = True
     return image
 
 
-def user_program(name: str, *, build_first: bool = True, variant: str = "kernel") -> pathlib.Path:
+def user_program(name: str, *, build_first: bool = True) -> pathlib.Path:
     """A program of user/, such as the guest's init. It is built without the kernel, which another one
     (--kernel) may replace."""
     if build_first:
-        build(VARIANTS[variant], targets=(name,))
-    return VARIANTS[variant].folder / name
+        build(VARIANTS["kernel"], targets=(name,))
+    return VARIANTS["kernel"].folder / name
 
 
 def main(arguments: list[str]) -> int:

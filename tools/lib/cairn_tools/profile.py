@@ -61,7 +61,7 @@ def _short(name: str) -> str:
 def stacks(row: str, kernel: KernelImage, quick: bool) -> dict[tuple[str, ...], float]:
     """Instructions for one operation by stack of functions, the outermost first; () is user mode."""
     listed = [line.split("\t") for line in subprocess.run(
-        [user_program("cairn_bench", build_first=False, variant=bench.VARIANT), "--list", "--row", row], capture_output=True, text=True,
+        [user_program("cairn_bench", build_first=False), "--list", "--row", row], capture_output=True, text=True,
         check=True, timeout=60).stdout.splitlines()]
     exact = [words for words in listed if words[0] == row]
     if len(exact or listed) != 1:
