@@ -92,8 +92,8 @@ public:
     }
 
 private:
-    /// Brings a page of the file into memory, which may fail for reasons of its own. EIO, also where the file has become
-    /// shorter; ENOMEM.
+    /// Brings a page of the file into memory, which may fail for reasons of its own. EIO, also where the file has
+    /// become shorter; ENOMEM.
     Result<void> fetch_page(u64 offset) {
         const Result<FrameNumber> frame = object_.acquire_page(offset / kPageSize, mm::PageAccess::Read);
         if (!frame.ok()) {

@@ -1,7 +1,8 @@
 # The tests that are commands: lint, the boot matrix, the kernel's size and start-up cost, the second
 # compiler's programs, exploring and fuzzing. With them one run of ctest is everything that proves.
 #
-# Labels: unit, sim, lint, boot, cost, fuzz, tools, programs, torture, abi. Names begin with the label: boot.q35-uefi-2cpu-256m.
+# Labels: unit, sim, lint, boot, cost, fuzz, tools, programs, torture, abi. Names begin with the
+# label: boot.q35-uefi-2cpu-256m.
 
 set(CAIRN_TOOL ${CMAKE_SOURCE_DIR}/tools/lib/start)
 

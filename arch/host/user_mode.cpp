@@ -34,6 +34,7 @@ constexpr u64 kCodeStart = 0x40'1000;
 struct Program {
     UserFunction function;
     const char* name;
+    bool may_move = false;
 };
 /// Filled by tests, also before main() and between runs.
 std::vector<Program>& programs() {
@@ -49,7 +50,7 @@ const Program* find_program(u64 address) {
     // An image that was moved by whole pages.
     const Program* found = nullptr;
     for (usize i = 0; i < programs().size(); ++i) {
-        if (i * kFunctionSize % kPageSize == address % kPageSize) {
+        if (programs()[i].may_move && i * kFunctionSize % kPageSize == address % kPageSize) {
             if (found != nullptr) {
                 fail_run("more than one user function may be meant by an address");
             }
@@ -173,6 +174,10 @@ VirtualAddress register_user_function(UserFunction function, const char* name) {
         programs().push_back({function, name});
     }
     return {kCodeStart + index * kFunctionSize};
+}
+
+void user_function_may_move(VirtualAddress address) {
+    programs()[(address.value - kCodeStart) / kFunctionSize].may_move = true;
 }
 
 UserCodeRange user_code_range() {

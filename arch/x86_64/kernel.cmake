@@ -45,7 +45,8 @@ list(FILTER CAIRN_COLD_SOURCES EXCLUDE
      REGEX "kernel/(base|sched|sync|signal|task|time)/|syscall/(dispatch|table)\\.cpp")
 if(CAIRN_LINK_TIME)
   # Optimised as a whole, the image is a tenth smaller: there is room for fast calls and programs' starts.
-  list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "kernel/syscall/|exec/|fs/devtmpfs/|kernel/[a-z_]+\\.cpp|drivers/random/")
+  list(FILTER CAIRN_COLD_SOURCES EXCLUDE
+       REGEX "kernel/syscall/|exec/|fs/devtmpfs/|kernel/[a-z_]+\\.cpp|drivers/random/")
 endif()
 set(more_cold_sources
      fs/event/signal_file.cpp fs/event/timer_file.cpp fs/tmpfs/memory_file.cpp fs/tmpfs/superblock.cpp

@@ -13,8 +13,7 @@ void handle_pending(arch::TrapFrame& frame);
 /// Whether handle_pending() would find something. Interrupts off.
 inline bool has_pending_work(const task::Task& task) {
     // A temporary mask is undone here, but is no reason for a sleep to end.
-    return task.thread().any_pending() || task.restore_saved_mask ||
-           task.restart != task::RestartKind::None;
+    return task.thread().any_pending() || task.restore_saved_mask || task.restart != task::RestartKind::None;
 }
 
 /// For system calls that sleep with another mask (sigsuspend, ppoll, pselect, epoll_pwait): sets the mask for the rest

@@ -66,7 +66,8 @@ def measure(kernel: KernelFile | KernelImage, kernel_arguments: str, words: list
             newc.write(tree, out)
         machine = qemu.Machine(machine="q35", firmware="none", cpus=1, memory_mib=_MEMORY_MIB, cpu=_CPU, icount=True,
                                kernel_arguments=guest.kernel_arguments(kernel_arguments))
-        result = guest.run_session(guest.Program(("/cairn_bench", *words)), machine, kernel, [root_image("full"), layer],
+        program = guest.Program(("/cairn_bench", *words))
+        result = guest.run_session(program, machine, kernel, [root_image("full"), layer],
                                    sinks={"stdout": output.extend, "stderr": errors.extend}, timeout=3000,
                                    qemu_options=("-seed", "1", *qemu_options))
     for line in errors.decode("utf-8", "replace").splitlines():
@@ -134,7 +135,8 @@ def markdown(rows: list[Row]) -> str:
         lines.append(f"| **{family}** | | | | |")
         for row in (row for row in rows if row.family == family):
             ratio = "" if math.isnan(row.ratio) else f"{row.ratio:.2f}"
-            lines.append(f"| {row.name} | {_number(row.debian)} | {_number(row.linux)} | {_number(row.cairn)} | {ratio} |")
+            figures = " | ".join(_number(figure) for figure in (row.debian, row.linux, row.cairn))
+            lines.append(f"| {row.name} | {figures} | {ratio} |")
         of_family = [row for row in sound if row.family == family]
         if of_family:
             lines.append(f"| geometric mean of {family} | | | | **{_mean(of_family):.2f}** |")
@@ -148,7 +150,7 @@ def main(arguments: list[str]) -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of the operations")
     parser.add_argument("--row", metavar="TEXT", help="only rows whose name contains it")
-    parser.add_argument("--family", metavar="NAME", action="append", default=[], help="only this family; may be repeated")
+    parser.add_argument("--family", metavar="NAME", action="append", default=[], help="only this family (repeatable)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the table there, too")
     parser.add_argument("--checked", action="store_true", help="only Cairn, with its checks")
     parser.add_argument("--no-build", action="store_true", help="take what is built")

@@ -44,7 +44,8 @@ VARIANTS = {
     for variant in (
         Variant("kernel", "the kernel", (_compiler("g++"), _KERNEL_ONLY)),
         # Without the checks of locks and sleeping, as a kernel that is to be fast: what tools/bench measures.
-        Variant("kernel-release", "the kernel without checks", (_compiler("g++"), _KERNEL_ONLY, "-DCAIRN_CHECKS=OFF", "-DCAIRN_LINK_TIME=ON")),
+        Variant("kernel-release", "the kernel without checks",
+                (_compiler("g++"), _KERNEL_ONLY, "-DCAIRN_CHECKS=OFF", "-DCAIRN_LINK_TIME=ON")),
         Variant("kernel-clang", "the kernel with clang",
                 (_compiler("clang++-19"), _KERNEL_ONLY, "-DCAIRN_PRECOMPILE=ON")),
         Variant("host", "the host tests", (_compiler("g++"), _HOST_ONLY)),
