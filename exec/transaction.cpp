@@ -173,14 +173,16 @@ Result<Prepared> prepare(Task& self, const ExecuteRequest& request, const Progra
 void commit_descriptors(Task& self, Prepared& prepared) {
     vfs::FileDescriptorTable& table = self.descriptors();
     if (table.users.load(Order::acquire) > 1 && prepared.descriptors) {
-        // A copy of this moment is better than phase one's, since a sibling may have changed a flag since; that one is
-        // for when there is no memory.
+        // A copy of this moment, since a sibling may have changed something since phase one; that one's is for when
+        // there is no memory.
         Result<Ref<vfs::FileDescriptorTable>> fresh = table.copy();
         if (fresh.ok()) {
             std::swap(*prepared.descriptors, fresh.value());
             vfs::OperationContext context = self.context();
             context.lock_owner = &*fresh.value();
             fresh.value()->close_all(context);
+        } else {
+            (*prepared.descriptors)->follow(table);
         }
         std::optional<Ref<vfs::FileDescriptorTable>> old =
             self.exchange_descriptors(std::exchange(prepared.descriptors, std::nullopt));

@@ -129,6 +129,31 @@ Result<Ref<FileDescriptorTable>> FileDescriptorTable::copy_if(u32 hole_first, u3
     }
 }
 
+void FileDescriptorTable::follow(FileDescriptorTable& other) {
+    for (u32 fd = 0;; ++fd) {
+        std::optional<Ref<File>> dropped;  // behind the locks
+        SpinLockPairGuard guard(lock_, other.lock_);
+        const Slots& from = *other.slots_.load(Order::relaxed);
+        Slots& to = *slots_.load(Order::relaxed);
+        if (fd >= to.capacity) {
+            return;
+        }
+        File* const theirs = fd < from.capacity ? from.at(fd) : nullptr;
+        File* const ours = to.at(fd);
+        if (theirs != ours) {
+            if (theirs != nullptr) {
+                theirs->acquire_reference();
+            }
+            if (ours != nullptr) {
+                dropped = Ref<File>::adopt(*ours);
+            }
+            to.files[fd].store(theirs, Order::relaxed);
+            Slots::set(to.used, fd, theirs != nullptr);
+        }
+        Slots::set(to.close_on_exec, fd, theirs != nullptr && Slots::get(from.close_on_exec, fd));
+    }
+}
+
 /// Room for descriptors below `wanted`.
 Result<void> FileDescriptorTable::grow(u32 wanted) {
     u32 capacity = std::max(Slots::kFirst, std::bit_ceil(wanted));

@@ -91,6 +91,10 @@ public:
     /// The last user is gone: closes everything.
     void close_all(OperationContext& context);
 
+    /// For a copy that only the caller knows: brings it up to what `other` is now, without memory. Descriptors of
+    /// `other` for which it has no room are left out.
+    void follow(FileDescriptorTable& other);
+
     /// The lowest descriptor >= `from` that is in use; for /proc/PID/fd and poll. None: nullopt.
     std::optional<Fd> next_used(u32 from);
     u32 count();

@@ -3,6 +3,8 @@
 /// E11, trap G: close-on-exec is judged when the siblings are gone, in a table that nobody else has; what is closed
 /// then has its effects: ends of pipes, record locks. E03: a file that runs is not written, and the other way round.
 
+#include "kernel/base/kernel.h"
+#include "mm/frame_allocator.h"
 #include "tests/support/exec_race.h"
 
 namespace cairn {
@@ -188,6 +190,52 @@ TEST(ExecFiles, AProcessSharesTheTableAndASiblingMarks) {  // E11, trap G: the c
                               },
                               0);
                           await(u, kStop);
+                          require(wait(u) > 0 && status(u) == exited(1), "a status");
+                          require(is_open(u, kMarked), "execve has closed another process's descriptor");
+                      });
+}
+
+mm::FailureInjector& allocations() {
+    return g_kernel.frames->failure_injector();
+}
+
+TEST(ExecFiles, ASiblingMarksWhenThereIsNoMemory) {  // E11, E19, trap G: an old copy is corrected
+    EXPLORE_PROCESSES("close-on-exec set by a sibling, memory runs out",
+                      {.cpus = 2,
+                       .programs = {{"/looks",
+                                     [](UserMachine& u) {
+                                         allocations().disarm();
+                                         require(board.words[0] == 0 || !is_open(u, kMarked), "a mark was overlooked");
+                                         require(board.words[1] == 0 || !is_open(u, 7), "a closed one is open again");
+                                         arrive(kStop);
+                                         exit(u, 1);
+                                     }}}},
+                      [](UserMachine& u) {
+                          const Pipe ends = pipe(u);
+                          require(u.syscall(SYS_dup2, ends.reader, kMarked) == kMarked, "dup2");
+                          require(u.syscall(SYS_dup2, ends.reader, 7) == 7, "dup2");
+                          start_sharer(
+                              u,
+                              [](UserMachine& c) {
+                                  text(c, "/looks", 1);
+                                  start_thread(
+                                      c,
+                                      [](UserMachine& t) {
+                                          dawdle(t);
+                                          t.syscall(SYS_fcntl, kMarked, F_SETFD, FD_CLOEXEC);
+                                          board.words[0] = 1;
+                                          t.syscall(SYS_close, 7);
+                                          board.words[1] = 1;
+                                          allocations().fail_every(1);
+                                          t.syscall(SYS_pause);
+                                      },
+                                      1);
+                                  const i64 result = execve(c, "/looks", 1);
+                                  allocations().disarm();
+                                  require(result == -ENOMEM || result == -ENFILE, "execve");
+                                  execve(c, "/looks", 1);
+                              },
+                              0);
                           require(wait(u) > 0 && status(u) == exited(1), "a status");
                           require(is_open(u, kMarked), "execve has closed another process's descriptor");
                       });
