@@ -235,10 +235,15 @@ Result<i32> sys_clock_adjtime(Caller& self, i32 clock, UserInOut<ClockAdjustment
     if (clock != 0) {
         return fail(clock < 0 || clock > 11 ? Errno::einval : Errno::eopnotsupp);
     }
-    // adjtime(3) that only asks: what of the last adjustment is still to be done.
-    constexpr u32 kSingleShotRead = 0xa001;  // ADJ_OFFSET_SS_READ
+    // adjtime(3): one that asks what of the last adjustment is left, and one by nothing, which ends the last one.
+    constexpr u32 kAdjTime = 0x8000, kSingleShot = 0x8001, kSingleShotRead = 0xa001;
     const u32 modes = adjustment.modes;
-    if (modes != 0 && modes != kSingleShotRead) {
+    if ((modes & kAdjTime) != 0 && (modes & kSingleShot) != kSingleShot) {
+        return fail(Errno::einval);
+    }
+    const bool changes_nothing = modes == kSingleShotRead || (modes == kSingleShot && adjustment.offset == 0 &&
+                                                              self.credentials().has(Capability::SysTime));
+    if (modes != 0 && !changes_nothing) {
         return fail(self.credentials().has(Capability::SysTime) ? Errno::eopnotsupp : Errno::eperm);
     }
     const Nanoseconds now = time::wall_now();

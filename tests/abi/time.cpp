@@ -410,4 +410,16 @@ TEST(Usage, AdjtimexReads) {
     EXPECT_OK(adjtime(nullptr, &left));
     EXPECT_EQ(0, left.tv_sec);
     EXPECT_EQ(0, left.tv_usec);
+    // Nothing to adjust by: that ends an adjustment under way.
+    const timeval nothing{};
+    left = {1, 1};
+    EXPECT_OK(adjtime(&nothing, &left));
+    EXPECT_EQ(0, left.tv_usec);
+    child([&] {
+        become_user(40001, 40001);
+        EXPECT_ERRNO(EPERM, adjtime(&nothing, &left));
+        EXPECT_OK(adjtime(nullptr, &left));
+    });
+    state.modes = 0x8000;
+    EXPECT_ERRNO(EINVAL, adjtimex(&state));
 }
