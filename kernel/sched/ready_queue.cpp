@@ -1,5 +1,7 @@
 #include "kernel/sched/ready_queue.h"
 
+#include <algorithm>
+
 #include "kernel/base/assert.h"
 
 namespace cairn::sched {
@@ -37,10 +39,13 @@ void ReadyQueue::dequeue(Schedulable& entity) {
 
 Schedulable* ReadyQueue::start_best() {
     ASSERT(running_ == nullptr);
-    if (RealtimeEntity* urgent = realtime_.best()) {
-        start(of(*urgent));
-    } else if (FairEntity* fair = fair_.best_waiting()) {
+    RealtimeEntity* urgent = realtime_.best();
+    FairEntity* fair = urgent == nullptr || fair_turn_ != Nanoseconds{} ? fair_.best_waiting() : nullptr;
+    if (fair != nullptr) {
         start(of(*fair));
+    } else if (urgent != nullptr) {
+        fair_turn_ = {};
+        start(of(*urgent));
     }
     return running_;
 }
@@ -81,10 +86,24 @@ bool ReadyQueue::account(Nanoseconds elapsed) {
         return false;
     }
     if (!running_->is_realtime()) {
-        return fair_.account(elapsed) && fair_.has_waiting();
+        const bool turn_ended = fair_turn_ != Nanoseconds{} && elapsed >= fair_turn_;
+        fair_turn_ = elapsed < fair_turn_ ? fair_turn_ - elapsed : Nanoseconds{};
+        realtime_used_ = realtime_used_ - Nanoseconds{elapsed.value * (kRealtimeSpan.value / kFairSpan.value)};
+        return (fair_.account(elapsed) && fair_waits()) || (turn_ended && !realtime_.empty());
     }
-    RealtimeEntity& entity = running_->realtime;
-    if (running_->policy == Policy::Fifo) {
+    if (!fair_waits()) {
+        realtime_used_ = {};
+    } else if (realtime_used_ = realtime_used_ + elapsed; realtime_used_ >= kRealtimeSpan) {
+        realtime_used_ = {};
+        fair_turn_ = kFairSpan;
+    }
+    return account_slice(*running_, elapsed) || fair_turn_ != Nanoseconds{};
+}
+
+/// Whether the running real-time entity has to let another of its priority go first.
+bool ReadyQueue::account_slice(Schedulable& running, Nanoseconds elapsed) {
+    RealtimeEntity& entity = running.realtime;
+    if (running.policy == Policy::Fifo) {
         return false;
     }
     if (elapsed < entity.slice_left) {
@@ -112,7 +131,8 @@ bool ReadyQueue::should_preempt(const Schedulable& woken) const {
         return true;
     }
     if (woken.is_realtime()) {
-        return !running_->is_realtime() || woken.realtime.priority > running_->realtime.priority;
+        return running_->is_realtime() ? woken.realtime.priority > running_->realtime.priority
+                                       : fair_turn_ == Nanoseconds{};
     }
     if (running_->is_realtime() || woken.policy == Policy::Idle) {
         return false;
@@ -128,12 +148,14 @@ Nanoseconds ReadyQueue::remaining_slice() const {
         return Nanoseconds::never();
     }
     if (!running_->is_realtime()) {
-        return fair_.has_waiting() ? fair_.remaining_slice() : Nanoseconds::never();
+        const Nanoseconds slice = fair_waits() ? fair_.remaining_slice() : Nanoseconds::never();
+        return fair_turn_ != Nanoseconds{} && !realtime_.empty() ? std::min(slice, fair_turn_) : slice;
     }
+    const Nanoseconds until_fair = fair_waits() ? kRealtimeSpan - realtime_used_ : Nanoseconds::never();
     const RealtimeEntity* next = realtime_.best();
     bool competes =
         running_->policy == Policy::RoundRobin && next != nullptr && next->priority == running_->realtime.priority;
-    return competes ? running_->realtime.slice_left : Nanoseconds::never();
+    return competes ? std::min(running_->realtime.slice_left, until_fair) : until_fair;
 }
 
 u32 ReadyQueue::waiting_count() const {

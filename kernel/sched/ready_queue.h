@@ -61,11 +61,20 @@ public:
         return *object_of_member<Schedulable, RealtimeEntity, &Schedulable::realtime>(&entity);
     }
 
+    /// Real-time entities that never sleep leave this much of each second to the fair ones, if such wait: so does Linux
+    /// (sched(7), sched_rt_runtime_us), and root can still end them.
+    static constexpr Nanoseconds kRealtimeSpan = Nanoseconds::from_milliseconds(950);
+    static constexpr Nanoseconds kFairSpan = Nanoseconds::from_milliseconds(50);
+
 private:
     void start(Schedulable& entity);
+    bool account_slice(Schedulable& running, Nanoseconds elapsed);
+    bool fair_waits() const { return fair_.has_waiting(); }
 
     RealtimeQueue realtime_;
     FairQueue fair_;
+    Nanoseconds realtime_used_;  // by real-time entities while fair ones waited, less what those had a right to
+    Nanoseconds fair_turn_;      // what is left of the fair ones' turn, during which they come first
     Schedulable* running_ = nullptr;
     bool turn_over_ = false;  // the running entity has used up its slice, or yielded
 };

@@ -61,11 +61,77 @@ TEST(ReadyQueue, RealtimeRunsBeforeFair) {
     EXPECT_FALSE(queue.should_preempt(fair));
     EXPECT_EQ(queue.count(), 2u);
     EXPECT_EQ(queue.waiting_count(), 1u);
+    EXPECT_EQ(queue.remaining_slice(), ReadyQueue::kRealtimeSpan);
+    EXPECT_FALSE(queue.account(Nanoseconds::from_milliseconds(900)));
+    queue.dequeue(fair);
     EXPECT_EQ(queue.remaining_slice(), Nanoseconds::never());
     EXPECT_FALSE(queue.account(Nanoseconds::from_seconds(5)));
     queue.dequeue(urgent);
-    queue.dequeue(fair);
     EXPECT_EQ(queue.start_best(), nullptr);
+}
+
+/// What runs for `length`, as RunQueue would have it: until the slice ends or something better is there.
+void run_for(ReadyQueue& queue, Nanoseconds length, std::vector<std::pair<Schedulable*, Nanoseconds>>& used) {
+    while (length != Nanoseconds{}) {
+        Schedulable* running = queue.running() != nullptr ? queue.running() : queue.start_best();
+        ASSERT_NE(running, nullptr);
+        const Nanoseconds piece = std::min(length, queue.remaining_slice());
+        ASSERT_NE(piece, Nanoseconds{});
+        const bool again = queue.account(piece);
+        length = length - piece;
+        for (auto& [entity, time] : used) {
+            time += entity == running ? piece : Nanoseconds{};
+        }
+        if (again) {
+            queue.stop_running();
+        }
+    }
+}
+
+TEST(ReadyQueue, ARealtimeHogLeavesAPartToTheFairOnes) {
+    for (Policy policy : {Policy::Fifo, Policy::RoundRobin}) {
+        ReadyQueue queue;
+        Entity hogs[2] = {Entity(policy, 0, 50), Entity(policy, 0, 50)};
+        Entity fair[2] = {Entity(Policy::Fair), Entity(Policy::Idle)};
+        std::vector<std::pair<Schedulable*, Nanoseconds>> used;
+        for (Entity* entity : {&hogs[0], &hogs[1], &fair[0], &fair[1]}) {
+            queue.enqueue(*entity, Arrival::Fresh);
+            used.emplace_back(entity, Nanoseconds{});
+        }
+        run_for(queue, Nanoseconds::from_seconds(10), used);
+        const u64 share = used[2].second.value + used[3].second.value;
+        EXPECT_GE(share, Nanoseconds::from_milliseconds(450).value);
+        EXPECT_LE(share, Nanoseconds::from_milliseconds(500).value);
+        // While they have their turn, they keep it.
+        while (queue.running() == nullptr || queue.running()->is_realtime()) {
+            run_for(queue, Nanoseconds::from_milliseconds(10), used);
+            if (queue.running() == nullptr) {
+                queue.start_best();
+            }
+        }
+        EXPECT_FALSE(queue.should_preempt(hogs[0]));
+        for (Entity* entity : {&hogs[0], &hogs[1], &fair[0], &fair[1]}) {
+            queue.dequeue(*entity);
+        }
+    }
+}
+
+TEST(ReadyQueue, AFairOneThatHadItsShareDoesNotInterruptRealtime) {
+    ReadyQueue queue;
+    Entity urgent(Policy::Fifo, 0, 50);
+    Entity fair(Policy::Fair);
+    queue.enqueue(fair, Arrival::Fresh);
+    for (int i = 0; i < 20; ++i) {
+        // 60 ms in which the urgent one sleeps, 900 in which it works.
+        EXPECT_EQ(queue.start_best(), &fair);
+        EXPECT_FALSE(queue.account(Nanoseconds::from_milliseconds(60)));
+        queue.stop_running();
+        queue.enqueue(urgent, Arrival::Woken);
+        EXPECT_EQ(queue.start_best(), &urgent);
+        EXPECT_FALSE(queue.account(Nanoseconds::from_milliseconds(900)));
+        queue.dequeue(urgent);
+    }
+    queue.dequeue(fair);
 }
 
 TEST(ReadyQueue, APreemptedFifoThreadStaysFirst) {
