@@ -1,8 +1,8 @@
 # The tests that are commands: lint, the boot matrix, the kernel's size and start-up cost, the second
 # compiler's programs, exploring and fuzzing. With them one run of ctest is everything that proves.
 #
-# Labels: unit, sim, lint, boot, cost, fuzz, tools, programs, torture, abi. Names begin with the
-# label: boot.q35-uefi-2cpu-256m.
+# Labels: unit, sim, lint, boot, cost, fuzz, tools, programs, torture, abi. Names begin with the label:
+# boot.q35-uefi-2cpu-256m.
 
 set(CAIRN_TOOL ${CMAKE_SOURCE_DIR}/tools/lib/start)
 
@@ -37,7 +37,6 @@ set_tests_properties(lint.analysis PROPERTIES TIMEOUT 1800 FIXTURES_REQUIRED "ke
 cairn_command_test(lint tools 120 ${CAIRN_TOOL} lint.test_lint)
 cairn_command_test(syscalls-page tools 60 ${CMAKE_SOURCE_DIR}/tools/syscalls --check)
 cairn_command_test(contract tools 60 ${CMAKE_SOURCE_DIR}/tools/contract --check)
-cairn_command_test(mutants tools 60 ${CMAKE_SOURCE_DIR}/tools/mutants --check)
 cairn_command_test(command-lines tools 120 ${CAIRN_TOOL} tools.test_command_lines)
 
 # --- boot: one test for each row of the matrix -------------------------------------------------------
@@ -68,9 +67,6 @@ endforeach()
 cairn_command_test(size cost 60 ${CMAKE_SOURCE_DIR}/tools/size --no-build)
 cairn_command_test(start-up cost 120 ${CMAKE_SOURCE_DIR}/tools/boot-count --no-build)
 set_tests_properties(cost.size cost.start-up PROPERTIES FIXTURES_REQUIRED kernel)
-# Prints what has become slower; fails only for a row that does not run.
-cairn_command_test(bench cost 600 ${CMAKE_SOURCE_DIR}/tools/bench --no-build --quick --checked)
-set_tests_properties(cost.bench PROPERTIES FIXTURES_REQUIRED kernel)
 
 # --- the host programs as the other compiler makes them ----------------------------------------------
 foreach(storey unit sim)
@@ -81,7 +77,6 @@ endforeach()
 # --- many inputs and many schedules: the short forms; the long ones are for a night --------------------
 cairn_command_test(parsers fuzz 1200 ${CMAKE_SOURCE_DIR}/tools/fuzz)
 cairn_command_test(explore sim 1200 ${CMAKE_SOURCE_DIR}/tools/explore --schedules 300)
-set_tests_properties(sim.explore PROPERTIES PROCESSORS 2)
 set_tests_properties(build.fuzz PROPERTIES FIXTURES_REQUIRED host-clang)
 set_tests_properties(fuzz.parsers PROPERTIES FIXTURES_REQUIRED fuzz)
 set_tests_properties(sim.explore PROPERTIES FIXTURES_REQUIRED host-clang)

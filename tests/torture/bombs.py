@@ -12,7 +12,7 @@ from torture.stressors import Row, values_of
 # How long a command, or a login with a command, may take while the bomb is at work. They are measured in an
 # emulated machine that may have half of one of the host's CPUs.
 COMMAND_SECONDS = 30.0
-LOGIN_SECONDS = 60.0
+LOGIN_SECONDS = 120.0
 # What may stay in use: caches for what only the bomb used.
 _LEFT_KIB = 1024
 _BOOT_SECONDS = 600.0
@@ -59,7 +59,7 @@ def run(bomb: Bomb, seconds: int, kernel: KernelFile, root: pathlib.Path, log: p
     limit = "-" if bomb.limit is None else str(bomb.limit)
     with guest.temporary_folder() as folder:
         result = guest.run_program(
-            ["/usr/bin/python3", "/torture/bomb.py", str(bomb.user), limit, str(seconds)], root=root,
+            ["/usr/bin/python3", "-u", "/torture/bomb.py", str(bomb.user), limit, str(seconds)], root=root,
             layers=[_layer(folder)], environment=["PYTHONDONTWRITEBYTECODE=1"], cpus=bomb.cpus, memory=bomb.memory,
             kernel=kernel, timeout=seconds + _BOOT_SECONDS, build_first=build_first)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,8 @@ def row_of(bomb: Bomb, result: guest.Result) -> Row:
     text = result.stdout.decode("utf-8", "replace")
     values = values_of(text)
     lines = result.console.splitlines()
-    notes = [line for line in text.splitlines() if line.startswith(("note: ", "commands=", "logins=", "ended=", "rested="))]
+    noted = ("note: ", "commands=", "logins=", "ended=", "rested=")
+    notes = [line for line in text.splitlines() if line.startswith(noted)]
     faults = [match["message"] for match in kernel_log.WARNING.finditer(result.console)
               if not match["message"].startswith("WARNING: out of memory: ")]
     if result.status != 0 or result.failure or "processes_after" not in values:

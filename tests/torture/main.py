@@ -25,7 +25,7 @@ from torture import bombs
 from torture.stressors import SMOKE, STRESSORS, Row, case_of, row_of
 
 _LOGS = BUILD / "torture"
-_SMOKE_SECONDS = 2
+_SMOKE_SECONDS = 1
 _SMOKE_BOMBS = ("limited-256m-2cpu",)
 _BOMB_SECONDS = 30
 
@@ -48,7 +48,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--bombs", type=_names, metavar="A,B", help="which: all, none, a name or a part of names, as"
                         f" user, 256m, 4cpu ({', '.join(bomb.name for bomb in bombs.BOMBS)})")
     parser.add_argument("--smoke", action="store_true", help="a selection, briefly")
-    parser.add_argument("--cpus", type=_number, default=4, metavar="N", help="of the machine, and stressors at a time (4)")
+    parser.add_argument("--cpus", type=_number, default=4, metavar="N",
+                        help="of the machine, and stressors at a time (4)")
     parser.add_argument("--memory", type=_number, default=1024, metavar="M", help="of the machine, in MiB (1024)")
     parser.add_argument("--kernel", choices=("cairn", "linux"), default="cairn", help="what is put under load")
     parser.add_argument("--no-build", action="store_true", help="take the kernel that is there")

@@ -89,6 +89,8 @@ class Probe:
         begin = time.monotonic()
         failure = self.action()
         took = time.monotonic() - begin
+        if took > 10:
+            print(f"note: {self.name}: one took {took:.0f} s", failure)
         if failure:
             self.failures.append(failure)
         else:
@@ -183,7 +185,7 @@ def main() -> None:
         probe.report()
     print(f"ended={end(user, before):.2f}")
     begin = time.monotonic()
-    while used() > memory_before + 256 and time.monotonic() < begin + REST_SECONDS:
+    while used() > memory_before + 1024 and time.monotonic() < begin + REST_SECONDS:
         time.sleep(0.2)
         reap()
     print(f"rested={time.monotonic() - begin:.2f}")
