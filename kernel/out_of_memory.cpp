@@ -1,8 +1,8 @@
 #include "kernel/out_of_memory.h"
 
-#include <optional>
-
 #include "kernel/base/log.h"
+#include "kernel/base/rate_limit.h"
+#include "kernel/sched/scheduler.h"
 #include "kernel/signal/send.h"
 #include "kernel/time/clock.h"
 #include "mm/frame_allocator.h"
@@ -11,77 +11,219 @@ namespace cairn {
 
 namespace {
 
+using task::CombinedUse;
+using task::ThreadGroup;
+
 constexpr i32 kNever = -1000;  // oom_score_adj that exempts a process
+/// A process that uses less than this part of what all use is not why memory is short.
+constexpr u64 kPartOfOne = 8;
+/// Of what all use, this part is to come back when it is the fault of many.
+constexpr u64 kPartOfMany = 16;
+constexpr Nanoseconds kPatience = Nanoseconds::from_milliseconds(10);
 
-/// Pages in use, plus a share of all memory for each point of oom_score_adj (proc(5)); nothing for who has no memory of
-/// his own. Its lock is held.
-std::optional<i64> badness_locked(task::ThreadGroup& process) {
-    std::optional<i64> pages;
-    task::for_each_thread(process, [&](task::Task& thread) {
-        if (mm::AddressSpace* space = thread.find_address_space_locked()) {  // the first thread may have ended alone
-            const mm::SpaceStatistics use = space->statistics();
-            pages = static_cast<i64>(use.resident() + use.page_tables);
-        }
-    });
-    const i64 total = static_cast<i64>(g_kernel.frames->statistics().total / kPageSize);
-    if (pages) {
-        *pages += process.oom_score_adjust.load(Order::relaxed) * total / 1000;
-    }
-    return pages;
-}
-
-struct Victim {
-    i32 process = 0;
-    i64 badness = 0;
-    bool somebody_ends = false;
+/// A process that may be ended, as it was a moment ago.
+struct Candidate {
+    Ref<ThreadGroup> process;
+    Ref<task::Session> session;
+    Ref<task::UserAccount> user;
+    i32 adjust;
+    u64 own;      // pages that come back when it ends
+    i64 badness;  // pages in use, plus a share of all memory for each point of oom_score_adj (proc(5))
 };
 
-/// Ends a process, unless one is ending. Only spinlocks: the caller may be copying to or from a program, with whatever
-/// mutexes that takes, and no reference is dropped here that could be the last one.
-Victim end_somebody() {
-    SpinLockGuard table(g_kernel.tasks->lock);
-    Victim victim;
-    task::ThreadGroup* worst = nullptr;
-    for (task::ThreadGroup& process : g_kernel.tasks->processes) {
-        if (process.is_init || process.oom_score_adjust.load(Order::relaxed) == kNever) {
-            continue;
-        }
-        SpinLockGuard guard(process.lock);
-        victim.somebody_ends = victim.somebody_ends || (process.exiting && process.thread_count != 0);
-        const std::optional<i64> badness = badness_locked(process);
-        if (badness && (worst == nullptr || *badness > victim.badness)) {
-            victim.process = process.number();
-            victim.badness = *badness;
-            worst = &process;
-        }
-    }
-    if (!victim.somebody_ends && worst != nullptr) {
-        signal::kill_process(*worst);
-    }
-    return victim;
+/// Its threads run before those of programs from now on: memory comes back when they have run.
+void hurry(ThreadGroup& process) {
+    SpinLockGuard guard(process.lock);
+    task::for_each_thread(process, [](task::Task& task) {
+        must(task.thread().set_policy(sched::kHousekeeping.policy, 0, sched::kHousekeeping.realtime_priority),
+             "a policy that there is");
+    });
 }
+
+/// Nothing for one that has no memory, or may not be ended.
+std::optional<Candidate> examine(Ref<ThreadGroup> process, u64 total_pages) {
+    const i32 adjust = process->oom_score_adjust.load(Order::relaxed);
+    if (process->is_init || adjust == kNever) {
+        return std::nullopt;
+    }
+    std::optional<Ref<task::Session>> session;
+    {
+        SpinLockGuard guard(g_kernel.tasks->lock);
+        if (process->process_group) {
+            session = Ref<task::Session>((*process->process_group)->session());
+        }
+    }
+    std::optional<Ref<task::UserAccount>> user;
+    std::optional<mm::SpaceStatistics> memory;
+    {
+        SpinLockGuard guard(process->lock);
+        task::for_each_thread(*process, [&](task::Task& thread) {
+            if (!memory) {  // the first thread may have ended alone
+                user = Ref<task::UserAccount>(thread.account());
+                memory = thread.memory_of_other_locked();
+            }
+        });
+    }
+    if (!session || !memory) {
+        return std::nullopt;
+    }
+    const mm::SpaceStatistics& use = *memory;
+    const i64 share = i64{adjust} * static_cast<i64>(total_pages) / 1000;
+    return Candidate{std::move(process),
+                     std::move(*session),
+                     std::move(*user),
+                     adjust,
+                     use.resident_anonymous + use.page_tables,
+                     static_cast<i64>(use.resident() + use.page_tables) + share};
+}
+
+template <typename Visit>
+void for_each_candidate(Visit visit) {
+    const u64 total_pages = g_kernel.frames->statistics().total / kPageSize;
+    i32 from = 1;
+    while (std::optional<Ref<ThreadGroup>> process = g_kernel.tasks->next_process(from)) {
+        from = (*process)->number() + 1;
+        if (std::optional<Candidate> candidate = examine(std::move(*process), total_pages)) {
+            visit(*candidate);
+        }
+    }
+}
+
+void add(CombinedUse& use, u64 round, u64 pages) {
+    use.pages = (use.round == round ? use.pages : 0) + pages;
+    use.round = round;
+}
+
+/// One look at all processes.
+class Choice {
+public:
+    explicit Choice(u64 round) : round_(round) {
+        for_each_candidate([this](Candidate& candidate) { count(candidate); });
+    }
+    /// Ends whom it should be. False: there is nobody.
+    bool end() {
+        if (ending_ != 0 && ending_ >= all_ / kPartOfMany) {
+            return true;  // enough is on its way
+        }
+        if (!largest_) {
+            return false;
+        }
+        // Who has asked to be the first is the first.
+        if (largest_->adjust > 0 || largest_->own * kPartOfOne >= all_ || !end_some_of_many()) {
+            log_end(1, *largest_, largest_->own);
+            end(*largest_->process);
+        }
+        return true;
+    }
+
+private:
+    void count(Candidate& candidate) {
+        bool ends = false;
+        {
+            SpinLockGuard guard(candidate.process->lock);
+            ends = candidate.process->exiting && candidate.process->thread_count != 0;
+        }
+        all_ += candidate.own;
+        if (ends) {
+            ending_ += candidate.own;
+            hurry(*candidate.process);
+            return;
+        }
+        if (candidate.adjust >= 0) {
+            add(candidate.user->memory, round_, candidate.own);
+            add(candidate.session->memory, round_, candidate.own);
+        }
+        if (!largest_ || candidate.badness > largest_->badness) {
+            largest_ = std::move(candidate);
+        }
+    }
+
+    /// What the processes use together to which this one is counted: an ordinary user's, or those of root's session.
+    u64 crowd_of(const Candidate& candidate) const {
+        const CombinedUse& use = candidate.user->uid() != 0 ? candidate.user->memory : candidate.session->memory;
+        return use.round == round_ ? use.pages : 0;
+    }
+
+    /// Of the crowd that uses most, those in the session that uses most: as many as it takes, its leader not among
+    /// them.
+    bool end_some_of_many() {
+        std::optional<Candidate> one;
+        for_each_candidate([&](Candidate& candidate) {
+            const u64 crowd = crowd_of(candidate);
+            const u64 most = one ? crowd_of(*one) : 0;
+            if (crowd > most ||
+                (crowd == most && one && candidate.session->memory.pages > one->session->memory.pages)) {
+                one = std::move(candidate);
+            }
+        });
+        if (!one) {
+            return false;
+        }
+        u64 ended = 0;
+        u64 pages = 0;
+        for_each_candidate([&](Candidate& candidate) {
+            if (pages < all_ / kPartOfMany && candidate.adjust >= 0 && &*candidate.session == &*one->session &&
+                &*candidate.user == &*one->user && !candidate.process->session_leader.load(Order::relaxed)) {
+                pages += candidate.own;
+                ++ended;
+                end(*candidate.process);
+            }
+        });
+        if (ended != 0) {
+            log_end(ended, *one, pages);
+        }
+        return ended != 0;
+    }
+
+    static void end(ThreadGroup& process) {
+        signal::kill_process(process);
+        hurry(process);
+    }
+
+    static void log_end(u64 count, const Candidate& one, u64 pages) {
+        static constinit RateLimit limit(10, Nanoseconds::from_seconds(10));
+        if (!limit.allow(time::now())) {
+            return;
+        }
+        const u64 kibibytes = pages * (kPageSize / kKiB);
+        const u32 hidden = limit.take_suppressed();
+        if (count == 1) {
+            log_warning("oom", "out of memory: ending process {}, of user {}, which uses {} KiB{}",
+                        one.process->number(), one.user->uid(), kibibytes, hidden != 0 ? " (and others)" : "");
+        } else {
+            log_warning("oom", "out of memory: ending {} processes of user {} in session {}, which use {} KiB{}", count,
+                        one.user->uid(), one.session->number(), kibibytes, hidden != 0 ? " (and others)" : "");
+        }
+    }
+
+    const u64 round_;
+    u64 all_ = 0;
+    u64 ending_ = 0;
+    std::optional<Candidate> largest_;
+};
 
 }  // namespace
 
 bool relieve_memory_shortage(task::Task& self, ShortOf whom) {
-    constexpr u32 kPatience = 500;
-    const Nanoseconds kMoment = Nanoseconds::from_milliseconds(10);
+    constexpr u32 kCopyPatience = 500;
     if (self.thread().kill_pending()) {
         return false;  // it ends, which helps
     }
-    if (whom == ShortOf::Copy && ++self.shortages > kPatience) {
+    if (whom == ShortOf::Copy && ++self.shortages > kCopyPatience) {
         return false;
     }
-    const Victim victim = end_somebody();
-    if (!victim.somebody_ends) {
-        if (victim.process == 0) {
+    // One chooses, and the others wait for what comes of it. Not by a lock: whoever gets no memory may hold any.
+    Atomic<bool>& choosing = g_kernel.tasks->somebody_chooses_victim;
+    if (!choosing.exchange(true, Order::acquire)) {
+        const bool found = Choice(++g_kernel.tasks->victim_rounds).end();
+        choosing.store(false, Order::release);
+        if (!found) {
             return false;
         }
-        log_warning("oom", "out of memory: ending process {}, which uses {} KiB", victim.process,
-                    victim.badness * static_cast<i64>(kPageSize / kKiB));
     }
     if (!self.thread().kill_pending()) {
-        sched::sleep_for(kMoment);  // its memory comes back when its threads have run; there is nothing better to do
+        // The memory comes back when others have run; this thread has nothing better to do.
+        sched::sleep_for(kPatience);
     }
     return true;
 }

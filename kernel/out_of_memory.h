@@ -1,17 +1,22 @@
 #pragma once
-/// What happens when a page fault finds no memory: the process that uses most of it is ended (Linux's OOM killer).
+/// What happens when no memory is left: processes are ended to make some (Linux's OOM killer).
+///
+/// As on Linux it is the process that uses most, adjusted by oom_score_adj. Where none uses much, memory is short
+/// because there are many, as after a fork bomb, and to end the largest, one after the other, would end everything but
+/// the bomb. Then it is some of those that use most together: of the ordinary user whose processes do, or of root's
+/// session, and of a user's sessions again that which uses most.
 
 #include "kernel/task/task.h"
 
 namespace cairn {
 
-/// Whose access found no memory: a program's own, or a copy of the kernel's to or from it. The latter may hold mutexes
-/// that the process which is to end waits for, and so gives up in the end.
+/// Who lacks memory: a program's access, or a whole call, which is made again; or a copy of the kernel's to or from a
+/// program. The latter may hold mutexes that the process which is to end waits for, and so gives up in the end.
 enum class ShortOf : u8 { Program, Copy };
 
-/// Called by a thread whose fault found no memory. Ends the process that has the most, adjusted by oom_score_adj, with
-/// a line in the log, unless one is ending already, and waits a moment for its memory. True: try again. False: there is
-/// nobody to end, or a copy has waited for seconds. Thread context; no spinlock is held.
+/// Called by a thread that got no memory. Ends somebody, with a line in the log, unless somebody is ending already, and
+/// waits a moment for the memory. Whoever ends runs before ordinary threads. True: try again. False: there is nobody to
+/// end, it is the caller who ends, or a copy has waited for seconds. Thread context; no spinlock is held.
 bool relieve_memory_shortage(task::Task& self, ShortOf whom);
 
 }  // namespace cairn

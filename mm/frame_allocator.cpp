@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "kernel/base/kernel.h"
+#include "kernel/sched/thread.h"
 #include "mm/system_memory.h"
 
 namespace cairn::mm {
@@ -128,11 +129,20 @@ Result<FrameNumber> FrameAllocator::allocate_slowly(u32 order, FrameFlags flags)
     }
     drain_this_cpu();
     Result<FrameNumber> second = allocate_from_zones(order, flags);
-    if (second.ok() || reap_ == nullptr || !reap_(reap_context_)) {
+    if (second.ok()) {
         return second;
     }
-    drain_this_cpu();
-    return allocate_from_zones(order, flags);
+    if (reap_ != nullptr && reap_(reap_context_)) {
+        drain_this_cpu();
+        Result<FrameNumber> third = allocate_from_zones(order, flags);
+        if (third.ok()) {
+            return third;
+        }
+    }
+    if (arch::current_thread() != nullptr) {
+        arch::current_thread()->note_shortage_of_memory();
+    }
+    return fail(Errno::enomem);
 }
 
 void FrameAllocator::free(FrameNumber number, u32 order) {

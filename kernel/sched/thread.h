@@ -111,6 +111,13 @@ public:
             }
         }
     }
+    /// The frame allocator had nothing for it (or for an interrupt that came while it ran); by the thread itself.
+    void note_shortage_of_memory() { shortage_of_memory_.store(own_run_time().value, Order::relaxed); }
+    /// Whether that was when its run time was at least `began`. By the thread itself.
+    bool lacked_memory_since(Nanoseconds began) const {
+        const u64 at = shortage_of_memory_.load(Order::relaxed);
+        return at != 0 && at >= began.value;
+    }
     /// Has Scheduler::run_time_reached called once the thread has run for `at` in all, soon after that moment; never():
     /// not any more. Replaces what was asked for before. Any context.
     void watch_run_time(Nanoseconds at);
@@ -166,6 +173,7 @@ private:
     Atomic<u64> off_cpu_{0};   // for how long it did not run since the boot, up to when it last got the CPU
     Atomic<u64> run_time_{0};  // nanoseconds
     Atomic<u64> watched_run_time_{Nanoseconds::never().value};
+    Atomic<u64> shortage_of_memory_{0};  // the run time at the last one
     Atomic<u64> voluntary_switches_{0};
     Atomic<u64> involuntary_switches_{0};
     Atomic<u64> migrations_{0};

@@ -2,6 +2,7 @@
 
 #include "kernel/base/log.h"
 #include "kernel/base/rate_limit.h"
+#include "kernel/out_of_memory.h"
 #include "kernel/ptrace/tracee.h"
 #include "kernel/sched/run_queue.h"
 #include "kernel/syscall/table.h"
@@ -69,6 +70,23 @@ void account_system_time(task::Task& task, Nanoseconds began) {
     arch::this_cpu().run_queue->system_time.fetch_add(used, Order::relaxed);
 }
 
+/// A call for which there was no memory changes nothing. It is made again when somebody has ended to make room, as the
+/// kernel's own requests for memory wait for that on Linux; not for ever, since what it asks for may be too much.
+Result<u64> run_with_memory(task::Task& task, const Call& call, Caller& self, Nanoseconds began) {
+    constexpr u32 kTries = 10;
+    for (u32 i = 0;; ++i) {
+        Result<u64> result = call.run(self);
+        if (result.ok() || result.error() != Errno::enomem) [[likely]] {
+            return result;
+        }
+        if (i == kTries || !task.thread().lacked_memory_since(began) ||
+            !relieve_memory_shortage(task, ShortOf::Program)) {
+            return result;
+        }
+        began = task.thread().own_run_time();
+    }
+}
+
 void run_call(task::Task& task, arch::TrapFrame& frame, bool traced) {
     const u32 number = static_cast<u32>(arch::syscall_number(frame));  // as Linux: the upper half is not looked at
     const Call* call = find_call(number);
@@ -86,7 +104,7 @@ void run_call(task::Task& task, arch::TrapFrame& frame, bool traced) {
         trace_entry(task, *call, frame);
     }
     Caller self(task, frame);
-    const Result<u64> result = call->run(self);
+    const Result<u64> result = run_with_memory(task, *call, self, began);
     if (!result.ok() && result.error() == Errno::eintr) {
         prepare_restart(task, call->restart);
     }

@@ -36,6 +36,12 @@ private:
     const i32 number_;
 };
 
+/// What several processes together use, as whoever chooses some to end (kernel/out_of_memory.h) adds it up.
+struct CombinedUse {
+    u64 round = 0;  // in which `pages` was counted
+    u64 pages = 0;
+};
+
 /// setsid(2): process groups and one controlling terminal. Counted by its groups.
 class Session : public RefCounted<Session> {
 public:
@@ -45,6 +51,7 @@ public:
 
     ThreadGroup* leader = nullptr;  // under the task table's lock; null when it has ended
     void* terminal = nullptr;       // the controlling terminal, opaque; under the task table's lock
+    CombinedUse memory;
 
     void last_reference_dropped();
 

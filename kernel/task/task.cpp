@@ -101,6 +101,10 @@ std::optional<Ref<mm::AddressSpace>> Task::address_space_of_other() {
     return address_space_;
 }
 
+std::optional<mm::SpaceStatistics> Task::memory_of_other_locked() {
+    return address_space_ ? std::optional((*address_space_)->statistics()) : std::nullopt;
+}
+
 Ref<vfs::Credentials> Task::exchange_credentials(Ref<vfs::Credentials> fresh) {
     SpinLockGuard guard(group_->lock);
     return std::exchange(credentials_, std::move(fresh));

@@ -67,8 +67,8 @@ public:
     std::optional<Ref<vfs::FileDescriptorTable>> descriptors_of_other();
     std::optional<Ref<vfs::FilesystemContext>> filesystem_of_other();
     std::optional<Ref<mm::AddressSpace>> address_space_of_other();
-    /// The same without a reference, for as long as the group's lock is held.
-    mm::AddressSpace* find_address_space_locked() { return address_space_ ? &**address_space_ : nullptr; }
+    /// Its group's lock is held. Nothing: it has left its memory.
+    std::optional<mm::SpaceStatistics> memory_of_other_locked();
     std::optional<Ref<UtsNamespace>> names_of_other();
 
     /// By anybody: what decides whether one may look into this thread's process, and what one looks into. Of one

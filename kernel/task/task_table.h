@@ -51,6 +51,10 @@ public:
     u32 initial_syscall_work = 0;  // of every task: trace=syscalls, set by start-up
 
     UserAccountTable accounts;
+    /// One thread at a time chooses processes to end when memory is short (kernel/out_of_memory.h); what it counts with
+    /// is that thread's: `victim_rounds` and each CombinedUse.
+    Atomic<bool> somebody_chooses_victim{false};
+    u64 victim_rounds = 0;
 
 private:
     friend class Pid;

@@ -6,6 +6,7 @@
 #include "kernel/base/rb_tree.h"
 #include "kernel/base/ref.h"
 #include "kernel/sync/spin_lock.h"
+#include "kernel/task/pid.h"
 
 namespace cairn::task {
 
@@ -19,6 +20,8 @@ public:
     Atomic<u64> pending_signals{0};  // queued, as RLIMIT_SIGPENDING counts them
     Atomic<u64> locked_pages{0};     // of shared memory (shmctl(2), SHM_LOCK)
     Atomic<u64> queued_bytes{0};     // of POSIX message queues, as RLIMIT_MSGQUEUE counts them
+
+    CombinedUse memory;
 
     void last_reference_dropped();
     explicit UserAccount(vfs::UserId uid) : uid_(uid) {}

@@ -1,4 +1,4 @@
-/// The end of all memory: who has the most of it is ended, and nobody else notices, whatever locks his accesses hold.
+/// Memory that runs out: who ends, and who goes on.
 
 #include <gtest/gtest.h>
 
@@ -9,6 +9,108 @@ namespace {
 
 using namespace sim;
 using namespace sim::user;
+
+constexpr VirtualAddress kPlace{0x1000'0000};
+constexpr u32 kOver = 0;  // on the board
+
+void use_pages(UserMachine& u, u64 count) {
+    require(u.syscall(SYS_mmap, kPlace, count * kPageSize, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == static_cast<i64>(kPlace.value),
+            "mmap");
+    for (u64 i = 0; i < count; ++i) {
+        u.store<u64>(kPlace + i * kPageSize, i);
+    }
+}
+
+/// Uses more than each of the crowd, in a session of its own, and runs one command after the other.
+void bystander(UserMachine& u) {
+    u.syscall(SYS_setsid);
+    use_pages(u, 256);
+    while (board.words[kOver] == 0) {
+        const i64 command = fork(u, [](UserMachine& c) { exit(c, 3); });
+        require(command > 0, "a command beside the crowd");
+        expect_end(u, command, exited(3), "how the command ended");
+        sleep_nanoseconds(u, 5'000'000);
+    }
+    for (u64 i = 0; i < 256; ++i) {
+        require(u.load<u64>(kPlace + i * kPageSize) == i, "memory of the bystander");
+    }
+    exit(u, 7);
+}
+
+void one_of_many(UserMachine& u) {
+    use_pages(u, 60);
+    for (;;) {
+        sleep_nanoseconds(u, 1'000'000'000);
+    }
+}
+
+template <u32 kUser>
+void crowd(UserMachine& u) {
+    u.syscall(SYS_setsid);
+    u.syscall(SYS_setresuid, kUser, kUser, kUser);
+    for (u32 i = 0; i < 120; ++i) {
+        fork(u, one_of_many);
+        sleep_nanoseconds(u, 1'000'000);
+    }
+    u32 ended = 0;
+    while (wait(u, -1, WNOHANG) > 0) {
+        require(status(u) == SIGKILL, "how one of many ended");
+        ++ended;
+    }
+    require(ended != 0, "memory did not run out");
+    board.words[kOver] = 1;
+    u.syscall(SYS_kill, 0, SIGKILL);
+}
+
+void explore_crowd(const char* name, UserFunction leader) {
+    static UserFunction start;
+    start = leader;
+    EXPLORE_PROCESSES(
+        name, {.cpus = 2, .step_limit = 200'000'000},
+        [](UserMachine& u) {
+            const i64 other = fork(u, bystander);
+            const i64 many = fork(u, start);
+            require(other > 0 && many > 0, "fork");
+            expect_end(u, other, exited(7), "the bystander was ended, or failed");
+            require(wait(u, many) == many, "wait");
+        },
+        5);
+}
+
+TEST(OutOfMemory, ManyOfAUserEndAndNotTheLargest) {
+    explore_crowd("a user's crowd", crowd<1000>);
+}
+
+TEST(OutOfMemory, ManyOfRootsSessionEndAndNotTheLargest) {
+    explore_crowd("a crowd of root's", crowd<0>);
+}
+
+void greedy(UserMachine& u) {
+    u.syscall(SYS_setsid);
+    use_pages(u, 16 * kMiB / kPageSize);
+    require(u.syscall(SYS_mmap, kPlace + kGiB, 16 * kMiB, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) > 0,
+            "mmap");
+    for (u64 at = 0; at < 16 * kMiB; at += kPageSize) {
+        u.store<u64>(kPlace + kGiB + at, at);
+    }
+    require(false, "there was more memory than the machine has");
+}
+
+TEST(OutOfMemory, OneThatUsesMostOfItEnds) {
+    EXPLORE_PROCESSES(
+        "one with most of memory", {.cpus = 2, .step_limit = 200'000'000},
+        [](UserMachine& u) {
+            const i64 other = fork(u, bystander);
+            const i64 one = fork(u, greedy);
+            require(other > 0 && one > 0, "fork");
+            expect_end(u, one, SIGKILL, "how the greedy one ended");
+            board.words[kOver] = 1;
+            expect_end(u, other, exited(7), "the bystander was ended, or failed");
+        },
+        5);
+}
 
 constexpr VirtualAddress kMuch{0x2000'0000};
 constexpr u64 kMost = 64 * kMiB;
@@ -38,8 +140,8 @@ TEST(OutOfMemory, EndsWhoHasTheMost) {
             i64 ended = 0;
             while ((ended = wait(u, hog, WNOHANG)) == 0) {
                 const u64 size = 4 * kPageSize;
-                const VirtualAddress fresh{static_cast<u64>(u.syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
-                                                                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))};
+                const VirtualAddress fresh{static_cast<u64>(
+                    u.syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))};
                 require(u.syscall(SYS_lseek, directory, 0, SEEK_SET) == 0, "lseek");
                 require(u.syscall(SYS_getdents64, directory, fresh, 1024) > 0, "getdents64");
                 require(u.syscall(SYS_pread64, file, fresh + kPageSize, 64, 0) == 64, "pread64");
