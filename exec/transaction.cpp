@@ -154,8 +154,8 @@ Result<Prepared> prepare(Task& self, const ExecuteRequest& request, const Progra
     ImageRequest image_request{
         .program = *program.file,
         .header = program.header,
-        .randomize = (self.group().personality.load(Order::relaxed) & kNoRandomize) == 0,
-        .stack_limit = stack_limit,
+        .randomize = (self.group().personality.load(Order::relaxed) & credentials.personality & kNoRandomize) == 0,
+        .stack_limit = credentials.secure ? std::min(stack_limit, kSecureStackLimit) : stack_limit,
         .values = identities(*credentials.credentials, credentials.secure, program.auxiliary_flags)};
     NewImage image = TRY(build_image(context, image_request, std::move(arguments)));
     Prepared prepared{std::move(image), std::move(credentials), {}, {}};
@@ -214,11 +214,19 @@ void commit_signals(Task& self, Prepared& prepared) {
 /// Memory and rights: there is no moment at which a stranger could look into the new program with what was enough for
 /// the old one (trap M). Returns the old memory.
 std::optional<Ref<mm::AddressSpace>> commit_identity(Task& self, Prepared& prepared) {
-    if (prepared.credentials.gained) {
+    ThreadGroup& group = self.group();
+    NewCredentials& fresh = prepared.credentials;
+    if (fresh.forgets_parent) {
         self.parent_death_signal = 0;
     }
+    group.personality.fetch_and(fresh.personality, Order::relaxed);
+    if (fresh.secure) {
+        SpinLockGuard guard(group.lock);
+        u64& stack = group.limits[task::Resource::Stack].soft;
+        stack = std::min(stack, kSecureStackLimit);
+    }
     std::optional<Ref<mm::AddressSpace>> space = prepared.image.space;
-    self.become(space, prepared.credentials.credentials, prepared.credentials.gained ? 0 : 1);
+    self.become(space, fresh.credentials, fresh.dumpable ? 1 : 0);
     return space;
 }
 

@@ -2,6 +2,7 @@
 /// utimensat(2), truncate(2)).
 
 #include "fs/vfs/file.h"
+#include "fs/vfs/file_capabilities.h"
 #include "fs/vfs/mount_tree.h"
 #include "fs/vfs/path.h"
 #include "fs/vfs/regular_file.h"
@@ -117,6 +118,7 @@ Result<void> change_owner(OperationContext& context, const AttributeTarget& targ
             kept &= ~u32{kSetGroupId};
         }
         change.permissions = static_cast<u16>(kept);
+        static_cast<void>(inode.remove_attribute(kFileCapabilitiesName));
     }
     return apply(context, target, change);
 }
@@ -158,7 +160,7 @@ Result<void> truncate_inode(OperationContext& context, Inode& inode, u64 size) {
     if (mm::PageCache* cache = inode.page_cache()) {
         TRY(check_size_seals(inode, cache->size(), size));
     }
-    inode.drop_set_id_bits(context.credentials);
+    inode.drop_privileges(context.credentials);
     return inode.change_attributes(context, {.what = AttributeChange::kSize, .size = size});
 }
 

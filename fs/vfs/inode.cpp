@@ -4,6 +4,7 @@
 #include "fs/vfs/inode.h"
 
 #include "fs/vfs/directory_file.h"
+#include "fs/vfs/file_capabilities.h"
 #include "fs/vfs/file_locks.h"
 #include "fs/vfs/regular_file.h"
 #include "fs/vfs/vfs.h"
@@ -241,7 +242,8 @@ u32 Inode::link_count() {
     return attributes_.link_count;
 }
 
-void Inode::drop_set_id_bits(const Credentials& credentials) {
+void Inode::drop_privileges(const Credentials& credentials) {
+    static_cast<void>(remove_attribute(kFileCapabilitiesName));
     u16 permissions = mode_.load(Order::relaxed);
     constexpr u16 kGroupExecute = 0010;
     if ((permissions & (kSetUserId | kSetGroupId)) == 0 || credentials.has(Capability::Fsetid)) {

@@ -225,8 +225,9 @@ public:
     void add_links(i32 count);
     u32 link_count();
     void set_ownership(const Ownership& ownership);
-    /// A write by somebody without CAP_FSETID takes the set-id bits away (chown(2), write(2)).
-    void drop_set_id_bits(const Credentials& credentials);
+    /// A write takes the file's capabilities away, and by somebody without CAP_FSETID the set-id bits (capabilities(7),
+    /// write(2)). With data_lock held.
+    void drop_privileges(const Credentials& credentials);
     /// open(O_TMPFILE) without O_EXCL: linkat(2) may still give the file its first name.
     Atomic<bool> may_get_first_name{false};
     /// memfd_create(2)'s seals (F_ADD_SEALS); kNoSeals: the file has none and never will.

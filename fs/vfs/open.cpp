@@ -95,7 +95,7 @@ Result<Ref<File>> finish_open(OperationContext& context, const Path& path, u32 f
     access.hand_over(*file);
     if (truncates) {
         sync::MutexGuard guard(inode.data_lock);
-        inode.drop_set_id_bits(context.credentials);
+        inode.drop_privileges(context.credentials);
         TRY(inode.change_attributes(context, {.what = AttributeChange::kSize}));
         notify(path, notify_events::kModify);
     }

@@ -67,7 +67,7 @@ Result<usize> RegularFile::write(OperationContext& context, mm::IoSource& source
     if (!allowed.ok()) {
         return allowed.failure();
     }
-    inode().drop_set_id_bits(context.credentials);
+    inode().drop_privileges(context.credentials);
     Result<usize> written = cache().write(at, source);
     source.expand(cut);
     if (written.ok()) {
@@ -117,7 +117,7 @@ Result<void> RegularFile::allocate(OperationContext& context, u32 mode, u64 offs
         }
         TRY(cache().allocate(offset, length, mode == 0 ? mm::PageCache::KeepSize::No : mm::PageCache::KeepSize::Yes));
     }
-    inode().drop_set_id_bits(context.credentials);
+    inode().drop_privileges(context.credentials);
     inode().touch_modification_time();
     return {};
 }

@@ -16,7 +16,7 @@ constexpr i32 kSetKeepCaps = 8, kSetName = 15, kGetName = 16, kCapBsetRead = 23,
 constexpr i32 kGetSecurebits = 27, kSetSecurebits = 28, kSetTimerSlack = 29, kGetTimerSlack = 30;
 constexpr i32 kSetSubreaper = 36, kGetSubreaper = 37, kSetNoNewPrivs = 38, kGetNoNewPrivs = 39, kGetTidAddress = 40;
 constexpr i32 kCapAmbient = 47;
-constexpr u32 kKeepBit = 1 << 4, kLockedKeepBit = 1 << 5;
+constexpr u32 kKeepBit = 1 << 4, kLockedKeepBit = 1 << 5, kNoAmbientRaise = 1 << 6;
 
 Result<void> change_credentials(Caller& self, Ref<vfs::Credentials> fresh) {
     const Ref<vfs::Credentials> before = self.task.exchange_credentials(std::move(fresh));
@@ -84,7 +84,8 @@ Result<u64> ambient(Caller& self, u64 operation, u64 capability, u64 fourth, u64
         case kIsSet:
             return (fresh->ambient.bits & bit) != 0 ? u64{1} : u64{0};
         case kRaise:
-            if ((fresh->permitted.bits & fresh->inheritable.bits & bit) == 0) {
+            if ((fresh->permitted.bits & fresh->inheritable.bits & bit) == 0 ||
+                (fresh->securebits & kNoAmbientRaise) != 0) {
                 return fail(Errno::eperm);
             }
             fresh->ambient.bits |= bit;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "fs/vfs/file_capabilities.h"
 #include "fs/vfs/mount_tree.h"
 #include "fs/vfs/vfs.h"
 #include "kernel/base/own_array.h"
@@ -53,7 +54,6 @@ Which descriptor(Fd fd) {
 }
 
 constexpr std::string_view kSecurityPrefix = "security.";
-constexpr std::string_view kFileCapabilities = "security.capability";
 
 enum class Use : u8 { Read, Write };
 
@@ -62,7 +62,8 @@ Result<void> check_use(Caller& self, vfs::Inode& inode, std::string_view name, U
     const vfs::Credentials& who = self.credentials();
     const Failure refused = fail(use == Use::Write ? Errno::eperm : Errno::enodata);
     if (name.starts_with(kSecurityPrefix)) {
-        const vfs::Capability needed = name == kFileCapabilities ? vfs::Capability::Setfcap : vfs::Capability::SysAdmin;
+        const vfs::Capability needed =
+            name == vfs::kFileCapabilitiesName ? vfs::Capability::Setfcap : vfs::Capability::SysAdmin;
         return use == Use::Read || who.has(needed) ? Result<void>() : refused;
     }
     if (name.starts_with("system.")) {
@@ -84,20 +85,6 @@ Result<void> check_use(Caller& self, vfs::Inode& inode, std::string_view name, U
     return vfs::check_permission(who, inode, static_cast<u32>(access));
 }
 
-/// capabilities(7): the value is a struct vfs_cap_data of version 2, or one of version 3.
-bool is_capability_data(std::span<const std::byte> value) {
-    struct Form {
-        usize size;
-        u8 version;
-    };
-    for (const Form& form : {Form{20, 2}, Form{24, 3}}) {
-        if (value.size() == form.size && static_cast<u8>(value[3]) == form.version) {
-            return true;
-        }
-    }
-    return false;
-}
-
 Result<void> check_writable(const FileTarget& target) {
     return target.path() != nullptr && target.path()->mount().is_read_only() ? fail(Errno::erofs) : Result<void>();
 }
@@ -113,10 +100,25 @@ Result<u64> give(VirtualAddress to, usize room, const std::byte* from, Result<us
     return u64{length.value()};
 }
 
+/// The whole value is needed, to tell how it is shown.
+Result<u64> get_capabilities(vfs::Inode& inode, UserOut<std::byte> to, usize size) {
+    std::byte buffer[vfs::FileCapabilities::kMostBytes];
+    sync::MutexGuard guard(inode.data_lock);
+    const usize length = TRY(inode.get_attribute(vfs::kFileCapabilitiesName, buffer));
+    const usize shown = vfs::FileCapabilities::show({buffer, length});
+    if (size != 0 && size < shown) {
+        return fail(Errno::erange);
+    }
+    return give(to.address(), size, buffer, shown);
+}
+
 Result<u64> get(Caller& self, const Which& which, UserCString user_name, UserOut<std::byte> to, usize size) {
     AttributeName name = TRY(AttributeName::fetch(user_name));
     FileTarget target = TRY(which.find(self));
     TRY(check_use(self, target.inode(), name.text(), Use::Read));
+    if (name.text() == vfs::kFileCapabilitiesName) {
+        return get_capabilities(target.inode(), to, size);
+    }
     OwnArray<std::byte> buffer = TRY(OwnArray<std::byte>::create_for_overwrite(std::min(size, kValueLimit)));
     sync::MutexGuard guard(target.inode().data_lock);
     return give(to.address(), size, buffer.data(), target.inode().get_attribute(name.text(), buffer.span()));
@@ -136,7 +138,7 @@ Result<void> set(Caller& self, const Which& which, UserCString user_name, UserIn
     TRY(mm::copy_in(value.data(), from.address(), size));
     FileTarget target = TRY(which.find(self));
     TRY(check_writable(target));
-    if (name.text() == kFileCapabilities && !is_capability_data(value.span())) {
+    if (name.text() == vfs::kFileCapabilitiesName && !vfs::FileCapabilities::may_be_set(value.span())) {
         return fail(Errno::einval);
     }
     TRY(check_use(self, target.inode(), name.text(), Use::Write));

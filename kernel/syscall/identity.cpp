@@ -14,8 +14,8 @@ namespace {
 constexpr u32 kUnchanged = ~u32{0};
 constexpr u32 kNoSetuidFixup = 1 << 2, kKeepCapabilities = 1 << 4;
 /// What setfsuid gives and takes (capabilities(7)).
-constexpr u64 kFilesystemCapabilities =
-    (u64{1} << 0) | (u64{1} << 1) | (u64{1} << 2) | (u64{1} << 3) | (u64{1} << 4) | (u64{1} << 9) | (u64{1} << 27);
+constexpr u64 kFilesystemCapabilities = (u64{1} << 0) | (u64{1} << 1) | (u64{1} << 2) | (u64{1} << 3) | (u64{1} << 4) |
+                                        (u64{1} << 9) | (u64{1} << 27) | (u64{1} << 32);
 
 /// capabilities(7), "Effect of user ID changes on capabilities".
 void fix_capabilities(Credentials& fresh, const Credentials& old) {
