@@ -250,6 +250,7 @@ ReapedProcess reap_locked(ThreadGroup& zombie) {
     }
     table.processes.remove(zombie);
     zombie.pid().process = nullptr;
+    zombie.pid().reaped = true;
     if (zombie.leader) {
         if (zombie.pid().task == &**zombie.leader) {
             zombie.pid().task = nullptr;

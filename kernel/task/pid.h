@@ -1,7 +1,7 @@
 #pragma once
 /// Pid: a number and what it names: a thread, a process, a process group, a session. The number stays taken until the
-/// last of them is gone, so a group keeps its id when its leader has been reaped, and a pidfd never means a
-/// stranger. Counted.
+/// last of them is gone, so a group keeps its id when its leader has been reaped. Counted: a pidfd keeps the Pid, not
+/// the number, and so never means a stranger.
 ///
 /// The pointers are protected by the task table's lock (rank PidTable).
 
@@ -19,11 +19,16 @@ class ThreadGroup;
 class Pid : public RefCounted<Pid> {
 public:
     i32 number() const { return number_; }
+    /// Nothing is named any more: another Pid may have the number, whoever still holds this one. The table is locked.
+    bool is_free_locked() const {
+        return reaped && task == nullptr && process == nullptr && process_group == nullptr && session == nullptr;
+    }
 
     Task* task = nullptr;            // the thread with this id, until it is released
     ThreadGroup* process = nullptr;  // the process, until it is reaped
     ProcessGroup* process_group = nullptr;
     Session* session = nullptr;
+    bool reaped = false;  // the process was waited for
     /// pidfds: woken when the process has ended (or a thread of it that a thread pidfd means).
     sync::WaitQueue ended;
 

@@ -41,10 +41,20 @@ Task::Task(Ref<Pid> pid, Ref<ThreadGroup> group, Ref<vfs::Credentials> credentia
 
 Task::~Task() {
     ASSERT(!is_traced());
-    account_->threads.fetch_sub(1, Order::relaxed);
+    leave_account();
     g_kernel.tasks->thread_count.fetch_sub(1, Order::relaxed);
+}
+
+void Task::leave_account() {
+    if (counted_.exchange(false, Order::relaxed)) {
+        account_->threads.fetch_sub(1, Order::relaxed);
+    }
     signal::QueuedSignalList freed;
+    SpinLockGuard guard(group_->lock);
     pending.discard(signal::SignalSet::all(), freed);
+    if (group_->reaped) {
+        group_->pending.discard(signal::SignalSet::all(), freed);
+    }
 }
 
 const void* Task::identity_of(Part part) {

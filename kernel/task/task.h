@@ -102,6 +102,9 @@ public:
     void set_address_space(Ref<mm::AddressSpace> space);
     Ref<UserAccount> exchange_account(Ref<UserAccount> fresh);
     /// E09: under the table's lock.
+    /// The end of the thread was waited for: what it still holds no longer counts against its user's limits, however
+    /// long the object lives. Thread context, no spinlock held.
+    void leave_account();
     void swap_pid(Task& other) { std::swap(pid_, other.pid_); }
     /// fork and exec read it with the group's lock: the context for calls into the filesystems.
     vfs::OperationContext context();
@@ -209,6 +212,7 @@ inline Task& current_task() {
     return *arch::current_thread()->task();
 }
 /// Null in kernel threads.
+    Atomic<bool> counted_{true};  // in the account
 inline Task* find_current_task() {
     return arch::current_thread() == nullptr ? nullptr : arch::current_thread()->task();
 }

@@ -73,7 +73,12 @@ Result<Ref<Pid>> TaskTable::allocate_pid(i32 number) {
     Ref<Pid> pid = TRY(try_new_ref<Pid>(number));
     {
         SpinLockGuard guard(lock);
-        if (find_locked(number) == nullptr) {
+        Pid* present = find_locked(number);
+        if (present != nullptr && present->is_free_locked()) {
+            pids_.remove(*present);
+            present = nullptr;
+        }
+        if (present == nullptr) {
             pids_.insert(*pid);
             return pid;
         }

@@ -180,9 +180,7 @@ Found scan_tracees(Task& caller, const WaitRequest& request, WaitResult& result,
     return any ? Found::Nothing : Found::NoChild;
 }
 
-Found scan(Task& caller, const WaitRequest& request, WaitResult& result) {
-    ReapedProcess reaped;  // dropped behind the lock
-    SpinLockGuard guard(g_kernel.tasks->lock);
+Found scan_locked(Task& caller, const WaitRequest& request, WaitResult& result, ReapedProcess& reaped) {
     const Found child = scan_children(caller, request, result, reaped);
     if (child == Found::Event) {
         return child;
@@ -196,6 +194,19 @@ Found scan(Task& caller, const WaitRequest& request, WaitResult& result) {
 }
 
 }  // namespace
+
+Found scan(Task& caller, const WaitRequest& request, WaitResult& result) {
+    ReapedProcess reaped;  // dropped behind the lock
+    Found found{};
+    {
+        SpinLockGuard guard(g_kernel.tasks->lock);
+        found = scan_locked(caller, request, result, reaped);
+    }
+    if (reaped.leader) {
+        (*reaped.leader)->leave_account();
+    }
+    return found;
+}
 
 Result<WaitResult> wait_for_child(Task& caller, const WaitRequest& request) {
     WaitResult result;
