@@ -113,6 +113,9 @@ Result<FutexKey> AddressSpace::futex_key(VirtualAddress address, FutexScope scop
         key.kept = mapping->object;
         key.object = reinterpret_cast<uptr>(&mapping->object->get());
         key.offset = mapping->page_index(address) * kPageSize + address.value % kPageSize;
+    } else {
+        // As on Linux, who waits privately is not found by a wake-up that might come from elsewhere. Words are aligned.
+        key.offset |= 1;
     }
     return key;
 }

@@ -141,27 +141,47 @@ bool Dispatcher::off_forbidden_cpu(Thread& thread) NO_THREAD_SAFETY_ANALYSIS {
     return result;
 }
 
-Result<void> Dispatcher::set_policy(Thread& thread, Policy policy, i32 nice,
-                                    u32 realtime_priority) NO_THREAD_SAFETY_ANALYSIS {
+Result<void> Dispatcher::set_policy(Thread& thread, Policy policy, i32 nice, u32 realtime_priority) {
     bool priority_fits = is_realtime(policy) ? realtime_priority >= 1 && realtime_priority < kRealtimePriorities
                                              : realtime_priority == 0;
     if (nice < kNiceLowest || nice > kNiceHighest || !priority_fits) {
         return fail(Errno::einval);
     }
     SpinLockGuard guard(thread.lock_);
+    thread.asked_ = {policy, nice, realtime_priority};
+    apply_parameters(thread);
+    return {};
+}
+
+bool Dispatcher::lend_priority(Thread& thread, u32 priority) {
+    SpinLockGuard guard(thread.lock_);
+    if (thread.lent_ == priority) {
+        return false;
+    }
+    thread.lent_ = priority;
+    apply_parameters(thread);
+    return true;
+}
+
+/// What was asked for, or what is lent if that is more urgent. The thread's lock is held.
+void Dispatcher::apply_parameters(Thread& thread) NO_THREAD_SAFETY_ANALYSIS {
+    SchedulingParameters wanted = thread.asked_;
+    if (thread.lent_ > wanted.priority) {
+        wanted.policy = Policy::Fifo;
+        wanted.priority = thread.lent_;
+    }
     RunQueue& queue = lock_run_queue_of(thread);
     if (thread.queued_.load(Order::relaxed)) {
         queue.account(arch::monotonic_now());
-        queue.ready.change_parameters(thread, policy, nice, realtime_priority);
+        queue.ready.change_parameters(thread, wanted.policy, wanted.nice, wanted.priority);
         if (queue.current == &thread) {
             queue.urgency.store(RunQueue::urgency_of(thread), Order::relaxed);
         }
         queue.request_reschedule();
     } else {
-        thread.set_parameters(policy, nice, realtime_priority);
+        thread.set_parameters(wanted.policy, wanted.nice, wanted.priority);
     }
     queue.lock.unlock_keep_interrupts_off();
-    return {};
 }
 
 }  // namespace cairn::sched

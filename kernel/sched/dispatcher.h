@@ -39,6 +39,8 @@ public:
     static Result<void> set_affinity(Thread& thread, const CpuSet& affinity);
     static Result<void> set_policy(Thread& thread, Policy policy, i32 nice, u32 realtime_priority);
 
+    static bool lend_priority(Thread& thread, u32 priority);
+
     /// A slice ended on `queue`'s CPU while others wait: has idle CPUs come for them, and now and
     /// then takes work from a CPU that has more. Own CPU, interrupts off, nothing held.
     static void spread_load(RunQueue& queue, Nanoseconds now);
@@ -67,6 +69,7 @@ private:
     static void retire(Thread& thread);
     static Atomic<u64>& put_aside(RunQueue& queue, Thread& thread, Reason reason);
     static bool may_use(const Thread& thread, CpuIndex cpu) { return thread.affinity_.contains(cpu); }
+    static void apply_parameters(Thread& thread);
     static bool off_forbidden_cpu(Thread& thread);
     static bool expel(Thread& thread);
 };

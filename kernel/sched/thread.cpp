@@ -18,7 +18,9 @@ ThreadIdentity identify_thread(const sched::Thread* thread) {
 namespace cairn::sched {
 
 Thread::Thread(std::string_view name, const ThreadOptions& options)
-    : affinity_(options.affinity), id_(g_kernel.scheduler->next_thread_id()) {
+    : asked_{options.policy, options.nice, options.realtime_priority},
+      affinity_(options.affinity),
+      id_(g_kernel.scheduler->next_thread_id()) {
     set_parameters(options.policy, options.nice, options.realtime_priority);
     name_length_ = static_cast<u8>(name.size() < kNameLimit ? name.size() : kNameLimit);
     for (u32 i = 0; i < name_length_; ++i) {
@@ -69,7 +71,11 @@ Result<void> Thread::set_policy(Policy new_policy, i32 new_nice, u32 realtime_pr
 }
 
 Result<void> Thread::set_nice(i32 new_nice) {
-    return Dispatcher::set_policy(*this, policy, new_nice, realtime.priority);
+    return Dispatcher::set_policy(*this, asked_.policy, new_nice, asked_.priority);
+}
+
+bool Thread::lend_priority(u32 priority) {
+    return Dispatcher::lend_priority(*this, priority);
 }
 
 Nanoseconds Thread::run_time() const {

@@ -39,6 +39,12 @@ struct ThreadOptions {
 /// from it, or more garbage comes than goes. Their work is short, and as much as others make.
 inline constexpr ThreadOptions kHousekeeping{.policy = Policy::Fifo, .realtime_priority = 1};
 
+struct SchedulingParameters {
+    Policy policy = Policy::Fair;
+    i32 nice = 0;
+    u32 priority = 0;  // as ThreadOptions::realtime_priority
+};
+
 /// What a thread is up to; bits, so that a waker can say whom it means.
 enum class ThreadState : u32 {
     Running = 0,  // runs, or waits in a run queue for its turn
@@ -82,6 +88,13 @@ public:
     /// EINVAL outside the ranges of ThreadOptions. Any context.
     Result<void> set_policy(Policy policy, i32 nice, u32 realtime_priority);
     Result<void> set_nice(i32 nice);
+    /// What was asked for; `policy` and `realtime` are what it runs with, which may be lent.
+    const SchedulingParameters& asked() const { return asked_; }
+    /// How urgent it is among real-time threads as it runs now; 0 for the others.
+    u32 urgency() const { return is_realtime() ? realtime.priority : 0; }
+    /// Runs with this real-time priority as long as it is more urgent than what was asked for; 0: no longer. False:
+    /// nothing new. Any context.
+    bool lend_priority(u32 priority);
 
     std::string_view name() const { return {name_, name_length_}; }
     /// Unique for the life of the kernel; 0 is nobody.
@@ -162,6 +175,8 @@ private:
     Atomic<u32> pending_{0};
     bool migrating_ = false;  // in no run queue: the CPU that it leaves will enqueue it elsewhere
     SpinLock<LockRank::Thread> lock_;
+    SchedulingParameters asked_;
+    u32 lent_ = 0;     // a real-time priority
     CpuSet affinity_;  // written under lock_ and the run queue's, read under either
     mm::AddressSpace* address_space_ = nullptr;
     task::Task* task_ = nullptr;

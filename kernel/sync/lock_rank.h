@@ -49,6 +49,7 @@ namespace cairn {
     X(IpcObject,      "one segment, set of semaphores, or queue of messages")   \
     X(PidTable,       "pids, process groups, sessions and the process tree")    \
     X(ThreadGroup,    "threads, pending signals and dispositions of a process") \
+    X(PriorityLending, "who waits for a lock that somebody owns, and runs with whose priority") \
     X(TimerTable,     "the timers that a process has made")                     \
     X(ProcessTimers,  "one timer of a process")                                 \
     X(SignalHandlers, "the dispositions of a process, or of several that share them") \

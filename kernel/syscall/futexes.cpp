@@ -61,6 +61,13 @@ Result<u64> done(Result<void> result) {
     }
     return u64{0};
 }
+/// The same for waits that begin again whatever a signal's handler says.
+Result<u64> done_or_again(Caller& self, Result<void> result) {
+    if (!result.ok() && result.error() == Errno::eintr) {
+        self.task.restart = task::RestartKind::Always;
+    }
+    return done(std::move(result));
+}
 Result<u64> counted(Result<u32> result) {
     if (!result.ok()) {
         return result.failure();
@@ -76,7 +83,7 @@ Result<u64> sys_futex(Caller& self, u64 address, i32 operation, u32 value, u64 t
     const bool realtime = (operation & kClockRealtime) != 0;
     const auto scope =
         (operation & kPrivateFlag) != 0 ? mm::AddressSpace::FutexScope::Private : mm::AddressSpace::FutexScope::Shared;
-    if (realtime && command != kWait && command != kWaitBitset && command != kWaitRequeuePi && command != kLockPi2) {
+    if (realtime && command != kWaitBitset && command != kWaitRequeuePi && command != kLockPi2) {
         return fail(Errno::enosys);
     }
     const FutexWord word{address, scope};
@@ -101,16 +108,17 @@ Result<u64> sys_futex(Caller& self, u64 address, i32 operation, u32 value, u64 t
         case kWakeOperation:
             return counted(task::futex_wake_operation(word, other, value, count, third));
         case kLockPi:
-            return done(task::futex_lock_pi(word, TRY(deadline_of(timeout, TimeoutKind::AbsoluteRealtime)), false));
+            return done_or_again(
+                self, task::futex_lock_pi(word, TRY(deadline_of(timeout, TimeoutKind::AbsoluteRealtime)), false));
         case kLockPi2:
-            return done(task::futex_lock_pi(word, TRY(deadline_of(timeout, absolute)), false));
+            return done_or_again(self, task::futex_lock_pi(word, TRY(deadline_of(timeout, absolute)), false));
         case kTryLockPi:
             return done(task::futex_lock_pi(word, Nanoseconds::never(), true));
         case kUnlockPi:
             return done(task::futex_unlock_pi(word));
         case kWaitRequeuePi:
-            return done(
-                task::futex_wait_requeue_pi(word, value, task::kMatchAny, TRY(deadline_of(timeout, absolute)), other));
+            return done_or_again(self, task::futex_wait_requeue_pi(word, value, task::kMatchAny,
+                                                                   TRY(deadline_of(timeout, absolute)), other));
         case kCompareRequeuePi:
             if (value != 1) {
                 return fail(Errno::einval);
@@ -143,7 +151,7 @@ Result<u64> sys_futex_waitv(Caller&, UserIn<FutexWaitArgument> waiters, u32 coun
     for (u32 i = 0; i < count; ++i) {
         const FutexWaitArgument argument = TRY(waiters.fetch(i));
         if ((argument.flags & ~(k32Bits | kPrivate)) != 0 || (argument.flags & k32Bits) == 0 ||
-            argument.reserved != 0) {
+            argument.reserved != 0 || argument.value >> 32 != 0) {
             return fail(Errno::einval);
         }
         entries->entry[i] = {

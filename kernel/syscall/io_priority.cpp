@@ -29,9 +29,11 @@ u32 effective_priority(Task& target) {
     if (class_of(own) != kNone) {
         return own;
     }
-    sched::Thread& thread = target.thread();
-    const u32 its_class = thread.policy == sched::Policy::Idle ? kIdle : thread.is_realtime() ? kRealtime : kBestEffort;
-    return its_class << kClassShift | static_cast<u32>(thread.nice - sched::kNiceLowest) / 5;
+    const sched::SchedulingParameters asked = target.thread().asked();
+    const u32 its_class = asked.policy == sched::Policy::Idle ? kIdle
+                          : sched::is_realtime(asked.policy)  ? kRealtime
+                                                              : kBestEffort;
+    return its_class << kClassShift | static_cast<u32>(asked.nice - sched::kNiceLowest) / 5;
 }
 
 Result<void> check_priority(const vfs::Credentials& who, u32 priority) {

@@ -59,6 +59,9 @@ bool leave_bucket(FutexWaiter& waiter) {
             continue;  // it was moved, or woken, just now
         }
         waiter.node.unlink();
+        if (waiter.wants_lock) {
+            end_lock_wait(waiter.lock_wait);
+        }
         waiter.bucket.store(nullptr, Order::relaxed);
         return true;
     }
@@ -98,17 +101,28 @@ Result<void> result_of(sync::WakeReason reason) {
     return fail(reason == sync::WakeReason::TimedOut ? Errno::etimedout : Errno::eintr);
 }
 
-u32 wake_locked(FutexBucket& bucket, const mm::FutexKey& key, u32 count, u32 bitset) {
+/// EINVAL for waiters of the other kind, those for a lock.
+Result<u32> wake_locked(FutexBucket& bucket, const mm::FutexKey& key, u32 count, u32 bitset) {
     u32 woken = 0;
     for (FutexWaiter* waiter = bucket.waiters.front(); waiter != nullptr && woken < count;) {
         FutexWaiter* next = bucket.waiters.next(*waiter);
-        if (waiter->key.same(key) && (waiter->bitset & bitset) != 0 && !waiter->wants_lock) {
-            wake_waiter_locked(*waiter);
-            ++woken;
+        if (waiter->key.same(key)) {
+            if (waiter->wants_lock || waiter->requeue_to != nullptr) {
+                return fail(Errno::einval);
+            }
+            if ((waiter->bitset & bitset) != 0) {
+                wake_waiter_locked(*waiter);
+                ++woken;
+            }
         }
         waiter = next;
     }
     return woken;
+}
+
+/// Linux looks at the number only when it has woken one.
+u32 at_least_one(u32 count) {
+    return static_cast<i32>(count) > 0 ? count : 1;
 }
 
 }  // namespace
@@ -137,7 +151,7 @@ Result<u32> futex_wake(const FutexWord& word, u32 count, u32 bitset) {
     mm::FutexKey key = TRY(key_of(word));
     FutexBucket& bucket = bucket_of(key);
     SpinLockGuard guard(bucket.lock);
-    return wake_locked(bucket, key, count, bitset);
+    return wake_locked(bucket, key, at_least_one(count), bitset);
 }
 
 Result<u32> futex_requeue(const FutexWord& word, const FutexWord& target, u32 wake, u32 move, const u32* expected) {
@@ -153,11 +167,14 @@ Result<u32> futex_requeue(const FutexWord& word, const FutexWord& target, u32 wa
                 if (expected != nullptr && value != *expected) {
                     return fail(Errno::eagain);
                 }
-                u32 done = wake_locked(from, from_key, wake, kMatchAny);
+                const u32 done = TRY(wake_locked(from, from_key, wake, kMatchAny));
                 u32 moved = 0;
                 for (FutexWaiter* waiter = from.waiters.front(); waiter != nullptr && moved < move;) {
                     FutexWaiter* next = from.waiters.next(*waiter);
-                    if (waiter->key.same(from_key) && !waiter->wants_lock) {
+                    if (waiter->key.same(from_key)) {
+                        if (waiter->wants_lock || waiter->requeue_to != nullptr) {
+                            return fail(Errno::einval);
+                        }
                         if (!from_key.same(to_key)) {
                             move_waiter_locked(*waiter, to, to_key);
                         }
@@ -231,9 +248,9 @@ Result<u32> futex_wake_operation(const FutexWord& word, const FutexWord& second,
             BucketPairGuard guard(first_bucket, second_bucket);
             Result<u32> before = arch::user_fetch_operation({second.address}, operation.operation, operation.operand);
             if (before.ok()) {
-                u32 woken = wake_locked(first_bucket, first_key, wake, kMatchAny);
+                u32 woken = TRY(wake_locked(first_bucket, first_key, at_least_one(wake), kMatchAny));
                 if (compare(operation.comparison, static_cast<i32>(before.value()), operation.compared)) {
-                    woken += wake_locked(second_bucket, second_key, wake_second, kMatchAny);
+                    woken += TRY(wake_locked(second_bucket, second_key, at_least_one(wake_second), kMatchAny));
                 }
                 return woken;
             }

@@ -44,7 +44,8 @@ Result<void> futex_unlock_pi(const FutexWord& word);
 Result<void> futex_wait_requeue_pi(const FutexWord& word, u32 expected, u32 bitset, Nanoseconds deadline,
                                    const FutexWord& lock);
 Result<u32> futex_requeue_pi(const FutexWord& word, const FutexWord& lock, u32 move, u32 expected);
-/// A thread that owns such locks ends: the next waiter gets each, marked FUTEX_OWNER_DIED.
+/// A thread that owns such locks ends: the next waiter gets each, marked FUTEX_OWNER_DIED, at once or, where the word
+/// is not in the dying thread's reach, when it runs.
 void release_pi_futexes(Task& dying);
 
 /// clear_child_tid's wake-up: one waiter, whoever shares the memory.

@@ -14,41 +14,69 @@ FutexWaiter* most_urgent(FutexBucket& bucket, const mm::FutexKey& key, const Fut
     FutexWaiter* best = nullptr;
     for (FutexWaiter& waiter : bucket.waiters) {
         if (&waiter != besides && waiter.wants_lock && waiter.key.same(key) &&
-            (best == nullptr || waiter.urgency > best->urgency)) {
+            (best == nullptr || waiter.parking.thread().urgency() > best->parking.thread().urgency())) {
             best = &waiter;
         }
     }
     return best;
 }
 
-/// Threads that wait for such locks, so that the end of a thread need not look for them when there are none.
-constinit Atomic<u32> lock_waiters{0};
-
-/// Real-time threads by priority, the others alike.
-i32 urgency_of(sched::Thread& thread) {
-    return thread.is_realtime() ? static_cast<i32>(thread.realtime.priority) : 0;
+/// Whether somebody waits on the word in the ordinary way.
+bool has_plain_waiter(FutexBucket& bucket, const mm::FutexKey& key) {
+    for (FutexWaiter& waiter : bucket.waiters) {
+        if (waiter.key.same(key) && !waiter.wants_lock) {
+            return true;
+        }
+    }
+    return false;
 }
 
-enum class Attempt : u8 { Acquired, Queued, TouchPage };
+/// Those who stay wait for another owner from now on. The bucket is locked.
+void change_owner(FutexBucket& bucket, const mm::FutexKey& key, Task& owner) {
+    for (FutexWaiter& waiter : bucket.waiters) {
+        if (waiter.wants_lock && waiter.key.same(key) && &waiter.lock_wait.waiter != &owner) {
+            change_lock_owner(waiter.lock_wait, owner);
+        }
+    }
+}
 
-/// Takes the lock for `tid` if it is free; else marks it contended. The bucket is locked. Errors: EDEADLK, ESRCH.
-Result<Attempt> try_acquire(FutexBucket& bucket, const mm::FutexKey& key, u64 address, i32 tid, Task** owner,
-                            bool try_only) {
+enum class Attempt : u8 { Acquired, MustWait, TouchPage };
+enum class Mode : u8 { Wait, TryOnly };
+
+/// Begins to wait for the thread with this id. ESRCH, EDEADLK.
+Result<Attempt> wait_for_owner(FutexWaiter& waiter, u32 holder) {
+    SpinLockGuard guard(g_kernel.tasks->lock);
+    Pid* pid = g_kernel.tasks->find_locked(static_cast<i32>(holder));
+    if (pid == nullptr || pid->task == nullptr) {
+        return fail(Errno::esrch);
+    }
+    TRY(begin_lock_wait(waiter.lock_wait, *pid->task));
+    return Attempt::MustWait;
+}
+
+/// Takes the lock for the waiter if it is free; else marks it contended and waits for its owner. The bucket is locked.
+/// EDEADLK, ESRCH; EAGAIN for TryOnly.
+Result<Attempt> try_acquire(FutexBucket& bucket, const mm::FutexKey& key, u64 address, FutexWaiter& waiter, Mode mode) {
     for (;;) {
         u32 value = 0;
         if (!load_word(address, value)) {
             return Attempt::TouchPage;
         }
         const u32 holder = value & kTidMask;
-        if (holder == static_cast<u32>(tid)) {
+        if (holder == static_cast<u32>(waiter.tid)) {
             return fail(Errno::edeadlk);
         }
+        if (has_plain_waiter(bucket, key)) {
+            return fail(Errno::einval);
+        }
         u32 wanted = value | kWaiters;
-        const bool free = holder == 0;
+        const bool inherited = holder != 0 && holder == waiter.dead_owner;
+        const bool free = holder == 0 || inherited;
         if (free) {
             const bool others = most_urgent(bucket, key, nullptr) != nullptr;
-            wanted = static_cast<u32>(tid) | (value & kOwnerDied) | (others ? kWaiters : 0);
-        } else if (try_only) {
+            wanted = static_cast<u32>(waiter.tid) | (inherited ? kOwnerDied : value & kOwnerDied) |
+                     (others || waiter.dead_owner != 0 ? kWaiters : 0);
+        } else if (mode == Mode::TryOnly) {
             return fail(Errno::eagain);
         }
         Result<u32> seen = arch::user_compare_exchange_u32({address}, value, wanted);
@@ -58,29 +86,26 @@ Result<Attempt> try_acquire(FutexBucket& bucket, const mm::FutexKey& key, u64 ad
         if (seen.value() != value) {
             continue;
         }
-        if (free) {
-            return Attempt::Acquired;
+        if (!free) {
+            // One that is to be moved here stands in the bucket that it comes from.
+            FutexBucket* none = nullptr;
+            waiter.bucket.compare_exchange(none, &bucket, Order::relaxed, Order::relaxed);
+            return wait_for_owner(waiter, holder);
         }
-        *owner = nullptr;
-        SpinLockGuard guard(g_kernel.tasks->lock);
-        Pid* pid = g_kernel.tasks->find_locked(static_cast<i32>(holder));
-        if (pid == nullptr || pid->task == nullptr || pid->task->exiting.load(Order::relaxed)) {
-            return fail(Errno::esrch);
-        }
-        *owner = pid->task;  // compared, never followed
-        return Attempt::Queued;
+        change_owner(bucket, key, waiter.lock_wait.waiter);
+        return Attempt::Acquired;
     }
 }
 
-/// Makes `waiter` the owner in the word. The bucket is locked. False: the page must be touched first.
+/// Makes `waiter` the owner in the word, marked as waited for, so that it gives the lock back through the kernel. The
+/// bucket is locked. False: the page must be touched first.
 bool grant(FutexBucket& bucket, FutexWaiter& waiter, u64 address, u32 extra) {
     u32 value = 0;
     for (;;) {
         if (!load_word(address, value)) {
             return false;
         }
-        const bool others = most_urgent(bucket, waiter.key, &waiter) != nullptr;
-        const u32 wanted = static_cast<u32>(waiter.tid) | (others ? kWaiters : 0) | extra;
+        const u32 wanted = static_cast<u32>(waiter.tid) | kWaiters | extra;
         Result<u32> seen = arch::user_compare_exchange_u32({address}, value, wanted);
         if (!seen.ok()) {
             return false;
@@ -90,50 +115,56 @@ bool grant(FutexBucket& bucket, FutexWaiter& waiter, u64 address, u32 extra) {
         }
     }
     waiter.granted = true;
+    end_lock_wait(waiter.lock_wait);
+    change_owner(bucket, waiter.key, waiter.lock_wait.waiter);
     wake_waiter_locked(waiter);
     return true;
 }
 
-/// Sleeps until the lock is handed over.
+/// Sleeps until the lock is handed over, or is to be tried for again.
 Result<void> sleep_for_lock(FutexWaiter& waiter, Nanoseconds deadline) {
-    lock_waiters.fetch_add(1, Order::relaxed);
     const sync::WakeReason reason = waiter.parking.sleep(sync::SleepKind::Interruptible, deadline);
-    const bool handed_over = reason == sync::WakeReason::Condition || !leave_bucket(waiter);
-    lock_waiters.fetch_sub(1, Order::relaxed);
-    if (handed_over) {
+    if (reason == sync::WakeReason::Condition || !leave_bucket(waiter)) {
         return {};
     }
     return fail(reason == sync::WakeReason::TimedOut ? Errno::etimedout : Errno::eintr);
 }
 
-}  // namespace
-
-Result<void> futex_lock_pi(const FutexWord& word, Nanoseconds deadline, bool try_only) {
-    Task& self = current_task();
-    sync::Parking parking;
-    FutexWaiter waiter(parking);
-    waiter.key = TRY(key_of(word));
-    waiter.tid = self.number();
-    waiter.wants_lock = true;
-    waiter.urgency = urgency_of(self.thread());
+/// Takes the lock or sleeps until it is handed over.
+Result<void> acquire(FutexWaiter& waiter, u64 address, Nanoseconds deadline, Mode mode) {
     FutexBucket& bucket = bucket_of(waiter.key);
     for (;;) {
+        Attempt attempt{};
         {
             SpinLockGuard guard(bucket.lock);
-            const Attempt attempt =
-                TRY(try_acquire(bucket, waiter.key, word.address, waiter.tid, &waiter.owner, try_only));
+            attempt = TRY(try_acquire(bucket, waiter.key, address, waiter, mode));
             if (attempt == Attempt::Acquired) {
                 return {};
             }
-            if (attempt == Attempt::Queued) {
-                waiter.bucket.store(&bucket, Order::relaxed);
+            if (attempt == Attempt::MustWait) {
+                waiter.wants_lock = true;
                 bucket.waiters.push_back(waiter);
-                break;
             }
         }
-        TRY(touch_word(word.address, mm::FaultAccess::Write));
+        if (attempt == Attempt::MustWait) {
+            TRY(sleep_for_lock(waiter, deadline));
+            if (waiter.granted) {
+                return {};
+            }
+        } else {
+            TRY(touch_word(address, mm::FaultAccess::Write));
+        }
     }
-    return sleep_for_lock(waiter, deadline);
+}
+
+}  // namespace
+
+Result<void> futex_lock_pi(const FutexWord& word, Nanoseconds deadline, bool try_only) {
+    sync::Parking parking;
+    FutexWaiter waiter(parking);
+    waiter.key = TRY(key_of(word));
+    waiter.tid = current_task().number();
+    return acquire(waiter, word.address, deadline, try_only ? Mode::TryOnly : Mode::Wait);
 }
 
 Result<void> futex_unlock_pi(const FutexWord& word) {
@@ -150,12 +181,6 @@ Result<void> futex_unlock_pi(const FutexWord& word) {
                 }
                 FutexWaiter* next = most_urgent(bucket, key, nullptr);
                 if (next != nullptr) {
-                    // Those that stay wait for another owner from now on.
-                    for (FutexWaiter& waiter : bucket.waiters) {
-                        if (waiter.wants_lock && waiter.key.same(key)) {
-                            waiter.owner = next->parking.thread().task();
-                        }
-                    }
                     if (grant(bucket, *next, word.address, 0)) {
                         return {};
                     }
@@ -186,7 +211,6 @@ Result<void> futex_wait_requeue_pi(const FutexWord& word, u32 expected, u32 bits
     waiter.key = TRY(key_of(word));
     waiter.bitset = bitset;
     waiter.tid = self.number();
-    waiter.urgency = urgency_of(self.thread());
     waiter.requeue_to = &lock_key;
     FutexBucket& bucket = bucket_of(waiter.key);
     for (;;) {
@@ -204,12 +228,12 @@ Result<void> futex_wait_requeue_pi(const FutexWord& word, u32 expected, u32 bits
         }
         TRY(touch_word(word.address, mm::FaultAccess::Read));
     }
-    TRY(sleep_for_lock(waiter, deadline));
-    if (waiter.granted) {
-        return {};
+    Result<void> slept = sleep_for_lock(waiter, deadline);
+    if (!slept.ok()) {
+        // Who was moved already cannot wait again from the beginning.
+        return slept.error() == Errno::eintr && waiter.wants_lock ? fail(Errno::eagain) : slept.failure();
     }
-    // Woken by a plain FUTEX_WAKE or FUTEX_REQUEUE without the lock.
-    return fail(Errno::eagain);
+    return waiter.granted ? Result<void>() : acquire(waiter, lock.address, deadline, Mode::Wait);
 }
 
 Result<u32> futex_requeue_pi(const FutexWord& word, const FutexWord& lock, u32 move, u32 expected) {
@@ -239,16 +263,13 @@ Result<u32> futex_requeue_pi(const FutexWord& word, const FutexWord& lock, u32 m
                 if (waiter->requeue_to == nullptr || !waiter->requeue_to->same(to_key)) {
                     return fail(Errno::einval);
                 }
-                Result<Attempt> attempt = try_acquire(to, to_key, lock.address, waiter->tid, &waiter->owner, false);
-                if (!attempt.ok()) {
-                    return attempt.failure();
-                }
-                touched = attempt.value() != Attempt::TouchPage;
-                if (attempt.value() == Attempt::Acquired) {
+                const Attempt attempt = TRY(try_acquire(to, to_key, lock.address, *waiter, Mode::Wait));
+                touched = attempt != Attempt::TouchPage;
+                if (attempt == Attempt::Acquired) {
                     waiter->granted = true;
                     wake_waiter_locked(*waiter);
                     ++done;
-                } else if (attempt.value() == Attempt::Queued) {
+                } else if (attempt == Attempt::MustWait) {
                     waiter->wants_lock = true;
                     move_waiter_locked(*waiter, to, to_key);
                     ++done;
@@ -264,30 +285,50 @@ Result<u32> futex_requeue_pi(const FutexWord& word, const FutexWord& lock, u32 m
     }
 }
 
-void release_pi_futexes(Task& dying) {
-    if (lock_waiters.load(Order::seq_cst) == 0) {
+namespace {
+
+/// The owner of a lock ends, and `waiter` is one of those who wait for it. The bucket is locked.
+void hand_over(FutexBucket& bucket, FutexWaiter& waiter, Task& dying) {
+    const mm::FutexKey& key = waiter.key;
+    FutexWaiter* heir = most_urgent(bucket, key, nullptr);
+    // A private word has the same address in every thread.
+    if (!key.kept && grant(bucket, *heir, key.offset & ~u64{3}, kOwnerDied)) {
         return;
     }
-    for (u32 i = 0; i < kFutexBuckets; ++i) {
-        FutexBucket& bucket = futex_buckets[i];
-        SpinLockGuard guard(bucket.lock);
-        for (FutexWaiter* waiter = bucket.waiters.front(); waiter != nullptr;) {
-            if (!waiter->wants_lock || waiter->owner != &dying) {
-                waiter = bucket.waiters.next(*waiter);
-                continue;
+    // The word lies in memory that is not reached from here: its waiters find out who is next.
+    for (heir = bucket.waiters.front(); heir != nullptr;) {
+        FutexWaiter* next = bucket.waiters.next(*heir);
+        if (heir->wants_lock && heir->lock_wait.owner == &dying) {
+            heir->dead_owner = static_cast<u32>(dying.number());
+            end_lock_wait(heir->lock_wait);
+            wake_waiter_locked(*heir);
+        }
+        heir = next;
+    }
+}
+
+FutexWaiter& of(LockWaiter& waiter) {
+    return *object_of_member<FutexWaiter, LockWaiter, &FutexWaiter::lock_wait>(&waiter);
+}
+
+}  // namespace
+
+void release_pi_futexes(Task& dying) {
+    for (;;) {
+        FutexBucket* bucket = nullptr;
+        const auto look = [](LockWaiter& waiter, void* found) {
+            *static_cast<FutexBucket**>(found) = of(waiter).bucket.load(Order::relaxed);
+        };
+        if (!find_lock_waiter(dying, look, &bucket)) {
+            return;
+        }
+        FutexBucket& place = *bucket;
+        SpinLockGuard guard(place.lock);
+        for (FutexWaiter& waiter : place.waiters) {
+            if (waiter.wants_lock && waiter.lock_wait.owner == &dying) {
+                hand_over(place, waiter, dying);
+                break;
             }
-            FutexWaiter* heir = most_urgent(bucket, waiter->key, nullptr);
-            for (FutexWaiter& other : bucket.waiters) {
-                if (other.wants_lock && other.key.same(heir->key)) {
-                    other.owner = heir->parking.thread().task();
-                }
-            }
-            // Its own address of the word is not known here; a private word has the same one in every thread.
-            if (!grant(bucket, *heir, heir->key.offset, kOwnerDied)) {
-                heir->granted = true;
-                wake_waiter_locked(*heir);
-            }
-            waiter = bucket.waiters.front();
         }
     }
 }

@@ -17,10 +17,10 @@ struct FutexWaiter {
     Atomic<FutexBucket*> bucket{nullptr};
     // Priority inheritance:
     bool wants_lock = false;  // waits to own the lock, not to be told of a change
-    Task* owner = nullptr;    // who has it, as far as known; for release_pi_futexes
     bool granted = false;     // it owns the lock now
+    u32 dead_owner = 0;       // who ended where the word could not be reached: the lock is to be tried for again
     i32 tid = 0;
-    i32 urgency = 0;
+    LockWaiter lock_wait{current_task()};
     const mm::FutexKey* requeue_to = nullptr;  // FUTEX_WAIT_REQUEUE_PI
 };
 
@@ -75,7 +75,8 @@ private:
 
 /// Takes a waiter out and wakes it; the bucket is locked. The waiter may be gone afterwards.
 void wake_waiter_locked(FutexWaiter& waiter);
-/// Takes the calling thread's waiter out of the bucket it is in now; false: somebody woke it.
+/// Takes the calling thread's waiter out of the bucket it is in now, and out of its wait for a lock; false: somebody
+/// woke it.
 bool leave_bucket(FutexWaiter& waiter);
 /// Moves a waiter to another bucket and key; both are locked. The old key's reference goes to `dropped`.
 void move_waiter_locked(FutexWaiter& waiter, FutexBucket& to, const mm::FutexKey& key);

@@ -95,8 +95,8 @@ void add_identity(ProcessFigures& figures, Task& task) {
 void add_scheduling(ProcessFigures& figures, Task& task) {
     sched::Thread& thread = task.thread();
     figures.nice = thread.nice;
-    figures.policy = policy_number(thread.policy);
-    figures.realtime_priority = thread.is_realtime() ? thread.realtime.priority : 0;
+    figures.policy = policy_number(thread.asked().policy);
+    figures.realtime_priority = thread.asked().priority;
     figures.priority = thread.is_realtime() ? -1 - static_cast<i32>(thread.realtime.priority) : 20 + thread.nice;
     const CpuSet affinity = thread.affinity() & g_kernel.online.snapshot(Order::relaxed);
     affinity.for_each([&](CpuIndex cpu) { figures.allowed_cpus |= cpu.value < 64 ? u64{1} << cpu.value : 0; });

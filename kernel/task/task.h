@@ -12,6 +12,7 @@
 #include "fs/vfs/descriptor_table.h"
 #include "fs/vfs/filesystem_context.h"
 #include "kernel/sched/thread.h"
+#include "kernel/task/priority_lending.h"
 #include "kernel/task/system_names.h"
 #include "kernel/task/task_table.h"
 #include "mm/address_space.h"
@@ -159,6 +160,8 @@ public:
     struct Continuation {
         Result<u64> (*resume)(syscall::Caller& self, const u64 (&data)[6]) = nullptr;
         u64 data[6] = {};
+    /// Under the lock of priority_lending.cpp.
+    LockDebts lock_debts;
     } continuation;
     /// Address, error code and number of the last fault, for signal frames.
     u64 fault_address = 0, fault_error = 0, fault_number = 0;
