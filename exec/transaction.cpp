@@ -140,6 +140,19 @@ bool has_siblings(Task& self) {
     return self.group().thread_count > 1;
 }
 
+/// setuid(2) does not fail for RLIMIT_NPROC, since programs do not expect that; the execve behind it does.
+Result<void> check_process_limit(Task& self) {
+    if (!self.exceeds_process_limit) {
+        return {};
+    }
+    SpinLockGuard guard(self.group().lock);
+    if (self.account().threads.load(Order::relaxed) > self.group().limits[task::Resource::Processes].soft) {
+        return fail(Errno::eagain);
+    }
+    self.exceeds_process_limit = false;
+    return {};
+}
+
 Result<Prepared> prepare(Task& self, const ExecuteRequest& request, const ProgramName& name) {
     vfs::OperationContext context = self.context();
     u64 stack_limit = 0;
@@ -281,6 +294,7 @@ private:
 
 Result<arch::TrapFrame> execute(Task& self, const ExecuteRequest& request) {
     ExecTurn turn(self);
+    TRY(check_process_limit(self));
     TRY(turn.take());
     const auto name = TRY(try_new<ProgramName>(request));  // too large for the stack
     Prepared prepared = TRY(prepare(self, request, *name));

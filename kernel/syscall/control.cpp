@@ -179,7 +179,7 @@ Result<u64> sys_prctl(Caller& self, i32 option, u64 second, u64 third, u64 fourt
         case kSetSecurebits:
             return set_securebits(self, second);
         case kSetTimerSlack:
-            task.timer_slack = second == 0 ? 50'000 : second;
+            task.timer_slack = second == 0 ? task.first_timer_slack : second;
             return u64{0};
         case kGetTimerSlack:
             return task.timer_slack;

@@ -46,6 +46,12 @@ Result<void> publish(Caller& self, Ref<Credentials> fresh) {
         fresh->euid != old.euid || fresh->egid != old.egid || fresh->fsuid != old.fsuid || fresh->fsgid != old.fsgid;
     if (fresh->uid != old.uid) {
         Ref<task::UserAccount> account = TRY(task::UserAccount::find_or_create(fresh->uid));
+        self.task.exceeds_process_limit = false;
+        if (fresh->uid != 0) {
+            SpinLockGuard guard(self.task.group().lock);
+            self.task.exceeds_process_limit =
+                account->threads.load(Order::relaxed) > self.task.group().limits[task::Resource::Processes].soft;
+        }
         const Ref<task::UserAccount> left = self.task.exchange_account(std::move(account));
     }
     if (other) {
@@ -266,6 +272,9 @@ Result<void> sys_setgroups(Caller& self, i32 count, UserIn<u32> groups) {
         copied.ok() ? vfs::GroupList::create(fetched) : Result<Ref<vfs::GroupList>>(copied.failure());
     heap_free(list, bytes == 0 ? 1 : bytes, alignof(u32));
     Ref<vfs::GroupList> fresh_groups = TRY(std::move(made));
+    if (fresh_groups->contains(kUnchanged)) {
+        return fail(Errno::einval);
+    }
     Ref<Credentials> fresh = TRY(self.credentials().copy());
     fresh->groups = std::move(fresh_groups);
     const Ref<Credentials> before = self.task.exchange_credentials(std::move(fresh));

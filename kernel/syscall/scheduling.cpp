@@ -1,5 +1,7 @@
 /// Scheduling and priorities (declared in control.h): sched(7).
 
+#include <algorithm>
+
 #include "kernel/base/kernel.h"
 #include "kernel/sched/cross_call.h"
 #include "kernel/syscall/control.h"
@@ -12,7 +14,7 @@ using task::Task;
 
 namespace {
 
-constexpr i32 kOther = 0, kFifo = 1, kRoundRobin = 2, kBatch = 3, kIdle = 5, kResetOnFork = 0x40000000;
+constexpr i32 kOther = 0, kFifo = 1, kRoundRobin = 2, kBatch = 3, kIdle = 5, kDeadline = 6, kResetOnFork = 0x40000000;
 
 Result<Policy> policy_of(i32 number) {
     switch (number) {
@@ -47,6 +49,13 @@ i32 number_of(Policy policy) {
     return kOther;
 }
 
+constexpr u32 kFirstAttributes = sizeof(SchedulingAttributes);  // SCHED_ATTR_SIZE_VER0
+/// SCHED_FLAG_…
+namespace attribute_flags {
+constexpr u64 kResetOnFork = 0x1, kKeepPolicy = 0x8, kKeepParameters = 0x10;
+constexpr u64 kKnown = kResetOnFork | kKeepPolicy | kKeepParameters;
+}  // namespace attribute_flags
+
 Result<Ref<Task>> task_of(Caller& self, i32 pid) {
     if (pid < 0) {
         return fail(Errno::einval);
@@ -67,21 +76,52 @@ Result<void> check_owner(Caller& self, Task& target) {
     return fail(Errno::eperm);
 }
 
-Result<void> change_policy(Caller& self, Task& target, i32 policy_number, i32 priority) {
-    const Policy policy = TRY(policy_of(policy_number & ~kResetOnFork));
-    const bool realtime = sched::is_realtime(policy);
-    if (realtime ? (priority < 1 || priority > 99) : priority != 0) {
+/// What a thread asks for, of itself or of another.
+struct Wish {
+    Policy policy;
+    bool resets_on_fork;
+    i32 nice;
+    i32 priority;
+};
+
+/// RLIMIT_NICE (getrlimit(2)): whether the thread may have this nice value by itself. Its group's lock is held.
+bool may_be_nice_locked(Task& target, i32 nice) {
+    return static_cast<u64>(20 - nice) <= target.group().limits[task::Resource::Nice].soft;
+}
+
+/// sched(7), "Privileges and resource limits": what needs no CAP_SYS_NICE.
+bool is_allowed(Task& target, const Wish& wish) {
+    const sched::SchedulingParameters now = target.thread().asked();
+    SpinLockGuard guard(target.group().lock);
+    if (sched::is_realtime(wish.policy)) {
+        const u64 limit = target.group().limits[task::Resource::RealtimePriority].soft;
+        const u64 priority = static_cast<u64>(wish.priority);
+        if ((wish.policy != now.policy && limit == 0) || (priority > now.priority && priority > limit)) {
+            return false;
+        }
+    } else if (wish.nice < now.nice && !may_be_nice_locked(target, wish.nice)) {
+        return false;
+    }
+    // To leave SCHED_IDLE is to become nicer than nice 19.
+    if (now.policy == Policy::Idle && wish.policy != Policy::Idle && !may_be_nice_locked(target, now.nice)) {
+        return false;
+    }
+    return wish.resets_on_fork || !target.resets_on_fork.load(Order::relaxed);
+}
+
+Result<void> apply(Caller& self, Task& target, const Wish& wish) {
+    const bool realtime = sched::is_realtime(wish.policy);
+    if (realtime ? (wish.priority < 1 || wish.priority > 99) : wish.priority != 0) {
         return fail(Errno::einval);
     }
     TRY(check_owner(self, target));
-    if (realtime && !self.credentials().has(vfs::Capability::SysNice)) {
-        SpinLockGuard guard(target.group().lock);
-        const u64 limit = target.group().limits[task::Resource::RealtimePriority].soft;
-        if (static_cast<u64>(priority) > limit) {
-            return fail(Errno::eperm);
-        }
+    if (!self.credentials().has(vfs::Capability::SysNice) && !is_allowed(target, wish)) {
+        return fail(Errno::eperm);
     }
-    return target.thread().set_policy(policy, target.thread().nice, static_cast<u32>(priority));
+    TRY(target.thread().set_policy(wish.policy, wish.nice, static_cast<u32>(wish.priority)));
+    target.resets_on_fork.store(wish.resets_on_fork, Order::relaxed);
+    task::lend_new_priority(target);
+    return {};
 }
 
 Result<void> change_nice(Caller& self, Task& target, i32 nice) {
@@ -93,8 +133,7 @@ Result<void> change_nice(Caller& self, Task& target, i32 nice) {
     }
     if (nice < target.thread().nice && !own.has(vfs::Capability::SysNice)) {
         SpinLockGuard guard(target.group().lock);
-        const u64 limit = target.group().limits[task::Resource::Nice].soft;
-        if (static_cast<u64>(20 - nice) > limit) {
+        if (!may_be_nice_locked(target, nice)) {
             return fail(Errno::eacces);
         }
     }
@@ -205,7 +244,8 @@ Result<void> sys_sched_setaffinity(Caller& self, i32 pid, u32 size, UserIn<u8> m
 /// sched_getscheduler(2)
 Result<i32> sys_sched_getscheduler(Caller& self, i32 pid) {
     Ref<Task> target = TRY(task_of(self, pid));
-    return number_of(target->thread().policy);
+    const i32 reset = target->resets_on_fork.load(Order::relaxed) ? kResetOnFork : 0;
+    return number_of(target->thread().asked().policy) | reset;
 }
 
 /// sched_setscheduler(2)
@@ -215,7 +255,8 @@ Result<void> sys_sched_setscheduler(Caller& self, i32 pid, i32 policy, UserIn<Sc
     }
     const SchedulingParameter given = TRY(parameter.fetch());
     Ref<Task> target = TRY(task_of(self, pid));
-    return change_policy(self, *target, policy, given.priority);
+    const Policy known = TRY(policy_of(policy & ~kResetOnFork));
+    return apply(self, *target, {known, (policy & kResetOnFork) != 0, target->thread().asked().nice, given.priority});
 }
 
 /// sched_getparam(2)
@@ -224,8 +265,7 @@ Result<void> sys_sched_getparam(Caller& self, i32 pid, UserOut<SchedulingParamet
         return fail(Errno::einval);
     }
     Ref<Task> target = TRY(task_of(self, pid));
-    sched::Thread& thread = target->thread();
-    return parameter.store({thread.is_realtime() ? static_cast<i32>(thread.realtime.priority) : 0});
+    return parameter.store({static_cast<i32>(target->thread().asked().priority)});
 }
 
 /// sched_setparam(2)
@@ -235,49 +275,89 @@ Result<void> sys_sched_setparam(Caller& self, i32 pid, UserIn<SchedulingParamete
     }
     const SchedulingParameter given = TRY(parameter.fetch());
     Ref<Task> target = TRY(task_of(self, pid));
-    return change_policy(self, *target, number_of(target->thread().policy), given.priority);
+    const sched::SchedulingParameters now = target->thread().asked();
+    return apply(self, *target, {now.policy, target->resets_on_fork.load(Order::relaxed), now.nice, given.priority});
 }
 
 /// sched_getattr(2)
 Result<void> sys_sched_getattr(Caller& self, i32 pid, UserOut<SchedulingAttributes> attributes, u32 size, u32 flags) {
-    if (flags != 0 || size < sizeof(SchedulingAttributes) || size > kPageSize || attributes.is_null()) {
+    if (flags != 0 || size < kFirstAttributes || size > kPageSize || attributes.is_null()) {
         return fail(Errno::einval);
     }
     Ref<Task> target = TRY(task_of(self, pid));
-    sched::Thread& thread = target->thread();
+    const sched::SchedulingParameters asked = target->thread().asked();
     SchedulingAttributes out{};
     out.size = sizeof out;
-    out.policy = static_cast<u32>(number_of(thread.policy));
-    out.nice = thread.is_realtime() ? 0 : thread.nice;
-    out.priority = thread.is_realtime() ? thread.realtime.priority : 0;
+    out.policy = static_cast<u32>(number_of(asked.policy));
+    out.flags = target->resets_on_fork.load(Order::relaxed) ? attribute_flags::kResetOnFork : 0;
+    out.nice = sched::is_realtime(asked.policy) ? 0 : asked.nice;
+    out.priority = asked.priority;
     return attributes.store(out);
 }
 
+namespace {
+
+/// The size that the caller's structure has; what it has more than is known here must be zero. E2BIG, and the caller is
+/// told the size that would do.
+Result<SchedulingAttributes> fetch_attributes(UserIn<SchedulingAttributes> from) {
+    const u32 size = TRY(UserIn<u32>(from.address().value).fetch());
+    const auto refuse = [&]() -> Result<SchedulingAttributes> {
+        TRY(UserOut<u32>(from.address().value).store(kFirstAttributes));
+        return fail(Errno::e2big);
+    };
+    if (size != 0 && (size < kFirstAttributes || size > kPageSize)) {
+        return refuse();
+    }
+    for (u64 at = kFirstAttributes; at < size; ++at) {
+        const u8 unknown = TRY(UserIn<u8>(from.address().value + at).fetch());
+        if (unknown != 0) {
+            return refuse();
+        }
+    }
+    return from.fetch();
+}
+
+}  // namespace
+
 /// sched_setattr(2)
 Result<void> sys_sched_setattr(Caller& self, i32 pid, UserIn<SchedulingAttributes> attributes, u32 flags) {
-    if (flags != 0 || attributes.is_null()) {
+    if (flags != 0 || attributes.is_null() || pid < 0) {
         return fail(Errno::einval);
     }
-    const SchedulingAttributes given = TRY(attributes.fetch());
-    if (given.size < sizeof given) {
-        return fail(given.size == 0 ? Errno::einval : Errno::e2big);
+    const SchedulingAttributes given = TRY(fetch_attributes(attributes));
+    if (static_cast<i32>(given.policy) < 0 || (given.flags & ~attribute_flags::kKnown) != 0) {
+        return fail(Errno::einval);
     }
     Ref<Task> target = TRY(task_of(self, pid));
-    TRY(change_policy(self, *target, static_cast<i32>(given.policy), static_cast<i32>(given.priority)));
-    if (!target->thread().is_realtime()) {
-        return change_nice(self, *target, given.nice);
+    const sched::SchedulingParameters now = target->thread().asked();
+    const bool keeps_policy = (given.flags & attribute_flags::kKeepPolicy) != 0;
+    const bool keeps_parameters = (given.flags & attribute_flags::kKeepParameters) != 0;
+    const Policy policy = TRY(keeps_policy ? Result<Policy>(now.policy) : policy_of(static_cast<i32>(given.policy)));
+    Wish wish{.policy = policy,
+              .resets_on_fork = keeps_policy ? target->resets_on_fork.load(Order::relaxed)
+                                             : (given.flags & attribute_flags::kResetOnFork) != 0,
+              .nice = now.nice,
+              .priority = keeps_parameters ? static_cast<i32>(now.priority) : static_cast<i32>(given.priority)};
+    if (!sched::is_realtime(wish.policy) && !keeps_parameters) {
+        wish.nice = std::clamp(given.nice, sched::kNiceLowest, sched::kNiceHighest);
     }
-    return {};
+    return apply(self, *target, wish);
 }
 
 /// sched_get_priority_max(2)
 Result<i32> sys_sched_get_priority_max(Caller&, i32 policy) {
+    if (policy == kDeadline) {
+        return 0;
+    }
     const Policy known = TRY(policy_of(policy));
     return sched::is_realtime(known) ? 99 : 0;
 }
 
 /// sched_get_priority_min(2)
 Result<i32> sys_sched_get_priority_min(Caller&, i32 policy) {
+    if (policy == kDeadline) {
+        return 0;
+    }
     const Policy known = TRY(policy_of(policy));
     return sched::is_realtime(known) ? 1 : 0;
 }
@@ -285,7 +365,7 @@ Result<i32> sys_sched_get_priority_min(Caller&, i32 policy) {
 /// sched_rr_get_interval(2)
 Result<void> sys_sched_rr_get_interval(Caller& self, i32 pid, UserOut<TimeSpecification> interval) {
     Ref<Task> target = TRY(task_of(self, pid));
-    const Policy policy = target->thread().policy;
+    const Policy policy = target->thread().asked().policy;
     const Nanoseconds slice = policy == Policy::RoundRobin ? sched::kRoundRobinSlice
                               : policy == Policy::Fifo     ? Nanoseconds{}
                                                            : sched::kFairSlice;

@@ -146,9 +146,16 @@ void first_steps(void* argument) {
 
 sched::ThreadOptions thread_options(Task& parent) {
     sched::Thread& thread = parent.thread();
-    return {.policy = thread.policy,
-            .nice = thread.nice,
-            .realtime_priority = thread.realtime.priority,
+    sched::SchedulingParameters asked = thread.asked();
+    if (parent.resets_on_fork.load(Order::relaxed)) {
+        const bool realtime = sched::is_realtime(asked.policy);
+        asked = {.policy = realtime ? sched::Policy::Fair : asked.policy,
+                 .nice = realtime ? 0 : std::max(asked.nice, 0),
+                 .priority = 0};
+    }
+    return {.policy = asked.policy,
+            .nice = asked.nice,
+            .realtime_priority = asked.priority,
             .affinity = thread.affinity(),
             .vector_state = sched::VectorState::Own};
 }
@@ -181,7 +188,7 @@ void inherit(Task& child, Task& parent, const CloneRequest& request) {
         child.alternate_stack = parent.alternate_stack;
     }
     child.no_new_privileges = parent.no_new_privileges;
-    child.timer_slack = parent.timer_slack;
+    child.timer_slack = child.first_timer_slack = parent.timer_slack;
     child.io_priority.store(parent.io_priority.load(Order::relaxed), Order::relaxed);
     if ((flags & kMemory) == 0) {
         child.rseq_area = parent.rseq_area;

@@ -102,10 +102,10 @@ public:
     /// Before the thread starts.
     void set_address_space(Ref<mm::AddressSpace> space);
     Ref<UserAccount> exchange_account(Ref<UserAccount> fresh);
-    /// E09: under the table's lock.
     /// The end of the thread was waited for: what it still holds no longer counts against its user's limits, however
     /// long the object lives. Thread context, no spinlock held.
     void leave_account();
+    /// E09: under the table's lock.
     void swap_pid(Task& other) { std::swap(pid_, other.pid_); }
     /// fork and exec read it with the group's lock: the context for calls into the filesystems.
     vfs::OperationContext context();
@@ -149,19 +149,24 @@ public:
     i32 parent_death_signal = 0;
     bool no_new_privileges = false;
     u64 timer_slack = 50'000;
+    u64 first_timer_slack = 50'000;  // what it was born with: PR_SET_TIMERSLACK of 0
+    /// SCHED_RESET_ON_FORK: its children are ordinary.
+    Atomic<bool> resets_on_fork{false};
+    /// setuid(2) went past RLIMIT_NPROC: execve(2) fails as long as that is so.
+    bool exceeds_process_limit = false;
     Atomic<u16> io_priority{0};  // ioprio_set(2)
     u64 rseq_area = 0;
     u32 rseq_size = 0;
     u32 rseq_signature = 0;
     u32 rseq_cpu = ~u32{0};  // what the area says; a new task's copy says nothing yet
     u64 rseq_switches = 0;   // the thread's count when the area was last brought up to date
+    /// Under the lock of priority_lending.cpp.
+    LockDebts lock_debts;
     /// How an interrupted call goes on: set with the result EINTR, used up at the return to user mode.
     RestartKind restart = RestartKind::None;
     struct Continuation {
         Result<u64> (*resume)(syscall::Caller& self, const u64 (&data)[6]) = nullptr;
         u64 data[6] = {};
-    /// Under the lock of priority_lending.cpp.
-    LockDebts lock_debts;
     } continuation;
     /// Address, error code and number of the last fault, for signal frames.
     u64 fault_address = 0, fault_error = 0, fault_number = 0;
@@ -207,6 +212,7 @@ private:
     std::optional<Ref<UtsNamespace>> names_;  // none before clone gives it
     std::optional<Ref<mm::AddressSpace>> address_space_;
     Ref<UserAccount> account_;
+    Atomic<bool> counted_{true};  // in the account
     Atomic<u64> name_[kNameSize / 8];
 };
 
@@ -215,7 +221,6 @@ inline Task& current_task() {
     return *arch::current_thread()->task();
 }
 /// Null in kernel threads.
-    Atomic<bool> counted_{true};  // in the account
 inline Task* find_current_task() {
     return arch::current_thread() == nullptr ? nullptr : arch::current_thread()->task();
 }
