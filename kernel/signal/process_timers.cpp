@@ -235,15 +235,18 @@ Result<Ref<PosixTimer>> ProcessTimers::find(i32 id) {
 
 namespace {
 
-/// A signal that is still queued goes with its timer.
 void take_out_of_queues(ThreadGroup& process, PosixTimer& timer) {
-    timer.stop();
     SpinLockGuard guard(process.lock);
     PendingSignals& queue = timer.thread ? (*timer.thread)->pending : process.pending;
     queue.discard_timer(timer.entry());
 }
 
 }  // namespace
+
+IntervalSetting ProcessTimers::set(PosixTimer& timer, const IntervalSetting& setting, bool absolute) {
+    take_out_of_queues(real.process(), timer);
+    return timer.set(setting, absolute);
+}
 
 Result<void> ProcessTimers::remove(i32 id) {
     Ref<PosixTimer> timer = TRY(find(id));
@@ -254,6 +257,8 @@ Result<void> ProcessTimers::remove(i32 id) {
         }
         timers_.remove(*timer);
     }
+    // A signal that is still queued goes with its timer.
+    timer->stop();
     take_out_of_queues(real.process(), *timer);
     timer->release_reference();
     return {};
@@ -270,6 +275,7 @@ void ProcessTimers::remove_all() {
             }
             timers_.remove(*timer);
         }
+        timer->stop();
         take_out_of_queues(real.process(), *timer);
         timer->release_reference();
     }

@@ -97,6 +97,8 @@ public:
     Result<Ref<PosixTimer>> create(task::ThreadGroup& process, i32 clock, std::optional<CpuClock> cpu_clock,
                                    Own<QueuedSignal> entry);
     Result<Ref<PosixTimer>> find(i32 id);
+    /// Arms it anew. A signal of its time before that is still queued goes (timer_settime(2)).
+    IntervalSetting set(PosixTimer& timer, const IntervalSetting& setting, bool absolute);
     Result<void> remove(i32 id);
     void remove_all();
 

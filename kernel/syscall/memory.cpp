@@ -291,6 +291,12 @@ Result<i64> transfer(Caller& self, i32 pid, UserIn<mm::IoSegment> local, u64 loc
         return fail(Errno::einval);
     }
     IoVector own = TRY(IoVector::fetch(local, local_count));
+    for (u64 i = 0; i < remote_count; ++i) {
+        const mm::IoSegment segment = TRY(remote.fetch(i));
+        if (static_cast<i64>(segment.size) < 0) {
+            return fail(Errno::einval);
+        }
+    }
     Ref<mm::AddressSpace> space = TRY(remote_space(self, pid));
     mm::IoSource source = own.source();
     mm::IoSink sink = own.sink();

@@ -88,6 +88,11 @@ Result<i32> sys_clone3(Caller& self, UserIn<CloneArguments> from, usize size) {
         (arguments.set_tid == 0) != (arguments.set_tid_size == 0)) {
         return fail(Errno::einval);
     }
+    if ((arguments.flags & task::clone_flags::kIntoCgroup) != 0) {
+        constexpr u64 kLargestDescriptor = 0x7fff'ffff;
+        // There are no control groups, so that no descriptor is of one.
+        return fail(arguments.cgroup > kLargestDescriptor ? Errno::einval : Errno::ebadf);
+    }
     i32 wanted[32];
     if (arguments.set_tid_size != 0) {
         TRY(UserIn<i32>(arguments.set_tid).fetch(std::span(wanted, arguments.set_tid_size)));
@@ -256,6 +261,9 @@ Result<void> sys_waitid(Caller& self, i32 which, i32 id, UserOut<WaitInformation
             request.id = id == 0 ? self.task.group().group_number.load(Order::relaxed) : id;
             break;
         case kPidFd: {
+            if (id < 0) {
+                return fail(Errno::einval);
+            }
             Ref<vfs::File> file = TRY(self.file({id}));
             pid = TRY(task::pid_of_file(*file));
             request.which = task::WaitRequest::Which::Process;

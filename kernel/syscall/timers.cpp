@@ -174,11 +174,12 @@ Result<void> sys_timer_settime(Caller& self, i32 id, i32 flags, UserIn<IntervalT
     const IntervalTimerSpecification value = TRY(fresh.fetch());
     const Nanoseconds interval = TRY(duration_of(value.interval));
     const Nanoseconds first = TRY(duration_of(value.value));
-    Ref<PosixTimer> timer = TRY(find_timer(self, id));
+    signal::ProcessTimers* timers = TRY(signal::timers_of(self.task.group()));
+    Ref<PosixTimer> timer = TRY(timers->find(id));
     if (timer->is_clock_gone()) {
         return fail(Errno::esrch);
     }
-    const IntervalSetting before = timer->set({interval, first}, (flags & kAbsolute) != 0);
+    const IntervalSetting before = timers->set(*timer, {interval, first}, (flags & kAbsolute) != 0);
     if (!old.is_null()) {
         TRY(old.store({time_specification(before.interval), time_specification(before.value)}));
     }

@@ -200,13 +200,27 @@ Result<void> kill_group_locked(Task& caller, ProcessGroup& group, i32 signal) {
 
 }  // namespace
 
+namespace {
+
+/// A thread's number means its process, too.
+Result<Ref<ThreadGroup>> find_meant_process(i32 pid) {
+    Result<Ref<ThreadGroup>> process = g_kernel.tasks->find_process(pid);
+    if (process.ok()) {
+        return process;
+    }
+    const Ref<Task> thread = TRY(g_kernel.tasks->find_task(pid));
+    return Ref<ThreadGroup>(thread->group());
+}
+
+}  // namespace
+
 Result<void> kill(Task& caller, i32 pid, i32 signal) {
     if (signal < 0 || signal > signal::kSignals) {
         return fail(Errno::einval);
     }
     if (pid > 0) {
         // The references that a permission check takes must not be dropped last under the lock; these are not.
-        Ref<ThreadGroup> target = TRY(g_kernel.tasks->find_process(pid));
+        Ref<ThreadGroup> target = TRY(find_meant_process(pid));
         SpinLockGuard guard(g_kernel.tasks->lock);
         return kill_one_locked(caller, *target, signal);
     }

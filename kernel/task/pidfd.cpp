@@ -15,18 +15,25 @@ public:
 
     Pid& pid() const { return *pid_; }
 
-    /// Readable once the process has ended, a zombie or reaped (pidfd_open(2)).
+    /// Readable once the process has ended, and hung up once it was waited for (pidfd_open(2)).
     vfs::PollEvents poll(vfs::PollRegistrar* registrar) override {
         if (registrar != nullptr) {
             registrar->watch(pid_->ended);
         }
         SpinLockGuard guard(g_kernel.tasks->lock);
-        const bool ended = pid_->process == nullptr || pid_->process->zombie;
-        return ended ? vfs::kPollIn | vfs::kPollReadNormal : 0;
+        if (pid_->process == nullptr) {
+            return vfs::kPollIn | vfs::kPollReadNormal | vfs::kPollHup;
+        }
+        return pid_->process->zombie ? vfs::kPollIn | vfs::kPollReadNormal : 0;
     }
     const void* kind() const override { return &kPidFileTag; }
     void describe(TextBuffer& text) override {
-        format_to(text, "Pid:\t{}\nNSpid:\t{}\n", pid_->number(), pid_->number());
+        i32 number = pid_->number();
+        {
+            SpinLockGuard guard(g_kernel.tasks->lock);
+            number = pid_->process == nullptr ? -1 : number;
+        }
+        format_to(text, "Pid:\t{}\nNSpid:\t{}\n", number, number);
     }
     void describe_link(TextBuffer& text) override { text.append("anon_inode:[pidfd]"); }
 

@@ -137,7 +137,9 @@ Found scan_children(Task& caller, const WaitRequest& request, WaitResult& result
         if (own_tracee || !is_meant(child, caller, request)) {
             continue;
         }
-        any = true;
+        // Who will tell nothing but its end is nobody to wait for anything else from.
+        const bool only_ends = child.zombie && !(child.leader && (*child.leader)->is_traced());
+        any = any || request.exited || !only_ends;
         if (!look_at(child, request, result)) {
             continue;
         }
@@ -193,8 +195,6 @@ Found scan_locked(Task& caller, const WaitRequest& request, WaitResult& result, 
     return child == Found::Nothing ? child : tracee;
 }
 
-}  // namespace
-
 Found scan(Task& caller, const WaitRequest& request, WaitResult& result) {
     ReapedProcess reaped;  // dropped behind the lock
     Found found{};
@@ -207,6 +207,8 @@ Found scan(Task& caller, const WaitRequest& request, WaitResult& result) {
     }
     return found;
 }
+
+}  // namespace
 
 Result<WaitResult> wait_for_child(Task& caller, const WaitRequest& request) {
     WaitResult result;
