@@ -1,58 +1,7 @@
 // Futexes: wait, wake, requeue, bitsets, priority inheritance, robust lists. Rules S03, X02.
-#include "tests/abi/support/abi.h"
+#include "tests/abi/support/futex.h"
 
 using namespace abi_test;
-
-namespace {
-
-long futex(void* word, int what, unsigned value, const timespec* limit = nullptr, void* second = nullptr,
-           unsigned value3 = 0) {
-    return syscall(SYS_futex, word, what, value, limit, second, value3);
-}
-
-// A thread that waits on a word, known to sleep before the constructor returns.
-class Waiter {
-public:
-    explicit Waiter(std::atomic<unsigned>* word, unsigned bits = ~0U) {
-        thread_ = std::thread([this, word, bits] {
-            tid_ = static_cast<pid_t>(syscall(SYS_gettid));
-            result_ = futex(word, FUTEX_WAIT_BITSET, *word, nullptr, nullptr, bits);
-            done_ = true;
-        });
-        while (tid_ == 0) {
-            sched_yield();
-        }
-        wait_until_asleep(tid_);
-    }
-    bool done() const { return done_; }
-    long join() {
-        thread_.join();
-        return result_;
-    }
-
-private:
-    std::thread thread_;
-    std::atomic<pid_t> tid_{0};
-    std::atomic<bool> done_{false};
-    long result_ = -2;
-};
-
-timespec in_ms(int64_t milliseconds, clockid_t clock) {
-    int64_t at = now_ns(clock) + milliseconds * 1'000'000;
-    return {at / 1'000'000'000, at % 1'000'000'000};
-}
-
-struct RobustNode {
-    RobustNode* next;
-    unsigned word;
-};
-struct RobustHead {
-    RobustNode* next;
-    long offset;
-    RobustNode* pending;
-};
-
-}  // namespace
 
 TEST(Futex, WaitNeedsTheValue) {
     std::atomic<unsigned> word{5};

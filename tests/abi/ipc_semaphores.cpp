@@ -326,6 +326,7 @@ TEST(IpcSemaphores, UndoIsTheProcesssNotTheChilds) {
         child([] {});
         EXPECT_EQ(4, set.value());
         std::thread([&] { EXPECT_OK(set.change(0, -1, kUndo)); }).join();
+        wait_until_alone();
         EXPECT_EQ(3, set.value());  // the thread has ended, the process has not
         EXPECT_OK(unshare(CLONE_SYSVSEM));
         EXPECT_EQ(5, set.value());

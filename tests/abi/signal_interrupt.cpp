@@ -1,8 +1,4 @@
 // EINTR against restart, call by call. Rules S01 and S03.
-//
-// A repeating timer sends SIGALRM. The first signal must end a call that is not restarted; with SA_RESTART a
-// restarted call goes on until the third signal's handler makes what it waits for happen. No signal can come
-// too early: if the call has not begun, the next tick finds it.
 #include <mqueue.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -11,61 +7,14 @@
 #include <sys/timerfd.h>
 #include <sys/un.h>
 
-#include "tests/abi/support/abi.h"
+#include "tests/abi/support/interrupt.h"
 
 using namespace abi_test;
 
 namespace {
 
-volatile int ticks;
-std::function<void()> finish;
 int pipe_ends[2];
 int socket_ends[2];
-
-void on_tick(int) {
-    ticks = ticks + 1;
-    if (ticks == 3 && finish) {
-        finish();
-    }
-}
-
-void start_ticking(int flags) {
-    ticks = 0;
-    handle(SIGALRM, on_tick, flags);
-    itimerval every{{0, 5000}, {0, 5000}};
-    ASSERT_OK(setitimer(ITIMER_REAL, &every, nullptr));
-}
-
-void stop_ticking() {
-    itimerval none{};
-    setitimer(ITIMER_REAL, &none, nullptr);
-}
-
-enum class Restarts { Yes, Never };
-
-// The call returns -1 and EINTR without SA_RESTART; with it the same, or what `expected` says.
-void check(Restarts restarts, const std::function<long()>& call, const std::function<void()>& end, long expected) {
-    finish = end;
-    start_ticking(0);
-    errno = 0;
-    long result = call();
-    int code = errno;
-    stop_ticking();
-    EXPECT_EQ(-1, result) << "without SA_RESTART";
-    EXPECT_EQ("EINTR", errno_name(code));
-    start_ticking(SA_RESTART);
-    errno = 0;
-    result = call();
-    code = errno;
-    stop_ticking();
-    if (restarts == Restarts::Yes) {
-        EXPECT_EQ(expected, result) << "with SA_RESTART: " << errno_name(code);
-        EXPECT_GE(ticks, 3);
-    } else {
-        EXPECT_EQ(-1, result) << "with SA_RESTART";
-        EXPECT_EQ("EINTR", errno_name(code));
-    }
-}
 
 void nothing() {}
 

@@ -105,6 +105,8 @@ void become_user(uid_t user, gid_t group);
 
 // Waits until the process (or thread) sleeps in the kernel or is stopped, as /proc shows it.
 void wait_until_asleep(pid_t pid);
+// Waits until the calling thread is the process's only one: a join returns a moment before the thread has ended.
+void wait_until_alone();
 // A child that sleeps until somebody kills it: in a process group of its own, because the test's group is an orphaned
 // one, in which SIGTSTP does nothing.
 pid_t start_sleeper();

@@ -83,6 +83,12 @@ void wait_until_asleep(pid_t pid) {
     }
 }
 
+void wait_until_alone() {
+    while (proc_status("Threads") != "1") {
+        sleep_ms(1);
+    }
+}
+
 pid_t start_sleeper() {
     Gate ready;
     pid_t pid = start_child([&] {
