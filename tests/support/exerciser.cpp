@@ -36,6 +36,7 @@ struct Exercise {
     u32 handled;
     u32 actors;
     bool begun;
+    bool traced;  // from then on results may be a tracer's
     struct Line {
         char text[kLineSize];
         usize size;
@@ -169,7 +170,10 @@ void make_one_call(UserMachine& u, const Actor& actor) {
         format_to(text, " = {:#x}", static_cast<u64>(result));
     }
     line.size = text.view().size();
-    check_result(row, arguments, result);
+    exercise.traced = exercise.traced || (row.number == SYS_ptrace && result >= 0);
+    if (!exercise.traced) {
+        check_result(row, arguments, result);
+    }
     keep_result(u, row, maker.room(), result);
 }
 
