@@ -1,6 +1,8 @@
 /// Start-up, readable as a table of contents. Each stage needs what the stages before it made; a
 /// failure here means that this machine cannot run the kernel, and panics with the reason.
 
+#include <new>
+
 #include "arch/upcalls.h"
 #include "drivers/acpi/platform.h"
 #include "exec/program_support.h"
@@ -13,6 +15,7 @@
 #include "kernel/processors.h"
 #include "kernel/sched/cross_call.h"
 #include "kernel/sched/scheduler.h"
+#include "kernel/start_up.h"
 #include "kernel/stress/stress.h"
 #include "kernel/time/clock.h"
 #include "kernel/user_space.h"
@@ -139,6 +142,14 @@ void arm_failure_injection() {
 }
 
 }  // namespace
+
+void reset_start_up() {
+    new (&the_boot_cpu) PerCpu;
+    new (&the_information) boot::Information;
+    new (&the_options) boot::Options;
+    new (&the_early_memory) mm::EarlyMemory;
+    new (&the_platform) arch::PlatformDescription;
+}
 
 void kernel_boot(const arch::BootHandover& handover) {
     arch::initialize_cpu(start_up.boot_cpu);
