@@ -239,6 +239,30 @@ TEST(ProcessCalls, Scheduling) {
         expect(u, -EINVAL, SYS_sched_get_priority_max, 77);
         u.store<i32>(word(0), 0);
         expect(u, 0, SYS_sched_setscheduler, 0, 3 | 0x4000'0000, word(0));
+        expect(u, 3 | 0x4000'0000, SYS_sched_getscheduler, 0);
+        // SCHED_RESET_ON_FORK: children get no more than everybody has.
+        u.store<i32>(word(0), 5);
+        expect(u, 0, SYS_sched_setscheduler, 0, 1 | 0x4000'0000, word(0));
+        run_child(u, [](UserMachine& c) {
+            expect(c, 0, SYS_sched_getscheduler, 0);
+            exit(c, 0);
+        });
+        expect(u, 0, SYS_sched_getattr, 0, kBuffer, 48, 0);
+        expect_memory<u64>(u, kBuffer + 8, 1);
+        u.store<u64>(kBuffer + 8, 1 | 8 | 0x10);  // keeps policy and parameters
+        expect(u, 0, SYS_sched_setattr, 0, kBuffer, 0);
+        expect(u, 1 | 0x4000'0000, SYS_sched_getscheduler, 0);
+        run_child(u, [](UserMachine& c) {
+            c.store<i32>(word(0), 0);
+            expect(c, 0, SYS_sched_setscheduler, 0, 0 | 0x4000'0000, word(0));
+            drop_privileges(c);
+            expect(c, -EPERM, SYS_sched_setscheduler, 0, 0, word(0));  // not taken back
+            exit(c, 0);
+        });
+        u.store<u64>(kBuffer + 8, 0x80);
+        expect(u, -EINVAL, SYS_sched_setattr, 0, kBuffer, 0);
+        u.store<i32>(word(0), 0);
+        expect(u, 0, SYS_sched_setscheduler, 0, 3 | 0x4000'0000, word(0));
         expect(u, -ESRCH, SYS_sched_getscheduler, 29'999);
         expect(u, -EINVAL, SYS_sched_getscheduler, -1);
         expect(u, 0, SYS_sched_setscheduler, 0, 0, word(0));
