@@ -216,9 +216,6 @@ Result<Ref<File>> open(OperationContext& context, std::string_view name, u32 fla
         if ((flags & kDirectory) != 0) {
             return fail(Errno::einval);
         }
-        if ((flags & kExclusive) != 0) {
-            flags |= kNoFollow;
-        }
         return open_creating(context, name, flags, permissions, walk_options);
     }
     walk_options.want_directory = options.want_directory;

@@ -190,6 +190,7 @@ TEST(FileCalls, Descriptors) {
         expect(u, 0, SYS_fcntl, file, 1027, open_at(u, "/d/new", O_RDONLY));
         expect(u, 0, SYS_lseek, 60, 0, SEEK_SET);  // one position for all of them
         expect(u, 0, SYS_lseek, file, 0, SEEK_CUR);
+        expect(u, O_RDWR | 0100000, SYS_fcntl, file, F_GETFL);
         expect(u, 0, SYS_fcntl, file, F_SETFL, O_APPEND);
         expect(u, O_RDWR | O_APPEND | 0100000, SYS_fcntl, 60, F_GETFL);
         expect(u, 1, SYS_write, file, kBuffer, 1);
