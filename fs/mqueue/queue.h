@@ -70,6 +70,7 @@ public:
     Result<Ref<vfs::Inode>> make_file(const vfs::InodeAttributes& attributes,
                                       const vfs::CreateRequest& request) override;
     Result<void> check_more_than_files() const override { return fail(Errno::eperm); }
+    Result<void> check_attributes() const override { return fail(Errno::eopnotsupp); }
     void describe_options(TextBuffer&) override {}
 
     // In the order of Limit: linux/ipc_namespace.h.

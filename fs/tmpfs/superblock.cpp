@@ -253,11 +253,13 @@ void TmpfsInode::touch_change_time() {
 }
 
 Result<usize> TmpfsInode::get_attribute(std::string_view name, std::span<std::byte> value) {
+    TRY(filesystem_->check_attributes());
     TRY(check_attribute_name(name));
     return extended_ ? (*extended_)->get(name, value) : fail(Errno::enodata);
 }
 
 Result<void> TmpfsInode::set_attribute(std::string_view name, std::span<const std::byte> value, u32 flags) {
+    TRY(filesystem_->check_attributes());
     TRY(check_attribute_name(name));
     if (!extended_) {
         extended_ = TRY(try_new<AttributeSet>(*filesystem_));
@@ -272,6 +274,7 @@ Result<usize> TmpfsInode::list_attributes(std::span<char> names, vfs::TrustedNam
 }
 
 Result<void> TmpfsInode::remove_attribute(std::string_view name) {
+    TRY(filesystem_->check_attributes());
     TRY(check_attribute_name(name));
     TRY(extended_ ? (*extended_)->remove(name) : fail(Errno::enodata));
     touch_change_time();

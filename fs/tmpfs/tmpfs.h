@@ -51,6 +51,8 @@ public:
     virtual Result<Ref<vfs::Inode>> make_file(const vfs::InodeAttributes& attributes,
                                               const vfs::CreateRequest& request);
     virtual Result<void> check_more_than_files() const { return {}; }
+    /// Whether there are extended attributes (EOPNOTSUPP).
+    virtual Result<void> check_attributes() const { return {}; }
 
     // PageStore. The first two are never called: pages begin as zeros and are never written back.
     Result<void> read_page(u64 index, FrameNumber frame) override;

@@ -440,6 +440,10 @@ TEST(FileCalls, ExtendedAttributes) {
         expect(u, -ENODATA, SYS_fremovexattr, file, name(u, "user.a"));
         expect_at(u, 0, SYS_lremovexattr, "/d/link", name(u, "trusted.a"));
         expect(u, 2, SYS_fgetxattr, file, name(u, "trusted.b"), kBuffer, 100);
+        // Message queues have none.
+        expect_at(u, -EOPNOTSUPP, SYS_setxattr, "/mq", name(u, "user.a"), value, 5, 0);
+        expect_at(u, -EOPNOTSUPP, SYS_getxattr, "/mq", name(u, "user.a"), kBuffer, 100);
+        expect_at(u, 0, SYS_listxattr, "/mq", kBuffer, 100);
     });
 }
 
