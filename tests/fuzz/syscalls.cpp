@@ -1,5 +1,5 @@
-/// The input is a schedule and the calls that a few processes make (tests/support/exerciser.h). The whole kernel runs in
-/// the simulated machine, booted for each input, so that an input that was found shows its fault again.
+/// The input is a schedule and the calls that a few processes make (tests/support/exerciser.h). The whole kernel runs
+/// in the simulated machine, booted for each input, so that an input that was found shows its fault again.
 
 #include <cstdio>
 

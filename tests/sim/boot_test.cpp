@@ -1,5 +1,6 @@
 /// The whole start-up (kernel/main.cpp) on the simulated machine: a boot loader's information and firmware's tables in
-/// its memory, the kernel's own CPUs, memory and root filesystem out of a module, up to the first program and power-off.
+/// its memory, the kernel's own CPUs, memory and root filesystem out of a module, up to the first program and
+/// power-off.
 
 #include <gtest/gtest.h>
 
@@ -88,8 +89,7 @@ void switch_on(void*) {
     map.add(u64{0x9'0000}).add(u64{0x7'0000}).add(u32{2}).add(u32{0});
     map.add(u64{kMiB}).add(u64{kMemory - kMiB}).add(u32{1}).add(u32{0});
     put(kInformationAt + kMap, map);
-    put(kInformationAt + kModules,
-        Blob().add(kModuleAt).add(u64{machine->module.size()}).add(u64{0}).add(u64{0}));
+    put(kInformationAt + kModules, Blob().add(kModuleAt).add(u64{machine->module.size()}).add(u64{0}).add(u64{0}));
     put(kInformationAt + kText, machine->command_line.c_str(), machine->command_line.size() + 1);
     put(kModuleAt, machine->module.data(), machine->module.size());
     put_tables();
@@ -100,11 +100,9 @@ RunResult boot(const Machine& wanted, u64 seed = 1) {
     machine = &wanted;
     reset_kernel();
     reset_start_up();
-    const RunResult result = arch::host::run({.seed = seed,
-                                              .cpu_count = wanted.cpus,
-                                              .memory_size = kMemory,
-                                              .step_limit = 400'000'000},
-                                             switch_on, nullptr);
+    const RunResult result =
+        arch::host::run({.seed = seed, .cpu_count = wanted.cpus, .memory_size = kMemory, .step_limit = 400'000'000},
+                        switch_on, nullptr);
     reset_kernel();
     reset_start_up();
     return result;
@@ -163,7 +161,8 @@ std::string archive(std::initializer_list<fs::cpio::test::Item> items) {
     return builder.trailer().bytes;
 }
 std::string program(UserFunction start) {
-    const std::vector<std::byte> image = build_elf_image({.entry = register_user_function(start, "init"), .zeroed = 512 * kKiB});
+    const std::vector<std::byte> image =
+        build_elf_image({.entry = register_user_function(start, "init"), .zeroed = 512 * kKiB});
     return {reinterpret_cast<const char*>(image.data()), image.size()};
 }
 

@@ -15,7 +15,8 @@ using namespace sim::user;
 constexpr u32 kA = 40, kB = 44;
 
 i64 futex(UserMachine& u, u32 place, int operation, u64 value, u64 fourth = 0, u32 other = 0, u64 sixth = 0) {
-    return u.syscall(SYS_futex, word(place), operation, value, fourth, other == 0 ? VirtualAddress{} : word(other), sixth);
+    return u.syscall(SYS_futex, word(place), operation, value, fourth, other == 0 ? VirtualAddress{} : word(other),
+                     sixth);
 }
 /// A timeout at word(48).
 u64 timeout(UserMachine& u, i64 seconds, i64 nanoseconds) {
@@ -70,14 +71,20 @@ void wait_at_a(UserMachine& t) {
 
 TEST(FutexCalls, BitSetsAndRequeueing) {
     check_calls("futex, bits and requeueing", [](UserMachine& u) {
-        start_thread(u, [](UserMachine& t) {
-            check(futex(t, kA, FUTEX_WAIT_BITSET, 0, 0, 0, 4), 0);
-            exit_thread(t);
-        }, 0);
-        start_thread(u, [](UserMachine& t) {
-            check(futex(t, kA, FUTEX_WAIT_BITSET, 0, 0, 0, 2), 0);
-            exit_thread(t);
-        }, 1);
+        start_thread(
+            u,
+            [](UserMachine& t) {
+                check(futex(t, kA, FUTEX_WAIT_BITSET, 0, 0, 0, 4), 0);
+                exit_thread(t);
+            },
+            0);
+        start_thread(
+            u,
+            [](UserMachine& t) {
+                check(futex(t, kA, FUTEX_WAIT_BITSET, 0, 0, 0, 2), 0);
+                exit_thread(t);
+            },
+            1);
         wake_one(u, kA, FUTEX_WAKE_BITSET, 2);
         join_thread(u, 1);
         require(u.load<u32>(word(kThreadWord)) != 0, "the one who waits for another bit");
@@ -110,19 +117,22 @@ TEST(FutexCalls, PriorityInheritance) {
         expect_memory<u32>(u, word(kA), self);
         check(futex(u, kA, FUTEX_LOCK_PI, 0), -EDEADLK);
         check(futex(u, kA, FUTEX_TRYLOCK_PI, 0), -EDEADLK);
-        start_thread(u, [](UserMachine& t) {
-            check(futex(t, kA, FUTEX_TRYLOCK_PI, 0), -EAGAIN);
-            check(futex(t, kA, FUTEX_UNLOCK_PI, 0), -EPERM);
-            const i64 now[] = {0, 1};
-            t.store(word(50), now);
-            check(futex(t, kA, FUTEX_LOCK_PI, 0, word(50).value), -ETIMEDOUT);  // absolute: 1970
-            arrive(1);
-            check(futex(t, kA, FUTEX_LOCK_PI, 0), 0);
-            const u32 owner = t.load<u32>(word(kA)) & FUTEX_TID_MASK;
-            require(owner == static_cast<u32>(t.syscall(SYS_gettid)), "the new owner");
-            check(futex(t, kA, FUTEX_UNLOCK_PI, 0), 0);
-            exit_thread(t);
-        }, 0);
+        start_thread(
+            u,
+            [](UserMachine& t) {
+                check(futex(t, kA, FUTEX_TRYLOCK_PI, 0), -EAGAIN);
+                check(futex(t, kA, FUTEX_UNLOCK_PI, 0), -EPERM);
+                const i64 now[] = {0, 1};
+                t.store(word(50), now);
+                check(futex(t, kA, FUTEX_LOCK_PI, 0, word(50).value), -ETIMEDOUT);  // absolute: 1970
+                arrive(1);
+                check(futex(t, kA, FUTEX_LOCK_PI, 0), 0);
+                const u32 owner = t.load<u32>(word(kA)) & FUTEX_TID_MASK;
+                require(owner == static_cast<u32>(t.syscall(SYS_gettid)), "the new owner");
+                check(futex(t, kA, FUTEX_UNLOCK_PI, 0), 0);
+                exit_thread(t);
+            },
+            0);
         await(u, 1);
         while ((u.load<u32>(word(kA)) & FUTEX_WAITERS) == 0) {
             u.syscall(SYS_sched_yield);
@@ -137,14 +147,17 @@ TEST(FutexCalls, PriorityInheritance) {
         check(futex(u, kA, FUTEX_LOCK_PI, 0), -ESRCH);
         // Whose owner ended: the robust list says so (X02).
         u.store<u32>(word(kA), 0);
-        start_thread(u, [](UserMachine& t) {
-            check(futex(t, kA, FUTEX_LOCK_PI, 0), 0);
-            arrive(2);
-            while ((t.load<u32>(word(kA)) & FUTEX_WAITERS) == 0) {
-                t.syscall(SYS_sched_yield);
-            }
-            exit_thread(t);
-        }, 1);
+        start_thread(
+            u,
+            [](UserMachine& t) {
+                check(futex(t, kA, FUTEX_LOCK_PI, 0), 0);
+                arrive(2);
+                while ((t.load<u32>(word(kA)) & FUTEX_WAITERS) == 0) {
+                    t.syscall(SYS_sched_yield);
+                }
+                exit_thread(t);
+            },
+            1);
         await(u, 2);
         check(futex(u, kA, FUTEX_LOCK_PI, 0), 0);
         require((u.load<u32>(word(kA)) & FUTEX_OWNER_DIED) != 0, "FUTEX_OWNER_DIED");
@@ -170,10 +183,13 @@ TEST(FutexCalls, SeveralWords) {
         u.store<u32>(word(kB), 1);
         expect(u, -EAGAIN, SYS_futex_waitv, kBuffer, 2, 0, 0, 1);
         u.store<u32>(word(kB), 0);
-        start_thread(u, [](UserMachine& t) {
-            wake_one(t, kB);
-            exit_thread(t);
-        }, 0);
+        start_thread(
+            u,
+            [](UserMachine& t) {
+                wake_one(t, kB);
+                exit_thread(t);
+            },
+            0);
         expect(u, 1, SYS_futex_waitv, kBuffer, 2, 0, 0, 1);
         join_thread(u, 0);
         Waiter wrong = waiters[0];
@@ -185,17 +201,20 @@ TEST(FutexCalls, SeveralWords) {
 
 TEST(FutexCalls, RobustLists) {
     check_calls("robust lists", [](UserMachine& u) {
-        start_thread(u, [](UserMachine& t) {
-            // One lock that is held, one that is about to be.
-            const u32 self = static_cast<u32>(t.syscall(SYS_gettid));
-            const u64 head[] = {word(60).value, 8, word(62).value};
-            t.store(word(64), head);
-            t.store<u64>(word(60), word(64).value);
-            t.store<u32>(word(60) + 8, self | FUTEX_WAITERS);
-            t.store<u32>(word(62) + 8, self);
-            expect(t, 0, SYS_set_robust_list, word(64), 24);
-            exit_thread(t);
-        }, 0);
+        start_thread(
+            u,
+            [](UserMachine& t) {
+                // One lock that is held, one that is about to be.
+                const u32 self = static_cast<u32>(t.syscall(SYS_gettid));
+                const u64 head[] = {word(60).value, 8, word(62).value};
+                t.store(word(64), head);
+                t.store<u64>(word(60), word(64).value);
+                t.store<u32>(word(60) + 8, self | FUTEX_WAITERS);
+                t.store<u32>(word(62) + 8, self);
+                expect(t, 0, SYS_set_robust_list, word(64), 24);
+                exit_thread(t);
+            },
+            0);
         join_thread(u, 0);
         expect_memory<u32>(u, word(60) + 8, FUTEX_WAITERS | FUTEX_OWNER_DIED);
         expect_memory<u32>(u, word(62) + 8, FUTEX_OWNER_DIED);

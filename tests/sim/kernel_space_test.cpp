@@ -1,5 +1,5 @@
-/// The kernel's half of the address space as a PC has it, beside the one that the simulated machine runs in: direct map,
-/// image, device registers, stacks. Translations are looked up, since nothing is accessed there.
+/// The kernel's half of the address space as a PC has it, beside the one that the simulated machine runs in: direct
+/// map, image, device registers, stacks. Translations are looked up, since nothing is accessed there.
 
 #include <gtest/gtest.h>
 
@@ -31,7 +31,8 @@ class Space {
 public:
     explicit Space(Simulation& simulation, u64 area = 64 * kMiB) : simulation_(simulation), space_(early_) {
         space_.use(*g_kernel.frames);
-        const PhysicalRange ram[] = {{{0x10'0000}, {0x80'0000}}, {{0x80'0000}, {0xc0'0000}}, {{0x1000'0000}, {0x1000'3000}}};
+        const PhysicalRange ram[] = {
+            {{0x10'0000}, {0x80'0000}}, {{0x80'0000}, {0xc0'0000}}, {{0x1000'0000}, {0x1000'3000}}};
         const KernelSpace::Layout layout{.direct_map = kDirect,
                                          .image = kSegments,
                                          .mapping_area = {kArea, kArea + area},
@@ -58,11 +59,10 @@ private:
 };
 
 constexpr u64 kFew = 20;
-#define EXPLORE_FEW(name, ...)                                                                    \
-    do {                                                                                          \
-        sim::Exploration exploration =                                                            \
-            sim::explore_kernel(name, {.cpus = 2, .memory = 8 * kMiB}, __VA_ARGS__, kFew);        \
-        ASSERT_FALSE(exploration.failure) << exploration.failure->report;                         \
+#define EXPLORE_FEW(name, ...)                                                                                        \
+    do {                                                                                                              \
+        sim::Exploration exploration = sim::explore_kernel(name, {.cpus = 2, .memory = 8 * kMiB}, __VA_ARGS__, kFew); \
+        ASSERT_FALSE(exploration.failure) << exploration.failure->report;                                             \
     } while (false)
 
 TEST(KernelSpaceSim, WhatIsMappedIsNeverBothWritableAndExecutable) {
@@ -140,7 +140,8 @@ TEST(KernelSpaceSim, WithoutMemoryNothingStaysMapped) {
                 space->free_stack(stack.value());
                 break;
             }
-            simulation.check(stack.error() == Errno::enomem && space->mapped_bytes() == before, "nothing is left of it");
+            simulation.check(stack.error() == Errno::enomem && space->mapped_bytes() == before,
+                             "nothing is left of it");
         }
         space->unmap_device(registers);
     });

@@ -131,7 +131,8 @@ TEST(MemoryCalls, Moves) {
         expect(u, static_cast<i64>((kAt + 2 * kPage).value), SYS_mmap, kAt + 2 * kPage, kPage, PROT_NONE,
                kPrivate | MAP_FIXED, -1, 0);
         expect(u, -ENOMEM, SYS_mremap, kAt, 2 * kPage, 4 * kPage, 0, 0);
-        const VirtualAddress moved{static_cast<u64>(check_made(u.syscall(SYS_mremap, kAt, 2 * kPage, 4 * kPage, 1, 0)))};
+        const VirtualAddress moved{
+            static_cast<u64>(check_made(u.syscall(SYS_mremap, kAt, 2 * kPage, 4 * kPage, 1, 0)))};
         require(moved != kAt, "moved to where it was");
         expect_memory<u32>(u, moved + kPage, 7);
         // To a place that is chosen; what was there goes.
@@ -218,8 +219,7 @@ TEST(MemoryCalls, LocksAndResidence) {
         expect(u, -ENOMEM, SYS_mincore, kAt, 8 * kPage, kBuffer);
         expect(u, -EFAULT, SYS_mincore, kAt, kPage, 8);
         expect(u, 0, SYS_mlockall, MCL_CURRENT | MCL_FUTURE);
-        const VirtualAddress locked{
-            static_cast<u64>(check_made(u.syscall(SYS_mmap, 0, kPage, kRw, kPrivate, -1, 0)))};
+        const VirtualAddress locked{static_cast<u64>(check_made(u.syscall(SYS_mmap, 0, kPage, kRw, kPrivate, -1, 0)))};
         expect(u, 0, SYS_mincore, locked, kPage, kBuffer);
         expect_memory<u8>(u, kBuffer, 1);
         expect(u, 0, SYS_munlockall);
@@ -280,7 +280,8 @@ TEST(MemoryCalls, OtherProcesses) {
             c.syscall(SYS_pause);
         });
         await(u, 0);
-        const iovec local[] = {{reinterpret_cast<void*>(kBuffer.value), 4}, {reinterpret_cast<void*>(kBuffer.value + 8), 8}};
+        const iovec local[] = {{reinterpret_cast<void*>(kBuffer.value), 4},
+                               {reinterpret_cast<void*>(kBuffer.value + 8), 8}};
         const iovec remote[] = {{reinterpret_cast<void*>(kAt.value), 8}, {reinterpret_cast<void*>(0x8), 8}};
         u.store(kText, local);
         u.store(kText + 64, remote);

@@ -47,7 +47,8 @@ TEST(ProcCalls, AProcess) {
         expect_contains(u, "/proc/self/status", "SigBlk:\t0000000000000200\n");
         expect(u, 0, SYS_kill, u.syscall(SYS_getpid), SIGUSR1);
         expect_contains(u, "/proc/self/status", "ShdPnd:\t0000000000000200\n");
-        expect_contains(u, "/proc/self/limits", "Max open files            1024                 4096                 files");
+        expect_contains(u, "/proc/self/limits",
+                        "Max open files            1024                 4096                 files");
         expect_contains(u, "/proc/self/maps", "[stack]");
         expect_contains(u, "/proc/self/maps", "10000000-10010000 rw-p");
         expect_contains(u, "/proc/self/smaps", "Rss:");
@@ -107,10 +108,13 @@ TEST(ProcCalls, WhatIsWrittenThere) {
 TEST(ProcCalls, Others) {
     check_calls("/proc/PID", [](UserMachine& u) {
         const i64 child = fork(u, [](UserMachine& c) {
-            start_thread(c, [](UserMachine& t) {
-                arrive(0);
-                t.syscall(SYS_pause);
-            }, 0);
+            start_thread(
+                c,
+                [](UserMachine& t) {
+                    arrive(0);
+                    t.syscall(SYS_pause);
+                },
+                0);
             c.syscall(SYS_pause);
         });
         await(u, 0);

@@ -70,7 +70,7 @@ TEST(ProcessCalls, CloneSharesWhatItIsTold) {
         // Memory, descriptors, working directory; and not.
         const auto change = [](UserMachine& c) {
             c.store<u32>(word(0), 2);
-            c.syscall(SYS_chdir, text(c, "/mnt", 1));
+            c.syscall(SYS_chdir, text(c, "/mount", 1));
             c.syscall(SYS_close, 0);
             exit_thread(c, 0);
         };
@@ -83,7 +83,7 @@ TEST(ProcessCalls, CloneSharesWhatItIsTold) {
         expect(u, 0, SYS_fcntl, 0, F_GETFD);
         child = check_made(clone_with(u, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_VFORK | SIGCHLD, change));
         expect_memory<u32>(u, word(0), 2);
-        expect(u, 5, SYS_getcwd, kBuffer, 100);
+        expect(u, 7, SYS_getcwd, kBuffer, 100);
         expect(u, -EBADF, SYS_fcntl, 0, F_GETFD);
         check(wait(u, child), child);
         // A child without SIGCHLD is waited for with __WCLONE or __WALL only.
@@ -414,63 +414,64 @@ void new_program(UserMachine& u) {
 }
 
 TEST(ProcessCalls, ExecAndCredentials) {
-    check_calls(
-        "execve, set-user-ID",
-        [](UserMachine& u) {
-            // E15: the bits count for who is not traced and may gain privileges.
-            expect_at(u, 0, SYS_chown, "/bin/setuid", 500, 500);
-            expect_at(u, 0, SYS_chmod, "/bin/setuid", 06755);
-            const auto run = [](UserMachine& c) {
-                drop_privileges(c);
-                execve(c, "/bin/setuid");
-                exit(c, 99);
-            };
-            run_child(u, run, 5);
-            run_child(
-                u,
-                [](UserMachine& c) {
-                    drop_privileges(c);
-                    expect(c, 0, SYS_prctl, 38, 1, 0, 0, 0);  // PR_SET_NO_NEW_PRIVS
-                    execve(c, "/bin/setuid");
-                    exit(c, 99);
+    check_calls("execve, set-user-ID",
+                [](UserMachine& u) {
+                    // E15: the bits count for who is not traced and may gain privileges.
+                    expect_at(u, 0, SYS_chown, "/bin/setuid", 500, 500);
+                    expect_at(u, 0, SYS_chmod, "/bin/setuid", 06755);
+                    const auto run = [](UserMachine& c) {
+                        drop_privileges(c);
+                        execve(c, "/bin/setuid");
+                        exit(c, 99);
+                    };
+                    run_child(u, run, 5);
+                    run_child(
+                        u,
+                        [](UserMachine& c) {
+                            drop_privileges(c);
+                            expect(c, 0, SYS_prctl, 38, 1, 0, 0, 0);  // PR_SET_NO_NEW_PRIVS
+                            execve(c, "/bin/setuid");
+                            exit(c, 99);
+                        },
+                        10);
+                    run_child(
+                        u,
+                        [](UserMachine& c) {
+                            drop_privileges(c);
+                            execve(c, "/bin/program");
+                            exit(c, 99);
+                        },
+                        10);
+                    const auto fails = [](UserMachine& c, const char* path, Must must) {
+                        check(execve(c, path), must);
+                    };
+                    fails(u, "/absent", -ENOENT);
+                    fails(u, "/d", -EACCES);
+                    fails(u, "/d/f", -EACCES);
+                    fails(u, "/d/f/x", -ENOTDIR);
+                    fails(u, "/bin/garbage", -ENOEXEC);
+                    fails(u, "/d/loop", -ELOOP);
+                    fails(u, "", -ENOENT);
+                    expect(u, -EFAULT, SYS_execve, 8, 0, 0);
+                    expect(u, -EFAULT, SYS_execve, text(u, "/bin/program"), 8, 0);
+                    const i64 program = open_at(u, "/bin/program", O_RDONLY);
+                    expect(u, -ENOENT, SYS_execveat, program, text(u, ""), 0, 0, 0);
+                    expect(u, -EINVAL, SYS_execveat, program, text(u, ""), 0, 0, 1);
+                    expect(u, -ELOOP, SYS_execveat, AT_FDCWD, text(u, "/d/link"), 0, 0, AT_SYMLINK_NOFOLLOW);
+                    const i64 writer = open_at(u, "/bin/program", O_RDWR);
+                    fails(u, "/bin/program", -ETXTBSY);
+                    expect(u, 0, SYS_close, writer);
+                    run_child(
+                        u,
+                        [](UserMachine& c) {
+                            const i64 file = open_at(c, "/bin/program", O_RDONLY | O_CLOEXEC);
+                            drop_privileges(c);
+                            c.syscall(SYS_execveat, file, text(c, ""), 0, 0, AT_EMPTY_PATH);
+                            exit(c, 99);
+                        },
+                        10);
                 },
-                10);
-            run_child(
-                u,
-                [](UserMachine& c) {
-                    drop_privileges(c);
-                    execve(c, "/bin/program");
-                    exit(c, 99);
-                },
-                10);
-            const auto fails = [](UserMachine& c, const char* path, Must must) { check(execve(c, path), must); };
-            fails(u, "/absent", -ENOENT);
-            fails(u, "/d", -EACCES);
-            fails(u, "/d/f", -EACCES);
-            fails(u, "/d/f/x", -ENOTDIR);
-            fails(u, "/bin/garbage", -ENOEXEC);
-            fails(u, "/d/loop", -ELOOP);
-            fails(u, "", -ENOENT);
-            expect(u, -EFAULT, SYS_execve, 8, 0, 0);
-            expect(u, -EFAULT, SYS_execve, text(u, "/bin/program"), 8, 0);
-            const i64 program = open_at(u, "/bin/program", O_RDONLY);
-            expect(u, -ENOENT, SYS_execveat, program, text(u, ""), 0, 0, 0);
-            expect(u, -EINVAL, SYS_execveat, program, text(u, ""), 0, 0, 1);
-            expect(u, -ELOOP, SYS_execveat, AT_FDCWD, text(u, "/d/link"), 0, 0, AT_SYMLINK_NOFOLLOW);
-            const i64 writer = open_at(u, "/bin/program", O_RDWR);
-            fails(u, "/bin/program", -ETXTBSY);
-            expect(u, 0, SYS_close, writer);
-            run_child(
-                u,
-                [](UserMachine& c) {
-                    const i64 file = open_at(c, "/bin/program", O_RDONLY | O_CLOEXEC);
-                    drop_privileges(c);
-                    c.syscall(SYS_execveat, file, text(c, ""), 0, 0, AT_EMPTY_PATH);
-                    exit(c, 99);
-                },
-                10);
-        },
-        {{"/program", new_program}});
+                {{"/program", new_program}});
 }
 
 }  // namespace

@@ -156,7 +156,8 @@ TEST(SocketCalls, FilesAndCredentialsGoAlong) {
             c.store(kBuffer, header);
             return c.syscall(SYS_sendmsg, fd, kBuffer, 0);
         };
-        const Control files = {24, SOL_SOCKET, SCM_RIGHTS, {static_cast<i32>(ends.reader), static_cast<i32>(ends.writer), 0, 0}};
+        const Control files = {
+            24, SOL_SOCKET, SCM_RIGHTS, {static_cast<i32>(ends.reader), static_cast<i32>(ends.writer), 0, 0}};
         check(send(u, pair.first, files, 24), 4);
         msghdr header = u.load<msghdr>(kBuffer);
         header.msg_controllen = 128;

@@ -225,8 +225,10 @@ TEST(TimerCalls, TimerDescriptors) {
 TEST(TimerCalls, WaitingForDescriptors) {
     check_calls("poll, select, epoll", [](UserMachine& u) {
         const Pipe ends = pipe(u, 0);
-        const pollfd polled[] = {{static_cast<i32>(ends.reader), POLLIN, 0}, {static_cast<i32>(ends.writer), POLLOUT, 0},
-                                 {-1, POLLIN, 0},                             {99, POLLIN, 0}};
+        const pollfd polled[] = {{static_cast<i32>(ends.reader), POLLIN, 0},
+                                 {static_cast<i32>(ends.writer), POLLOUT, 0},
+                                 {-1, POLLIN, 0},
+                                 {99, POLLIN, 0}};
         u.store(kBuffer, polled);
         expect(u, 2, SYS_poll, kBuffer, 4, -1);
         expect_memory<i16>(u, kBuffer + 6, 0);

@@ -27,8 +27,8 @@ T one(CallSource& source, const T (&values)[kCount]) {
     return values[source.below(kCount)];
 }
 
-constexpr u64 kHostileNumbers[] = {~u64{0},   1,         ~u64{0} >> 1, u64{1} << 63, 0x7fff'ffff, 0x8000'0000,
-                                   u64{1} << 32, 0xffff'fff0, 4096,         3};
+constexpr u64 kHostileNumbers[] = {
+    ~u64{0}, 1, ~u64{0} >> 1, u64{1} << 63, 0x7fff'ffff, 0x8000'0000, u64{1} << 32, 0xffff'fff0, 4096, 3};
 
 bool is_pointer(Meaning meaning) {
     return meaning >= Meaning::Room;
@@ -104,7 +104,9 @@ u64 ArgumentMaker::number(const Argument& argument) {
             return argument.values[source_.below(argument.detail)];
         case Meaning::Bits:
             // One bit or many.
-            return source_.below(3) == 0 ? 0 : argument.detail & source_.word() & (source_.below(2) == 0 ? ~u64{0} : source_.word());
+            return source_.below(3) == 0
+                       ? 0
+                       : argument.detail & source_.word() & (source_.below(2) == 0 ? ~u64{0} : source_.word());
         case Meaning::Size:
             return argument.detail != 0 ? argument.detail : one(source_, kSizes);
         case Meaning::Offset:
@@ -133,7 +135,8 @@ u64 ArgumentMaker::number(const Argument& argument) {
         case Meaning::Clock: {
             constexpr u32 kClocks = 13;
             const u64 clock = source_.below(kClocks + 1);
-            return clock < kClocks ? clock : static_cast<u64>(~i64{process(true)} << 3 | static_cast<i64>(source_.below(8)));
+            return clock < kClocks ? clock
+                                   : static_cast<u64>(~i64{process(true)} << 3 | static_cast<i64>(source_.below(8)));
         }
         case Meaning::Resource:
             return source_.below(17);
@@ -202,8 +205,16 @@ u64 ArgumentMaker::length() {
 }
 
 u64 ArgumentMaker::bad_pointer() {
-    constexpr u64 kBad[] = {0, 8, 0x1000, 0x40'1000, 0x7fff'ffff'fffc, 0x8000'0000'0000, 0xffff'8000'0000'0000, ~u64{0},
-                            kEdge.value + kPageSize - 1, 0x4000'0001};
+    constexpr u64 kBad[] = {0,
+                            8,
+                            0x1000,
+                            0x40'1000,
+                            0x7fff'ffff'fffc,
+                            0x8000'0000'0000,
+                            0xffff'8000'0000'0000,
+                            ~u64{0},
+                            kEdge.value + kPageSize - 1,
+                            0x4000'0001};
     return one(source_, kBad);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-/// Tests of what single system calls do: programs in the exerciser's world (tests/support/exercise_world.h), where there
-/// are files, directories, devices, /proc and the like, and where nothing has to be cleaned up.
+/// Tests of what single system calls do: programs in the exerciser's world (tests/support/exercise_world.h), where
+/// there are files, directories, devices, /proc and the like, and where nothing has to be cleaned up.
 
 #include <gtest/gtest.h>
 

@@ -1,12 +1,12 @@
 /// Rows for open files: what they hold and how they are made.
 
+#include <asm/termbits.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
-#include <asm/termbits.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "tests/support/call_table.h"
@@ -19,7 +19,8 @@ using enum Makes;
 constexpr Argument kOpenFlags =
     one_of<O_RDONLY, O_WRONLY, O_RDWR, O_RDWR | O_CREAT, O_RDWR | O_CREAT | O_EXCL, O_WRONLY | O_TRUNC,
            O_WRONLY | O_APPEND, O_RDONLY | O_DIRECTORY, O_PATH, O_PATH | O_NOFOLLOW, O_RDONLY | O_NONBLOCK,
-           O_RDWR | O_TMPFILE, O_RDWR | O_NOCTTY, O_RDWR | O_NONBLOCK | O_CLOEXEC, O_RDONLY | O_NOATIME, O_WRONLY | O_SYNC>();
+           O_RDWR | O_TMPFILE, O_RDWR | O_NOCTTY, O_RDWR | O_NONBLOCK | O_CLOEXEC, O_RDONLY | O_NOATIME,
+           O_WRONLY | O_SYNC>();
 constexpr Argument kAnySize = size();
 constexpr Argument kSegments = is(Meaning::Segments);
 constexpr Argument kSegmentCount = one_of<1, 2, 3, 0, 1024, 1025>();
@@ -40,7 +41,12 @@ constexpr Row kRows[] = {
     {SYS_creat, {kNewPath, kMode}, Descriptor, Descriptor::File},
     {SYS_memfd_create, {text(Texts::Name), bits(MFD_CLOEXEC | MFD_ALLOW_SEALING)}, Descriptor, Descriptor::Memory},
     {SYS_close, {fd()}, Nothing, {}, 0, Frequency::Seldom},
-    {SYS_close_range, {one_of<40, 60, 3, 0>(), one_of<42, 70, 3, 0xffffffff>(), bits(6)}, Nothing, {}, 0, Frequency::Seldom},
+    {SYS_close_range,
+     {one_of<40, 60, 3, 0>(), one_of<42, 70, 3, 0xffffffff>(), bits(6)},
+     Nothing,
+     {},
+     0,
+     Frequency::Seldom},
     {SYS_dup, {fd()}, Descriptor},
     {SYS_dup2, {fd(), one_of<40, 41, 42, 100, 5000>()}, Descriptor},
     {SYS_dup3, {fd(), one_of<43, 44, 45, 101, 5000>(), one_of<0, O_CLOEXEC, 1>()}, Descriptor},
@@ -55,8 +61,16 @@ constexpr Row kRows[] = {
     {SYS_preadv2, {fd(), kSegments, kSegmentCount, kOffset, {}, kIoFlags}},
     {SYS_pwritev2, {fd(), kSegments, kSegmentCount, kOffset, {}, kIoFlags}},
     {SYS_sendfile, {fd(), kFile, kOffsetInMemory, kAnySize}, Nothing, {}, 4},
-    {SYS_copy_file_range, {kFile, kOffsetInMemory, kFile, kOffsetInMemory, kAnySize, one_of<0, 0, 1>()}, Nothing, {}, 5},
-    {SYS_splice, {fd(Descriptor::Pipe), kOffsetInMemory, fd(), kOffsetInMemory, kAnySize, kSpliceFlags}, Nothing, {}, 5},
+    {SYS_copy_file_range,
+     {kFile, kOffsetInMemory, kFile, kOffsetInMemory, kAnySize, one_of<0, 0, 1>()},
+     Nothing,
+     {},
+     5},
+    {SYS_splice,
+     {fd(Descriptor::Pipe), kOffsetInMemory, fd(), kOffsetInMemory, kAnySize, kSpliceFlags},
+     Nothing,
+     {},
+     5},
     {SYS_splice, {kFile, kOffsetInMemory, fd(Descriptor::Pipe), {}, kAnySize, kSpliceFlags}, Nothing, {}, 5},
     {SYS_tee, {fd(Descriptor::Pipe), fd(Descriptor::Pipe), kAnySize, kSpliceFlags}, Nothing, {}, 3},
     {SYS_vmsplice, {fd(Descriptor::Pipe), kSegments, kSegmentCount, kSpliceFlags}},
@@ -81,8 +95,8 @@ constexpr Row kRows[] = {
     {SYS_fcntl, {fd(), one_of<F_SETFD>(), one_of<0, 1>()}},
     {SYS_fcntl, {fd(), one_of<1027>(), fd()}},
     {SYS_fcntl, {fd(), one_of<F_SETFL>(), bits(O_NONBLOCK | O_APPEND | O_ASYNC | O_NOATIME | O_DIRECT)}},
-    {SYS_fcntl, {kFile, one_of<F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW>(),
-                 is(Meaning::FileLock)}},
+    {SYS_fcntl,
+     {kFile, one_of<F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW>(), is(Meaning::FileLock)}},
     {SYS_fcntl, {fd(), one_of<F_SETOWN>(), is(Meaning::Group)}},
     {SYS_fcntl, {fd(), one_of<F_SETOWN_EX, F_GETOWN_EX>(), bytes(8)}},
     {SYS_fcntl, {fd(), one_of<F_SETSIG>(), kSignal}},
@@ -91,15 +105,20 @@ constexpr Row kRows[] = {
     {SYS_fcntl, {fd(), one_of<F_SETLEASE, F_NOTIFY, 1026, 12, 999>(), kNumber}},
     {SYS_flock, {kFile, one_of<1, 2, 8, 5, 6, 12, 0>()}},
 
-    {SYS_ioctl, {fd(), one_of<FIOCLEX, FIONCLEX, FIONREAD, FIONBIO, FIOASYNC, FIGETBSZ, 0x12345678>(),
-                 is(Meaning::SmallInteger)}},
-    {SYS_ioctl, {kTerminal, one_of<TCGETS, TCSETS, TCSETSW, TCSETSF, 0x5405, 0x5406, 0x802c542a, 0x402c542b>(),
-                 is(Meaning::TerminalSettings)}},
-    {SYS_ioctl, {kTerminal, one_of<TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCOUTQ, TIOCINQ, TIOCGWINSZ, TIOCSWINSZ, TIOCSTI,
-                                   TIOCPKT, TIOCGPTN, TIOCSPTLCK, 0x80045438, TIOCGETD, TIOCSETD, 0x5456, TIOCMGET>(),
-                 is(Meaning::SmallInteger)}},
-    {SYS_ioctl, {kTerminal, one_of<TIOCSCTTY, TIOCNOTTY, TIOCEXCL, TIOCNXCL, TCFLSH, TCXONC, TCSBRK, TCSBRKP, TIOCSTI,
-                                   TIOCVHANGUP, 0x541d>(), one_of<0, 1, 2, 3>()}},
+    {SYS_ioctl,
+     {fd(), one_of<FIOCLEX, FIONCLEX, FIONREAD, FIONBIO, FIOASYNC, FIGETBSZ, 0x12345678>(), is(Meaning::SmallInteger)}},
+    {SYS_ioctl,
+     {kTerminal, one_of<TCGETS, TCSETS, TCSETSW, TCSETSF, 0x5405, 0x5406, 0x802c542a, 0x402c542b>(),
+      is(Meaning::TerminalSettings)}},
+    {SYS_ioctl,
+     {kTerminal,
+      one_of<TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCOUTQ, TIOCINQ, TIOCGWINSZ, TIOCSWINSZ, TIOCSTI, TIOCPKT, TIOCGPTN,
+             TIOCSPTLCK, 0x80045438, TIOCGETD, TIOCSETD, 0x5456, TIOCMGET>(),
+      is(Meaning::SmallInteger)}},
+    {SYS_ioctl,
+     {kTerminal,
+      one_of<TIOCSCTTY, TIOCNOTTY, TIOCEXCL, TIOCNXCL, TCFLSH, TCXONC, TCSBRK, TCSBRKP, TIOCSTI, TIOCVHANGUP, 0x541d>(),
+      one_of<0, 1, 2, 3>()}},
     {SYS_ioctl, {kTerminal, one_of<0x5441>(), bits(O_RDWR | O_NOCTTY | O_CLOEXEC)}, Descriptor, Descriptor::Terminal},
 };
 

@@ -17,8 +17,8 @@ constexpr Argument kStat = room(144);
 constexpr Argument kAttributeName = text(Texts::AttributeName);
 constexpr Argument kAtFlags = bits(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
 constexpr Argument kAccess = one_of<0, 1, 2, 4, 7, 8>();
-constexpr Argument kNodeMode = one_of<S_IFREG | 0644, S_IFIFO | 0600, S_IFSOCK | 0600, S_IFCHR | 0600, S_IFBLK | 0600,
-                                      S_IFDIR | 0700, 0644>();
+constexpr Argument kNodeMode =
+    one_of<S_IFREG | 0644, S_IFIFO | 0600, S_IFSOCK | 0600, S_IFCHR | 0600, S_IFBLK | 0600, S_IFDIR | 0700, 0644>();
 constexpr Argument kDevice = one_of<0, 0x103, 0x105, 0x107, 0x501, 0x502, 0xfffff>();
 constexpr Argument kAttributeSize = one_of<0, 1, 16, 64, 200, 70000>();
 constexpr Argument kMountPoint = text(Texts::MountPoint);
@@ -83,11 +83,16 @@ constexpr Row kRows[] = {
     {SYS_fchdir, {fd(Descriptor::Directory)}},
     {SYS_chroot, {kPath}, Nothing, {}, 0, Frequency::Seldom},
 
-    {SYS_mount, {text(Texts::Name), kMountPoint, text(Texts::FilesystemType), bits(0xf | MS_NOATIME | MS_SILENT),
-                 text(Texts::MountOptions)}},
-    {SYS_mount, {kPath, kMountPoint, {}, one_of<MS_BIND, MS_BIND | MS_REC, MS_MOVE, MS_REMOUNT, MS_REMOUNT | MS_BIND,
-                                                MS_REMOUNT | MS_RDONLY | MS_BIND, MS_PRIVATE, MS_SHARED, MS_SLAVE | MS_REC>(),
-                 text(Texts::MountOptions)}},
+    {SYS_mount,
+     {text(Texts::Name), kMountPoint, text(Texts::FilesystemType), bits(0xf | MS_NOATIME | MS_SILENT),
+      text(Texts::MountOptions)}},
+    {SYS_mount,
+     {kPath,
+      kMountPoint,
+      {},
+      one_of<MS_BIND, MS_BIND | MS_REC, MS_MOVE, MS_REMOUNT, MS_REMOUNT | MS_BIND, MS_REMOUNT | MS_RDONLY | MS_BIND,
+             MS_PRIVATE, MS_SHARED, MS_SLAVE | MS_REC>(),
+      text(Texts::MountOptions)}},
     {SYS_umount2, {kMountPoint, one_of<0, MNT_DETACH, MNT_FORCE, MNT_EXPIRE, 8, 16>()}},
     {SYS_pivot_root, {kMountPoint, kPath}, Nothing, {}, 0, Frequency::Seldom},
     {SYS_swapon, {kPath, kNumber}},

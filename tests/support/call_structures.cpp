@@ -32,8 +32,9 @@ constexpr i64 kBillion = 1'000'000'000;
 }  // namespace
 
 i64 ArgumentMaker::seconds_and(i64& nanoseconds) {
-    constexpr Pair kTimes[] = {{0, 1'000'000},     {0, 0},          {0, 1000}, {0, 100'000'000}, {1, 0}, {0, 5'000'000},
-                               {1000, 999'999'999}, {0, kBillion}, {-1, 0},   {0, -1},          {INT64_MAX, 5}};
+    constexpr Pair kTimes[] = {{0, 1'000'000}, {0, 0},         {0, 1000},           {0, 100'000'000},
+                               {1, 0},         {0, 5'000'000}, {1000, 999'999'999}, {0, kBillion},
+                               {-1, 0},        {0, -1},        {INT64_MAX, 5}};
     const Pair chosen = one(source_, kTimes);
     nanoseconds = chosen.second;
     return chosen.first;
@@ -129,8 +130,13 @@ u64 ArgumentMaker::structure(Meaning meaning) {
             return maybe_null(place(inner));
         }
         case Meaning::Action: {
-            constexpr u64 kFlags[] = {0, SA_RESTART, SA_SIGINFO | SA_ONSTACK, SA_NODEFER, SA_RESETHAND,
-                                      SA_NOCLDWAIT, SA_NOCLDSTOP | SA_RESTART};
+            constexpr u64 kFlags[] = {0,
+                                      SA_RESTART,
+                                      SA_SIGINFO | SA_ONSTACK,
+                                      SA_NODEFER,
+                                      SA_RESETHAND,
+                                      SA_NOCLDWAIT,
+                                      SA_NOCLDSTOP | SA_RESTART};
             const u64 handlers[] = {handler_.value, 0, 1, handler_.value, 0x1234};
             const u64 action[] = {one(source_, handlers), one(source_, kFlags) | 0x0400'0000, 0x1234,
                                   source_.below(3) == 0 ? source_.word() : 0};
@@ -181,10 +187,20 @@ u64 ArgumentMaker::structure(Meaning meaning) {
             return maybe_null(place(limit));
         }
         case Meaning::CloneArguments: {
-            constexpr u64 kFlags[] = {0, CLONE_VM | CLONE_VFORK, CLONE_PIDFD, CLONE_CLEAR_SIGHAND,
-                                      CLONE_VM | CLONE_THREAD | CLONE_SIGHAND, CLONE_PARENT_SETTID | CLONE_CHILD_SETTID,
-                                      CLONE_CHILD_CLEARTID, CLONE_SETTLS, CLONE_NEWUTS, CLONE_FS | CLONE_FILES,
-                                      CLONE_DETACHED, CLONE_SIGHAND, CLONE_INTO_CGROUP, 1};
+            constexpr u64 kFlags[] = {0,
+                                      CLONE_VM | CLONE_VFORK,
+                                      CLONE_PIDFD,
+                                      CLONE_CLEAR_SIGHAND,
+                                      CLONE_VM | CLONE_THREAD | CLONE_SIGHAND,
+                                      CLONE_PARENT_SETTID | CLONE_CHILD_SETTID,
+                                      CLONE_CHILD_CLEARTID,
+                                      CLONE_SETTLS,
+                                      CLONE_NEWUTS,
+                                      CLONE_FS | CLONE_FILES,
+                                      CLONE_DETACHED,
+                                      CLONE_SIGHAND,
+                                      CLONE_INTO_CGROUP,
+                                      1};
             clone_args arguments[2] = {};
             arguments[0].flags = one(source_, kFlags);
             arguments[0].pidfd = reserve(16).value;
@@ -227,8 +243,13 @@ u64 ArgumentMaker::structure(Meaning meaning) {
             return place(message);
         }
         case Meaning::EpollEvent: {
-            constexpr u32 kEvents[] = {EPOLLIN, EPOLLOUT, EPOLLIN | EPOLLET, EPOLLIN | EPOLLONESHOT,
-                                       EPOLLIN | EPOLLEXCLUSIVE, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI, 0};
+            constexpr u32 kEvents[] = {EPOLLIN,
+                                       EPOLLOUT,
+                                       EPOLLIN | EPOLLET,
+                                       EPOLLIN | EPOLLONESHOT,
+                                       EPOLLIN | EPOLLEXCLUSIVE,
+                                       EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI,
+                                       0};
             epoll_event event = {};
             event.events = one(source_, kEvents);
             return place(event);
@@ -280,8 +301,15 @@ u64 ArgumentMaker::structure(Meaning meaning) {
                 i32 nice;
                 u32 priority;
                 u64 runtime, deadline, period, unused;
-            } attributes = {one(source_, kSizes), static_cast<u32>(source_.below(8)), source_.below(4) == 3 ? source_.below(128) : 0,
-                            static_cast<i32>(source_.below(41)) - 20, static_cast<u32>(source_.below(100)), 0, 0, 0, 0};
+            } attributes = {one(source_, kSizes),
+                            static_cast<u32>(source_.below(8)),
+                            source_.below(4) == 3 ? source_.below(128) : 0,
+                            static_cast<i32>(source_.below(41)) - 20,
+                            static_cast<u32>(source_.below(100)),
+                            0,
+                            0,
+                            0,
+                            0};
             return place(attributes);
         }
         case Meaning::CapabilityHeader: {
@@ -318,7 +346,8 @@ u64 ArgumentMaker::structure(Meaning meaning) {
         }
         case Meaning::QueueAttributes: {
             constexpr i64 kFigures[] = {2, 8, 64, 0, -1, 100000};
-            const i64 attributes[8] = {source_.below(2) == 0 ? 0 : 04000, one(source_, kFigures), one(source_, kFigures)};
+            const i64 attributes[8] = {source_.below(2) == 0 ? 0 : 04000, one(source_, kFigures),
+                                       one(source_, kFigures)};
             return maybe_null(place(attributes));
         }
         case Meaning::OffsetInMemory: {
@@ -332,7 +361,8 @@ u64 ArgumentMaker::structure(Meaning meaning) {
         }
         case Meaning::TerminalSettings: {
             // struct termios2, mostly as a fresh terminal has it.
-            u32 settings[11] = {02400, 05, 0277, 0105073, 0x7f1c0300, 0x00010415, 0x12001a13 , 0x16170f, 0, 38400, 38400};
+            u32 settings[11] = {02400,      05,       0277, 0105073, 0x7f1c0300, 0x00010415,
+                                0x12001a13, 0x16170f, 0,    38400,   38400};
             for (u32 i = 0; i < 3; ++i) {
                 settings[source_.below(11)] ^= static_cast<u32>(u64{1} << source_.below(16));
             }

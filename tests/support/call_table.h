@@ -16,16 +16,16 @@ namespace cairn::sim {
 enum class Meaning : u8 {
     None,
     // Numbers.
-    OneOf,   // one of the values
-    Bits,    // any of the bits in detail
-    Number,  // small, negative or huge
-    Size,    // of bytes; near detail if that is not zero
-    Offset,  // in a file
+    OneOf,       // one of the values
+    Bits,        // any of the bits in detail
+    Number,      // small, negative or huge
+    Size,        // of bytes; near detail if that is not zero
+    Offset,      // in a file
     Descriptor,  // detail: Descriptor
     StartDirectory,
-    Process,  // a process's or thread's number
+    Process,       // a process's or thread's number
     OtherProcess,  // the same, but never process 1
-    Group,    // negative, zero or positive, as kill(2) takes it
+    Group,         // negative, zero or positive, as kill(2) takes it
     Signal,
     User,
     Clock,
@@ -131,9 +131,9 @@ struct Argument {
 /// What a result, if it is no error, is good for.
 enum class Makes : u8 {
     Nothing,
-    Descriptor,  // of Row::kind
+    Descriptor,      // of Row::kind
     TwoDescriptors,  // the first Room argument receives them
-    TimerId,     // likewise
+    TimerId,         // likewise
     Process,
     SemaphoreId,
     SegmentId,

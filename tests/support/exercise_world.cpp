@@ -68,7 +68,7 @@ void make_programs(UserMachine& u, i64 image) {
 }
 
 void make_files(UserMachine& u) {
-    for (const char* path : {"/d", "/d/sub", "/d/sub/deep", "/mnt", "/mnt2"}) {
+    for (const char* path : {"/d", "/d/sub", "/d/sub/deep", "/mount", "/mount2"}) {
         make_directory(u, path);
         u.syscall(SYS_chmod, text(u, path), 0777);
     }
@@ -90,9 +90,9 @@ void make_devices(UserMachine& u) {
         const char* path;
         u32 major, minor;
     };
-    constexpr Device kDevices[] = {{"/dev/null", 1, 3},    {"/dev/zero", 1, 5},   {"/dev/full", 1, 7},
-                                   {"/dev/random", 1, 8},  {"/dev/urandom", 1, 9}, {"/dev/kmsg", 1, 11},
-                                   {"/dev/tty", 5, 0},     {"/dev/ptmx", 5, 2},   {"/dev/bad", 99, 1}};
+    constexpr Device kDevices[] = {{"/dev/null", 1, 3},   {"/dev/zero", 1, 5},    {"/dev/full", 1, 7},
+                                   {"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/kmsg", 1, 11},
+                                   {"/dev/tty", 5, 0},    {"/dev/ptmx", 5, 2},    {"/dev/bad", 99, 1}};
     for (const Device& device : kDevices) {
         make_device(u, device.path, device.major, device.minor);
     }
@@ -212,7 +212,8 @@ void map_exercise_areas(UserMachine& u, Made& made) {
     const VirtualAddress at = ArgumentMaker::kAreas;
     u.syscall(SYS_mmap, ArgumentMaker::kEdge, kPageSize, kBoth, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     u.syscall(SYS_mmap, at, kPages * kPageSize, kBoth, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    u.syscall(SYS_mmap, at + kPages * kPageSize, kPages * kPageSize, kBoth, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    u.syscall(SYS_mmap, at + kPages * kPageSize, kPages * kPageSize, kBoth, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1,
+              0);
     const i32 file = made.descriptors[static_cast<usize>(Descriptor::Memory)].items[0];
     u.syscall(SYS_ftruncate, file, 4 * kPageSize);
     u.syscall(SYS_mmap, at + 2 * kPages * kPageSize, kPages * kPageSize, kBoth, MAP_SHARED | MAP_FIXED, file, 0);

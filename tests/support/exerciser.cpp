@@ -148,7 +148,8 @@ void make_one_call(UserMachine& u, const Actor& actor) {
     TextBuffer text{std::span(line.text)};
     line.size = 0;
     format_to(text, "[{}] {}(", actor.tid, syscall::find_call(row.number)->name);
-    ArgumentMaker maker(u, exercise.source, exercise.made, scratch_of(actor.number), actor.tid, address_of(on_signal), text);
+    ArgumentMaker maker(u, exercise.source, exercise.made, scratch_of(actor.number), actor.tid, address_of(on_signal),
+                        text);
     u64 arguments[6] = {};
     usize count = 6;
     while (count > 0 && row.arguments[count - 1].meaning == Meaning::None) {
@@ -178,7 +179,8 @@ void make_one_call(UserMachine& u, const Actor& actor) {
 }
 
 Actor become_actor(UserMachine& u) {
-    Actor actor{static_cast<i32>(u.syscall(SYS_getpid)), static_cast<i32>(u.syscall(SYS_gettid)), exercise.actors++, {}};
+    Actor actor{
+        static_cast<i32>(u.syscall(SYS_getpid)), static_cast<i32>(u.syscall(SYS_gettid)), exercise.actors++, {}};
     actor.theme = choose_theme();
     return actor;
 }
@@ -203,7 +205,8 @@ void child_program(UserMachine& u) {
 
 void on_signal(UserMachine& u) {
     const u64 signal = u.argument(0);
-    const bool fault = signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE || signal == SIGTRAP;
+    const bool fault =
+        signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE || signal == SIGTRAP;
     if (fault || ++exercise.handled > kMostHandled) {
         exit(u, 3);
     }

@@ -1,6 +1,6 @@
 #pragma once
-/// The exerciser: processes in the simulated machine that make system calls with arguments drawn from a stream of bytes,
-/// or from the seed of the run. What the arguments of each call are stands in tests/support/call_table.h.
+/// The exerciser: processes in the simulated machine that make system calls with arguments drawn from a stream of
+/// bytes, or from the seed of the run. What the arguments of each call are stands in tests/support/call_table.h.
 ///
 /// Whatever they call, the kernel must not panic, hang, give back an error that Linux does not have, or let a
 /// restart code through; SIGKILL must end them all; and then nothing may be left behind. A failure's report shows

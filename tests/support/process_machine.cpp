@@ -149,7 +149,8 @@ void wait_for_the_end() {
     if (world->options->time_limit != Nanoseconds::never()) {
         deadline = time::now() + world->options->time_limit;
     }
-    for (u32 i = 0; world->finished.wait(sync::SleepKind::Uninterruptible, deadline) == sync::WakeReason::TimedOut; ++i) {
+    for (u32 i = 0; world->finished.wait(sync::SleepKind::Uninterruptible, deadline) == sync::WakeReason::TimedOut;
+         ++i) {
         require(i < kPatience, "a process outlives SIGKILL");
         kill_everybody();  // whoever was just being born, too
         deadline = time::now() + Nanoseconds::from_milliseconds(1);
