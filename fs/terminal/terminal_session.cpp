@@ -149,8 +149,9 @@ void Terminal::hang_up_telling(bool foreground_too) {
         generation_.fetch_add(1, Order::release);
         i32 session = session_.load(Order::relaxed);
         if (session != 0 && g_kernel.job_control != nullptr) {
-            i32 group = foreground_too ? foreground_.load(Order::relaxed) : 0;
-            g_kernel.job_control->hang_up_session(session, group);
+            using vfs::JobControl;
+            const auto when = foreground_too ? JobControl::Foreground::Now : JobControl::Foreground::WhenLeaderEnds;
+            g_kernel.job_control->hang_up_session(session, foreground_.load(Order::relaxed), when);
             g_kernel.job_control->clear_controlling_terminal(session);
         }
         had_session = clear_session();

@@ -274,6 +274,14 @@ void signal_as(const vfs::AsyncOwner& owner, ThreadGroup& process, const signal:
     }
 }
 
+/// The table's lock is held.
+void hang_up_group_locked(Pid& group) {
+    if (group.process_group != nullptr) {
+        signal_group_locked(*group.process_group, signal::kSigHup);
+        signal_group_locked(*group.process_group, signal::kSigCont);
+    }
+}
+
 class KernelJobControl final : public vfs::JobControl {
 public:
     void signal_group(i32 process_group, i32 signal) override {
@@ -311,8 +319,9 @@ public:
             pid = (*process)->number() + 1;
         }
     }
-    void hang_up_session(i32 session, i32 foreground_group) override {
+    void hang_up_session(i32 session, i32 foreground_group, Foreground when) override {
         TaskTable& table = *g_kernel.tasks;
+        std::optional<Ref<Pid>> forgotten;  // dropped outside the lock
         SpinLockGuard guard(table.lock);
         Pid* pid = table.find_locked(session);
         if (pid != nullptr && pid->session != nullptr && pid->session->leader != nullptr) {
@@ -321,9 +330,10 @@ public:
             static_cast<void>(signal::send_to_process(leader, signal::SignalInfo::from_kernel(signal::kSigCont)));
         }
         Pid* group = table.find_locked(foreground_group);
-        if (group != nullptr && group->process_group != nullptr) {
-            signal_group_locked(*group->process_group, signal::kSigHup);
-            signal_group_locked(*group->process_group, signal::kSigCont);
+        if (group != nullptr && when == Foreground::Now) {
+            hang_up_group_locked(*group);
+        } else if (group != nullptr && pid != nullptr && pid->session != nullptr && pid->session->leader != nullptr) {
+            forgotten = std::exchange(pid->session->leader->hung_up_foreground, Ref<Pid>(*group));
         }
     }
     bool caller_blocks_or_ignores(i32 signal) override {
@@ -377,6 +387,15 @@ public:
 };
 
 }  // namespace
+
+void hang_up_left_behind(ThreadGroup& leader) {
+    std::optional<Ref<Pid>> group;  // dropped outside the lock
+    SpinLockGuard guard(g_kernel.tasks->lock);
+    group = std::exchange(leader.hung_up_foreground, std::nullopt);
+    if (group) {
+        hang_up_group_locked(**group);
+    }
+}
 
 void install_job_control() {
     static constinit KernelJobControl job_control;

@@ -27,6 +27,9 @@ Result<void> kill(Task& caller, i32 pid, i32 signal);
 /// A signal from the kernel to every member. The table's lock is held.
 void signal_group_locked(ProcessGroup& group, i32 signal);
 
+/// A session's leader ends: the group that was in the foreground when its terminal hung up gets SIGHUP and SIGCONT.
+void hang_up_left_behind(ThreadGroup& leader);
+
 /// Makes g_kernel.job_control.
 void install_job_control();
 

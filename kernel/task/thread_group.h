@@ -94,6 +94,8 @@ public:
     bool child_subreaper = false;
     bool has_child_subreaper = false;  // some ancestor is one
     std::optional<Ref<ProcessGroup>> process_group;
+    /// Of a session's leader: the group that was in the foreground when the terminal hung up. Hears of it at his end.
+    std::optional<Ref<Pid>> hung_up_foreground;
     /// Copies of what process_group says, for readers without the lock.
     Atomic<i32> group_number{0};
     Atomic<i32> session_number{0};

@@ -168,7 +168,7 @@ TEST(JobControlCalls, TheEndOfASession) {
                 await(j, kGo);
                 arrive(1);
                 check(j.syscall(SYS_pause), -EINTR);
-                check(j.syscall(SYS_read, kSlave, kBuffer, 1), 0);  // hung up
+                check(j.syscall(SYS_read, kSlave, kBuffer, 1), 0);  // hung up: the leader had the master
                 check(j.syscall(SYS_write, kSlave, kBuffer, 1), -EIO);
                 expect_at(j, -ENXIO, SYS_open, "/dev/tty", O_RDWR, 0);
                 exit(j, 6);

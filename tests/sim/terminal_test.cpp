@@ -39,7 +39,7 @@ public:
     }
     void signal_process(i32, i32) override {}
     void signal_owner(const vfs::AsyncOwner&, vfs::AsyncEvent) override {}
-    void hang_up_session(i32, i32) override { hang_ups.fetch_add(1, Order::relaxed); }
+    void hang_up_session(i32, i32, Foreground) override { hang_ups.fetch_add(1, Order::relaxed); }
     bool caller_blocks_or_ignores(i32) override { return ignores.load(Order::relaxed); }
     bool is_orphaned(i32) override { return orphaned.load(Order::relaxed); }
     Result<void> check_group(i32 group, i32) override {
