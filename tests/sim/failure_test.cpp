@@ -233,10 +233,14 @@ TEST(ProcessFailure, OfClone) {
 
 TEST(ProcessFailure, OfClone3) {
     EXPLORE_FAILURES("clone3", {.cpus = 1, .rehearse = true}, [](UserMachine& u) {
+        // Shared: what the call stores there must not need a copy of the page, for which somebody would be ended.
+        const VirtualAddress pidfd{static_cast<u64>(
+            u.syscall(SYS_mmap, 0, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))};
+        u.store<u32>(pidfd, 0);
         const i64 lowest = prepare(u);
         clone_args arguments{};
         arguments.flags = CLONE_PIDFD;
-        arguments.pidfd = word(1).value;
+        arguments.pidfd = pidfd.value;
         arguments.exit_signal = SIGCHLD;
         u.store(kBuffer, arguments);
         fail_each(
@@ -247,7 +251,7 @@ TEST(ProcessFailure, OfClone3) {
             },
             [&](i64 child) {
                 expect_end(u, child, exited(3), "the child's status");
-                u.syscall(SYS_close, u.load<u32>(word(1)));
+                u.syscall(SYS_close, u.load<u32>(pidfd));
             });
     });
     expect_counts("clone3 with a pidfd", 3, 0);
