@@ -21,10 +21,21 @@ Result<void> check_entry(const Entry& entry, const Subject& subject) {
                                              entry.look == Look::Attach ? AccessMode::Attach : AccessMode::Read);
 }
 
+/// Which memory the file is about; 0: none.
+Result<u64> memory_of(const Entry& entry, const Subject& subject) {
+    if (entry.look == Look::Free || !subject.is_process()) {
+        return u64{0};
+    }
+    const std::optional<Ref<mm::AddressSpace>> present = TRY(Request::processes().address_space(subject.id));
+    return present ? (*present)->id() : u64{0};
+}
+
 }  // namespace
 
 Result<Ref<vfs::File>> ProcFile::create(OperationContext&, ProcInode& inode, const Entry& entry,
                                         const vfs::OpenRequest& request, i32 descriptor) {
+    // Looked up before rights are checked: rights to a later program open nothing, since its memory is another one.
+    Result<u64> space = memory_of(entry, inode.subject());
     TRY(check_entry(entry, inode.subject()));
     if (entry.follows_mounts) {
         std::optional<Ref<vfs::FilesystemContext>> directories =
@@ -33,12 +44,8 @@ Result<Ref<vfs::File>> ProcFile::create(OperationContext&, ProcInode& inode, con
             return fail(Errno::einval);  // a zombie has none
         }
     }
-    u64 space = 0;
-    if (entry.look != Look::Free && inode.subject().is_process()) {
-        std::optional<Ref<mm::AddressSpace>> present = TRY(Request::processes().address_space(inode.subject().id));
-        space = present ? (*present)->id() : 0;
-    }
-    return vfs::try_new_file<ProcFile>(inode, entry, request, space, descriptor);
+    const u64 id = TRY(std::move(space));
+    return vfs::try_new_file<ProcFile>(inode, entry, request, id, descriptor);
 }
 
 ProcFile::ProcFile(ProcInode& inode, const Entry& entry, const vfs::OpenRequest& request, u64 space, i32 descriptor)
