@@ -34,7 +34,7 @@ constexpr u64 kCodeStart = 0x40'1000;
 struct Program {
     UserFunction function;
     const char* name;
-    bool may_move = false;
+    bool moves = false;
 };
 /// Filled by tests, also before main() and between runs.
 std::vector<Program>& programs() {
@@ -49,13 +49,20 @@ const Program* find_program(u64 address) {
     }
     // An image that was moved by whole pages.
     const Program* found = nullptr;
+    bool ambiguous = false;
     for (usize i = 0; i < programs().size(); ++i) {
-        if (programs()[i].may_move && i * kFunctionSize % kPageSize == address % kPageSize) {
-            if (found != nullptr) {
-                fail_run("more than one user function may be meant by an address");
+        if (i * kFunctionSize % kPageSize == address % kPageSize) {
+            const Program& program = programs()[i];
+            if (found == nullptr || program.moves > found->moves) {
+                found = &program;
+                ambiguous = false;
+            } else if (program.moves == found->moves) {
+                ambiguous = true;
             }
-            found = &programs()[i];
         }
+    }
+    if (ambiguous) {
+        fail_run("more than one user function may be meant by an address");
     }
     return found;
 }
@@ -176,8 +183,8 @@ VirtualAddress register_user_function(UserFunction function, const char* name) {
     return {kCodeStart + index * kFunctionSize};
 }
 
-void user_function_may_move(VirtualAddress address) {
-    programs()[(address.value - kCodeStart) / kFunctionSize].may_move = true;
+void expect_moved_user_function(VirtualAddress address) {
+    programs()[(address.value - kCodeStart) / kFunctionSize].moves = true;
 }
 
 UserCodeRange user_code_range() {

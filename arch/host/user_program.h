@@ -22,9 +22,10 @@ using UserFunction = void (*)(UserMachine&);
 /// an instruction pointer, a signal handler. Addresses lie in the range that user_code_range() tells, 64 to
 /// a page, and are found again by their place in the page if an image was moved.
 VirtualAddress register_user_function(UserFunction function, const char* name);
-/// The function may also be met elsewhere: as far into a page, in an image that the loader has placed. All such functions
-/// differ in that, else a run fails.
-void user_function_may_move(VirtualAddress address);
+
+/// The function is the entry of an image that is loaded elsewhere: it is preferred where an address in such an image
+/// may mean several.
+void expect_moved_user_function(VirtualAddress address);
 
 /// The pages on which all entry addresses registered so far lie; what an ELF image has to map.
 struct UserCodeRange {

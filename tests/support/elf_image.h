@@ -32,9 +32,6 @@ inline VirtualAddress elf_data_address(const ElfImageOptions& options) {
 inline std::vector<std::byte> build_elf_image(const ElfImageOptions& options) {
     arch::host::UserCodeRange code = arch::host::user_code_range();
     u64 moved = options.position_independent ? code.start.value : 0;
-    if (options.position_independent) {
-        arch::host::user_function_may_move(options.entry);
-    }
     u64 code_size = code.end - code.start;
     u64 interpreter_size = options.interpreter.empty() ? 0 : options.interpreter.size() + 1;
     // The file: headers and interpreter in the first page, the code's pages, the data's.

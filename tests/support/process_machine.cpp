@@ -103,6 +103,9 @@ void write_program(vfs::OperationContext& context, const ProgramFile& program) {
                                                     .position_independent = program.position_independent,
                                                     .interpreter = program.interpreter,
                                                     .zeroed = kZeroedData});
+    if (program.position_independent) {
+        arch::host::expect_moved_user_function(register_user_function(program.start, path));
+    }
     if (program.on_disk) {
         disk_images.push_back(std::move(image));
         add_disk_file(context, path, disk_images.back(), static_cast<u16>(program.mode));
