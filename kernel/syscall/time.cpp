@@ -195,6 +195,9 @@ Result<void> sys_settimeofday(Caller& self, UserIn<TimeValue> time, UserIn<TimeZ
         return {};
     }
     const TimeValue wanted = TRY(time.fetch());
+    if (wanted.microseconds < 0 || wanted.microseconds >= 1'000'000) {
+        return fail(Errno::einval);
+    }
     return set_wall_clock(self, TRY(duration_of({wanted.seconds, wanted.microseconds * 1000})));
 }
 

@@ -68,7 +68,9 @@ TEST(TimerCalls, ClocksAndSleeps) {
         require(u.load<i64>(word(0)) == 2'000'000'100, "settimeofday");
         expect(u, 2'000'000'100, SYS_time, word(0));
         expect(u, -EINVAL, SYS_clock_settime, CLOCK_MONOTONIC, time_at(u, 0, 1, 0));
-        expect(u, -EINVAL, SYS_settimeofday, time_at(u, 0, 1, 1'000'000), 0);
+        for (i64 microseconds : {i64{1'000'000}, i64{-1}, INT64_MIN, INT64_MAX}) {
+            expect(u, -EINVAL, SYS_settimeofday, time_at(u, 0, 1, microseconds), 0);
+        }
         const u64 zeroes[26] = {};
         u.store(kBuffer, zeroes);
         expect(u, 5, SYS_adjtimex, kBuffer);  // TIME_ERROR: nobody keeps it right
