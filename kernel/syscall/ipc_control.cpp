@@ -31,7 +31,7 @@ Result<void> set_locked(Caller& self, ipc::Object& object, const ipc::Record& fr
 Result<i32> control(Caller& self, const IpcControl& kind, i32 id, i32 command, UserInOut<std::byte> buffer) {
     ipc::Table& table = g_kernel.ipc->table(kind.kind);
     const VirtualAddress address = buffer.address();
-    const i32 own = command - kind.statistics;  // 0: …_STAT, 1: …_INFO, 2: …_STAT_ANY
+    const i64 own = i64{command} - kind.statistics;  // 0: …_STAT, 1: …_INFO, 2: …_STAT_ANY
     if (command == kInformation || own == 1) {
         IpcInformationRecord record{};
         const ipc::Table::Figures figures = table.figures();

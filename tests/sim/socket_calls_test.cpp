@@ -241,6 +241,7 @@ TEST(SocketCalls, SemaphoresAndSegments) {
         expect(u, 5, SYS_semctl, set, 1, GETVAL, 0);
         expect(u, -ERANGE, SYS_semctl, set, 1, SETVAL, 40'000);
         expect(u, -EINVAL, SYS_semctl, set, 3, GETVAL, 0);
+        expect(u, -EINVAL, SYS_semctl, set, 0, INT32_MIN, 0);
         const u16 values[] = {1, 2, 3, 0};
         u.store(kBuffer, values);
         expect(u, 0, SYS_semctl, set, 0, SETALL, kBuffer);
