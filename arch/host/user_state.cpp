@@ -94,7 +94,7 @@ usize read_vector_state(ThreadContext& context, std::span<std::byte> out) {
     VectorImage image = make_image(pattern_of(context));
     put(image, kSoftwareBytesOffset, kLegacyFeatures);
     usize size = std::min(out.size(), sizeof image);
-    std::memcpy(out.data(), image.bytes, size);
+    std::copy_n(image.bytes, size, out.begin());  // of none, too
     return size;
 }
 

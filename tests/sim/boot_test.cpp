@@ -76,8 +76,7 @@ void put_tables() {
     put(kTablesAt + 0x2000, table("APIC", processors));
 }
 
-/// On the boot CPU.
-void switch_on(void*) {
+void put_information() {
     constexpr u64 kMap = 0x100, kModules = 0x200, kText = 0x300;
     Blob information;
     information.add(u32{0x336ec578}).add(u32{1}).add(u32{0}).add(u32{machine->module.empty() ? 0u : 1u});
@@ -93,6 +92,11 @@ void switch_on(void*) {
     put(kInformationAt + kText, machine->command_line.c_str(), machine->command_line.size() + 1);
     put(kModuleAt, machine->module.data(), machine->module.size());
     put_tables();
+}
+
+/// On the boot CPU. What is done here has no end, so nothing may be owned here.
+void switch_on(void*) {
+    put_information();
     kernel_boot({arch::BootProtocol::Pvh, {kInformationAt}});
 }
 
