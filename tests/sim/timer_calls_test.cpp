@@ -189,6 +189,10 @@ TEST(TimerCalls, TimerDescriptors) {
         expect(u, 0, SYS_timerfd_gettime, timer, word(0));
         expect_memory<i64>(u, word(0) + 8, 1'000'000);
         expect(u, 0, SYS_timerfd_settime, timer, 1, setting(u, 0, 1), word(0));
+        // Long ago, and so as soon as the interrupt comes.
+        const pollfd polled = {static_cast<i32>(timer), POLLIN, 0};
+        u.store(kBuffer, polled);
+        expect(u, 1, SYS_poll, kBuffer, 1, -1);
         expect(u, 8, SYS_read, timer, kBuffer, 8);
         expect(u, -EINVAL, SYS_timerfd_settime, timer, 64, setting(u, 0, 1), 0);
         expect(u, -EINVAL, SYS_timerfd_settime, 0, 0, setting(u, 0, 1), 0);
