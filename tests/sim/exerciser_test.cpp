@@ -30,15 +30,15 @@ TEST(Exerciser, EveryCallHasARow) {
 }
 
 TEST(Exerciser, CallsOnTwoCpus) {
-    expect_clean({.name = "calls, 2 CPUs"}, 60);
+    expect_clean({.name = "calls, 2 CPUs"}, 100);
 }
 
 TEST(Exerciser, CallsOnThreeCpus) {
-    expect_clean({.name = "calls, 3 CPUs", .cpus = 3}, 60);
+    expect_clean({.name = "calls, 3 CPUs", .cpus = 3}, 100);
 }
 
 TEST(Exerciser, CallsWithoutMemory) {
-    expect_clean({.name = "calls, allocations fail", .allocation_failures = 40}, 60);
+    expect_clean({.name = "calls, allocations fail", .allocation_failures = 40}, 100);
 }
 
 }  // namespace
