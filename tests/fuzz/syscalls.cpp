@@ -6,11 +6,6 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/exerciser.h"
 
-/// A run that failed leaves the kernel's objects to nobody.
-extern "C" const char* __asan_default_options() {
-    return "detect_leaks=0";
-}
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     // Few schedules, since calls are what coverage can tell apart.
     constexpr std::size_t kSchedules = 8;
