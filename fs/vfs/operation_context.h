@@ -49,8 +49,8 @@ public:
     virtual void signal_process(i32 process, i32 signal) = 0;
     /// SIGIO for those of the owner's processes that the one who set it may send signals to.
     virtual void signal_owner(const AsyncOwner& owner, AsyncEvent event) = 0;
-    /// SIGHUP and SIGCONT for the session leader when a terminal hangs up; and for the foreground group, now or when the
-    /// leader ends.
+    /// SIGHUP and SIGCONT for the session leader when a terminal hangs up; and for the foreground group, now or when
+    /// the leader ends.
     enum class Foreground : u8 { Now, WhenLeaderEnds };
     virtual void hang_up_session(i32 session, i32 foreground_group, Foreground when) = 0;
     /// Whether the calling thread blocks or ignores the signal (SIGTTIN, SIGTTOU).
