@@ -1,5 +1,7 @@
 #include "kernel/out_of_memory.h"
 
+#include <algorithm>
+
 #include "kernel/base/log.h"
 #include "kernel/base/rate_limit.h"
 #include "kernel/sched/scheduler.h"
@@ -17,8 +19,12 @@ using task::ThreadGroup;
 constexpr i32 kNever = -1000;  // oom_score_adj that exempts a process
 /// A process that uses less than this part of what all use is not why memory is short.
 constexpr u64 kPartOfOne = 8;
-/// Of what all use, this part is to come back when it is the fault of many.
+/// Of what all use, this part is to come back when it is the fault of many; twice as much each time that memory runs
+/// out again so soon, since then they are made faster than they end.
 constexpr u64 kPartOfMany = 16;
+constexpr Nanoseconds kSoon = Nanoseconds::from_seconds(2);
+/// So often in a row the choice is put off because memory is just coming back.
+constexpr u32 kDelays = 5;
 constexpr Nanoseconds kPatience = Nanoseconds::from_milliseconds(10);
 
 /// A process that may be ended, as it was a moment ago.
@@ -97,12 +103,12 @@ void add(CombinedUse& use, u64 round, u64 pages) {
 /// One look at all processes.
 class Choice {
 public:
-    explicit Choice(u64 round) : round_(round) {
+    explicit Choice(u64 round) : round_(round), left_before_(g_kernel.tasks->left_memory.load(Order::acquire)) {
         for_each_candidate([this](Candidate& candidate) { count(candidate); });
     }
     /// Ends whom it should be. False: there is nobody.
     bool end() {
-        if (ending_ != 0 && ending_ >= all_ / kPartOfMany) {
+        if ((ending_ != 0 && ending_ >= all_ / kPartOfMany) || memory_comes_back()) {
             return true;  // enough is on its way
         }
         if (!largest_) {
@@ -159,10 +165,11 @@ private:
         if (!one) {
             return false;
         }
+        const u64 part = next_part();
         u64 ended = 0;
         u64 pages = 0;
         for_each_candidate([&](Candidate& candidate) {
-            if (pages < all_ / kPartOfMany && candidate.adjust >= 0 && &*candidate.session == &*one->session &&
+            if (pages < all_ / part && candidate.adjust >= 0 && &*candidate.session == &*one->session &&
                 &*candidate.user == &*one->user && !candidate.process->session_leader.load(Order::relaxed)) {
                 pages += candidate.own;
                 ++ended;
@@ -173,6 +180,15 @@ private:
             log_end(ended, *one, pages);
         }
         return ended != 0;
+    }
+
+    static u64 next_part() {
+        task::TaskTable& tasks = *g_kernel.tasks;
+        const Nanoseconds now = time::now();
+        const bool soon = tasks.many_ended_part != 0 && now < tasks.many_ended_at + kSoon;
+        tasks.many_ended_part = soon ? std::max<u64>(tasks.many_ended_part / 2, 1) : kPartOfMany;
+        tasks.many_ended_at = now;
+        return tasks.many_ended_part;
     }
 
     static void end(ThreadGroup& process) {
@@ -196,7 +212,18 @@ private:
         }
     }
 
+    /// Whether a process was giving up its memory while we looked, so that it was not seen with it any more. There may
+    /// always be one, and its memory little: then not for ever.
+    bool memory_comes_back() {
+        task::TaskTable& tasks = *g_kernel.tasks;
+        const bool comes =
+            tasks.leaving_memory.load(Order::acquire) != 0 || tasks.left_memory.load(Order::acquire) != left_before_;
+        tasks.victim_delays = comes && tasks.victim_delays < kDelays ? tasks.victim_delays + 1 : 0;
+        return tasks.victim_delays != 0;
+    }
+
     const u64 round_;
+    const u64 left_before_;
     u64 all_ = 0;
     u64 ending_ = 0;
     std::optional<Candidate> largest_;

@@ -169,7 +169,10 @@ void release_files(Task& self) {
             group.ended_threads.peak_resident_pages = resident;
         }
     }
+    g_kernel.tasks->leaving_memory.fetch_add(1, Order::acq_rel);
     static_cast<void>(self.exchange_address_space(std::nullopt));
+    g_kernel.tasks->left_memory.fetch_add(1, Order::acq_rel);
+    g_kernel.tasks->leaving_memory.fetch_sub(1, Order::acq_rel);
     ipc::leave_undo_list(self);
     release_files(self);
     release_vfork_parent(self);

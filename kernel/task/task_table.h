@@ -55,6 +55,13 @@ public:
     /// is that thread's: `victim_rounds` and each CombinedUse.
     Atomic<bool> somebody_chooses_victim{false};
     u64 victim_rounds = 0;
+    u32 victim_delays = 0;  // in a row
+    /// Tasks that are giving up their memory at their end, and how many have.
+    Atomic<u32> leaving_memory{0};
+    Atomic<u64> left_memory{0};
+    /// When many were ended last, and which part of all memory in use that was.
+    Nanoseconds many_ended_at;
+    u64 many_ended_part = 0;
 
 private:
     friend class Pid;
