@@ -8,7 +8,7 @@ import subprocess
 import tarfile
 from typing import IO, Iterator
 
-from cairn_tools.project import BUILD, ToolError, end_process, run, say
+from cairn_tools.project import BUILD, ToolError, end_process, locked, run, say
 
 SUITE = "bookworm"
 _FOLDER = BUILD / "debian"
@@ -107,7 +107,13 @@ def _chosen(lists: pathlib.Path, packages: tuple[str, ...]) -> list[pathlib.Path
 
 
 def linux_kernel() -> pathlib.Path:
-    """Debian's own kernel, the one for virtual machines: what the guest's programs are compared with."""
+    """Debian's own kernel, the one for virtual machines: what the guest's programs are compared with. Several may ask
+    at once."""
+    with locked(_FOLDER.with_name("debian.lock")):
+        return _fetch_linux_kernel()
+
+
+def _fetch_linux_kernel() -> pathlib.Path:
     folder = _FOLDER / "linux"
     for kernel in folder.glob("vmlinuz-*"):
         return kernel

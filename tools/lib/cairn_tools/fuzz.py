@@ -2,9 +2,10 @@
 
 usage: tools/fuzz [--runs N] [--seed N] [TARGET...]
 
-  tools/fuzz                       200000 inputs for each target (syscalls: 2000)
+  tools/fuzz                       200000 inputs for each target but syscalls
   tools/fuzz --runs 10000000       the full run
   tools/fuzz acpi multiboot2       these targets only
+  tools/fuzz --runs 5000 syscalls  sequences of system calls: an input boots a kernel
 
 Prints, for each target, executions, executions per second and the result; exits with 1 when an
 input broke a target. Such an input is kept in build/fuzz/found; give it to
@@ -24,8 +25,8 @@ from cairn_tools.project import ToolError, end_process, dies_with_parent, instal
 # Target and the largest input that makes sense for it, in bytes.
 TARGETS = {"multiboot2": 1024, "pvh": 8192, "acpi": 1024, "options": 512, "memory_map": 512,
            "elf": 2048, "script": 512, "cpio": 2048, "binfmt_misc": 2200, "path_walk": 64, "syscalls": 1500}
-# An input of these boots a kernel: of so many that are asked for one is run, unless the target is named.
-SLOWER = {"syscalls": 100}
+# An input of these boots a kernel that was built for the fuzzer as a whole: only when they are named.
+WITH_KERNEL = ("syscalls",)
 # Far more than any input takes; one that loops for ever is a finding.
 SECONDS_PER_INPUT = 10
 
@@ -53,7 +54,7 @@ def fuzz(folder, target: str, runs: int, seed: int) -> Outcome:
     command = [folder / "tests/fuzz" / f"fuzz_{target}", f"-runs={runs}", f"-max_len={TARGETS[target]}",
                f"-seed={seed}", f"-timeout={SECONDS_PER_INPUT}", "-print_final_stats=1",
                # What fibers refer to is not seen from outside.
-               *(["-detect_leaks=0"] if target in SLOWER else []),
+               *(["-detect_leaks=0"] if target in WITH_KERNEL else []),
                f"-artifact_prefix={found}/{target}-", corpus, folder / "seeds" / target]
     start = time.monotonic()
     with open(log, "w", encoding="utf-8") as file:
@@ -82,13 +83,15 @@ def main(words: list[str]) -> int:
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
 
     install("test")
+    targets = arguments.targets or [target for target in TARGETS if target not in WITH_KERNEL]
     folder = build(VARIANTS["fuzz"])
+    for target in set(targets) & set(WITH_KERNEL):
+        build(VARIANTS["fuzz"], targets=(f"fuzz_{target}",))
     run([folder / "tests/fuzz/fuzz_seeds", folder / "seeds"], timeout=60)
     clean = True
-    for target in arguments.targets or TARGETS:
+    for target in targets:
         say(f"Fuzzing {target}")
-        runs = arguments.runs if arguments.targets else arguments.runs // SLOWER.get(target, 1)
-        outcome = fuzz(folder, target, runs, arguments.seed)
+        outcome = fuzz(folder, target, arguments.runs, arguments.seed)
         print(outcome, flush=True)
         clean = clean and outcome.clean
     return 0 if clean else 1
