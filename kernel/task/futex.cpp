@@ -44,8 +44,7 @@ Result<void> touch_word(u64 address, mm::FaultAccess access) {
 
 void wake_waiter_locked(FutexWaiter& waiter) {
     waiter.node.unlink();
-    waiter.bucket.store(nullptr, Order::release);
-    waiter.parking.notify();
+    waiter.parking.notify();  // from here on it may be gone
 }
 
 bool leave_bucket(FutexWaiter& waiter) {
@@ -54,15 +53,18 @@ bool leave_bucket(FutexWaiter& waiter) {
         if (bucket == nullptr) {
             return false;
         }
+        // Whoever wakes it holds this lock until the waiter's memory is no longer needed.
         SpinLockGuard guard(bucket->lock);
         if (waiter.bucket.load(Order::relaxed) != bucket) {
-            continue;  // it was moved, or woken, just now
+            continue;  // it was moved just now
+        }
+        if (!waiter.node.linked()) {
+            return false;
         }
         waiter.node.unlink();
         if (waiter.wants_lock) {
             end_lock_wait(waiter.lock_wait);
         }
-        waiter.bucket.store(nullptr, Order::relaxed);
         return true;
     }
 }

@@ -88,8 +88,9 @@ Result<Attempt> try_acquire(FutexBucket& bucket, const mm::FutexKey& key, u64 ad
         }
         if (!free) {
             // One that is to be moved here stands in the bucket that it comes from.
-            FutexBucket* none = nullptr;
-            waiter.bucket.compare_exchange(none, &bucket, Order::relaxed, Order::relaxed);
+            if (!waiter.node.linked()) {
+                waiter.bucket.store(&bucket, Order::relaxed);
+            }
             return wait_for_owner(waiter, holder);
         }
         change_owner(bucket, key, waiter.lock_wait.waiter);

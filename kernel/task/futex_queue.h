@@ -14,7 +14,7 @@ struct FutexWaiter {
     mm::FutexKey key;
     u32 bitset = kMatchAny;
     sync::Parking& parking;
-    Atomic<FutexBucket*> bucket{nullptr};
+    Atomic<FutexBucket*> bucket{nullptr};  // where it waits, or waited last
     // Priority inheritance:
     bool wants_lock = false;  // waits to own the lock, not to be told of a change
     bool granted = false;     // it owns the lock now
