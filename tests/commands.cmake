@@ -37,6 +37,7 @@ set_tests_properties(lint.analysis PROPERTIES TIMEOUT 1800 FIXTURES_REQUIRED "ke
 cairn_command_test(lint tools 120 ${CAIRN_TOOL} lint.test_lint)
 cairn_command_test(syscalls-page tools 60 ${CMAKE_SOURCE_DIR}/tools/syscalls --check)
 cairn_command_test(contract tools 60 ${CMAKE_SOURCE_DIR}/tools/contract --check)
+cairn_command_test(mutants tools 60 ${CMAKE_SOURCE_DIR}/tools/mutants --check)
 cairn_command_test(command-lines tools 120 ${CAIRN_TOOL} tools.test_command_lines)
 
 # --- boot: one test for each row of the matrix -------------------------------------------------------
@@ -66,7 +67,9 @@ endforeach()
 # --- cost --------------------------------------------------------------------------------------------
 cairn_command_test(size cost 60 ${CMAKE_SOURCE_DIR}/tools/size --no-build)
 cairn_command_test(start-up cost 120 ${CMAKE_SOURCE_DIR}/tools/boot-count --no-build)
-set_tests_properties(cost.size cost.start-up PROPERTIES FIXTURES_REQUIRED kernel)
+# Prints what has become slower; fails only for a row that does not run.
+cairn_command_test(bench cost 600 ${CMAKE_SOURCE_DIR}/tools/bench --no-build --checked)
+set_tests_properties(cost.size cost.start-up cost.bench PROPERTIES FIXTURES_REQUIRED kernel)
 
 # --- the host programs as the other compiler makes them ----------------------------------------------
 foreach(storey unit sim)
@@ -77,6 +80,7 @@ endforeach()
 # --- many inputs and many schedules: the short forms; the long ones are for a night --------------------
 cairn_command_test(parsers fuzz 1200 ${CMAKE_SOURCE_DIR}/tools/fuzz)
 cairn_command_test(explore sim 1200 ${CMAKE_SOURCE_DIR}/tools/explore --schedules 300)
+set_tests_properties(sim.explore PROPERTIES PROCESSORS 2)
 set_tests_properties(build.fuzz PROPERTIES FIXTURES_REQUIRED host-clang)
 set_tests_properties(fuzz.parsers PROPERTIES FIXTURES_REQUIRED fuzz)
 set_tests_properties(sim.explore PROPERTIES FIXTURES_REQUIRED host-clang)
