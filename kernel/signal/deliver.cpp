@@ -232,7 +232,9 @@ void handle_pending(arch::TrapFrame& frame) {
 
 void set_temporary_mask(SignalSet mask) {
     Task& self = task::current_task();
-    self.saved_mask = self.blocked;
+    if (!self.restore_saved_mask) {  // else the call is made again, for want of memory
+        self.saved_mask = self.blocked;
+    }
     self.restore_saved_mask = true;
     set_blocked(mask & ~kUnblockable);
 }

@@ -44,7 +44,7 @@ void call_after_grace_period(ReadSideHead& head, ReadSideHead::Callback callback
 /// Sleeps until all readers that run now are done. Thread context.
 void wait_for_readers();
 
-/// What call_after_grace_period() has been given is wanted soon: memory is short. Any context, as there.
+/// Somebody waits for what call_after_grace_period() has been given: no more is gathered first. Any context, as there.
 void hurry_grace_period();
 
 /// One CPU's part (PerCpu::read_side).

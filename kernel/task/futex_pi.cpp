@@ -143,6 +143,7 @@ Result<void> acquire(FutexWaiter& waiter, u64 address, Nanoseconds deadline, Mod
                 return {};
             }
             if (attempt == Attempt::MustWait) {
+                waiter.parking.reset();  // whoever woke it to try again is done with that
                 waiter.wants_lock = true;
                 bucket.waiters.push_back(waiter);
             }
