@@ -6,35 +6,11 @@
 // The stack is followed through calls and returns. A return to where no call came from is a switch to another
 // thread, after which a stack begins anew.
 
-#include <cinttypes>
-#include <cstddef>
-#include <cstdio>
 #include <cstring>
 #include <map>
-#include <string_view>
 #include <vector>
 
-extern "C" {
-using qemu_plugin_id_t = uint64_t;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-struct qemu_info_t;
-enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
-
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, qemu_plugin_tb*));
-void qemu_plugin_register_vcpu_tb_exec_cb(qemu_plugin_tb*, void (*)(unsigned, void*), qemu_plugin_cb_flags, void*);
-void qemu_plugin_register_vcpu_insn_exec_cb(qemu_plugin_insn*, void (*)(unsigned, void*), qemu_plugin_cb_flags, void*);
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, void*), void*);
-size_t qemu_plugin_tb_n_insns(const qemu_plugin_tb*);
-uint64_t qemu_plugin_tb_vaddr(const qemu_plugin_tb*);
-qemu_plugin_insn* qemu_plugin_tb_get_insn(const qemu_plugin_tb*, size_t);
-const void* qemu_plugin_insn_data(const qemu_plugin_insn*);
-size_t qemu_plugin_insn_size(const qemu_plugin_insn*);
-uint64_t qemu_plugin_insn_vaddr(const qemu_plugin_insn*);
-
-extern int qemu_plugin_version;
-int qemu_plugin_install(qemu_plugin_id_t, const qemu_info_t*, int, char**);
-}
+#include "qemu_plugin.h"
 
 namespace {
 
@@ -179,17 +155,6 @@ void on_exit(qemu_plugin_id_t, void* data) {
 
 int qemu_plugin_version = 1;
 
-// Anything but 0 makes QEMU end with a message.
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t*, int count, char** arguments) {
-    constexpr std::string_view kOutput = "output=";
-    if (count != 1 || !std::string_view(arguments[0]).starts_with(kOutput)) {
-        return 1;
-    }
-    std::FILE* file = std::fopen(arguments[0] + kOutput.size(), "w");
-    if (file == nullptr) {
-        return 1;
-    }
-    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
-    qemu_plugin_register_atexit_cb(id, on_exit, file);
-    return 0;
+    return install_plugin(id, count, arguments, on_translation, on_exit);
 }

@@ -11,31 +11,21 @@ import dataclasses
 import pathlib
 import tempfile
 
-from cairn_tools import kernel_log, qemu
+from cairn_tools import kernel_log, qemu, qemu_plugin
 from cairn_tools.build import KernelImage, kernel_image
 from cairn_tools.emulation import Outcome
-from cairn_tools.project import BUILD, ROOT, ToolError, install, locked, main_guard, run
+from cairn_tools.project import ToolError, install, main_guard
 
 LIMIT_INSTRUCTIONS = 60_000_000
-_SOURCE = ROOT / "tools/lib/instruction_counter.cpp"
-_PLUGIN = BUILD / "tools/instruction-counter.so"
 _MACHINE = qemu.Machine(firmware="none", cpus=1, memory_mib=128, icount=True)
 _TIMEOUT_SECONDS = 60.0
-
-
-def _plugin() -> pathlib.Path:
-    with locked(_PLUGIN.with_suffix(".lock")):
-        if not _PLUGIN.exists() or _PLUGIN.stat().st_mtime < _SOURCE.stat().st_mtime:
-            run(["g++", "-std=c++20", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", _PLUGIN, _SOURCE],
-                timeout=120, quiet=True)
-    return _PLUGIN
 
 
 def count(kernel: KernelImage, machine: qemu.Machine) -> int:
     """The number of instructions; a ToolError if the kernel does not start."""
     with tempfile.TemporaryDirectory(prefix="cairn-count-") as name:
         file = pathlib.Path(name, "count")
-        result = qemu.boot(machine, kernel, timeout=_TIMEOUT_SECONDS, extra=("-plugin", f"{_plugin()},output={file}"))
+        result = qemu.boot(machine, kernel, timeout=_TIMEOUT_SECONDS, extra=qemu_plugin.options("instruction_counter", file))
         if result.outcome is not Outcome.POWERED_OFF or not kernel_log.COMPLETE.search(result.log):
             raise ToolError(f"{machine}: {result.outcome.value}; last line: {kernel_log.last_line(result.log)}")
         return int(file.read_text(encoding="ascii"))

@@ -14,21 +14,11 @@ import html
 import pathlib
 import subprocess
 
-from cairn_tools import bench
+from cairn_tools import bench, qemu_plugin
 from cairn_tools.build import KernelImage, kernel_image, user_program
-from cairn_tools.project import BUILD, ROOT, ToolError, install, locked, main_guard, run
+from cairn_tools.project import BUILD, ToolError, install, main_guard
 
-_SOURCE = ROOT / "tools/lib/profiler.cpp"
-_PLUGIN = BUILD / "tools/profiler.so"
 _USER = "user mode"
-
-
-def _plugin() -> pathlib.Path:
-    with locked(_PLUGIN.with_suffix(".lock")):
-        if not _PLUGIN.exists() or _PLUGIN.stat().st_mtime < _SOURCE.stat().st_mtime:
-            run(["g++", "-std=c++20", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", _PLUGIN, _SOURCE],
-                timeout=120, quiet=True)
-    return _PLUGIN
 
 
 class _Symbols:
@@ -71,7 +61,7 @@ def stacks(row: str, kernel: KernelImage, quick: bool) -> dict[tuple[str, ...], 
     file = BUILD / "bench/profile"
     file.parent.mkdir(parents=True, exist_ok=True)
     words = ["--row", name] + (["--quick"] if quick else [])
-    bench.measure(kernel, "", words, name, qemu_options=("-plugin", f"{_plugin()},output={file}"))
+    bench.measure(kernel, "", words, name, qemu_options=qemu_plugin.options("profiler", file))
     symbols = _Symbols(kernel)
     result: dict[tuple[str, ...], float] = collections.Counter()
     for line in file.read_text(encoding="ascii").splitlines():
