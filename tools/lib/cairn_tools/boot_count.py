@@ -25,7 +25,8 @@ def count(kernel: KernelImage, machine: qemu.Machine) -> int:
     """The number of instructions; a ToolError if the kernel does not start."""
     with tempfile.TemporaryDirectory(prefix="cairn-count-") as name:
         file = pathlib.Path(name, "count")
-        result = qemu.boot(machine, kernel, timeout=_TIMEOUT_SECONDS, extra=qemu_plugin.options("instruction_counter", file))
+        result = qemu.boot(machine, kernel, timeout=_TIMEOUT_SECONDS,
+                           extra=qemu_plugin.options("instruction_counter", file))
         if result.outcome is not Outcome.POWERED_OFF or not kernel_log.COMPLETE.search(result.log):
             raise ToolError(f"{machine}: {result.outcome.value}; last line: {kernel_log.last_line(result.log)}")
         return int(file.read_text(encoding="ascii"))
