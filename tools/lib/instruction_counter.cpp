@@ -4,7 +4,7 @@
 // Each instruction is counted by code that QEMU puts in front of it, so loops in rep-prefixed
 // instructions count as often as they run. With several CPUs the sum would be approximate.
 
-#include "qemu_plugin.h"
+#include "tools/lib/qemu_plugin.h"
 
 namespace {
 

@@ -10,7 +10,7 @@
 #include <map>
 #include <vector>
 
-#include "qemu_plugin.h"
+#include "tools/lib/qemu_plugin.h"
 
 namespace {
 

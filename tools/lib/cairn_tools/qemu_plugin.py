@@ -13,6 +13,6 @@ def options(name: str, output: pathlib.Path) -> tuple[str, str]:
     newest = max(file.stat().st_mtime for file in (source, _SOURCES / "qemu_plugin.h"))
     with locked(plugin.with_suffix(".lock")):
         if not plugin.exists() or plugin.stat().st_mtime < newest:
-            run(["g++", "-std=c++20", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", plugin, source],
+            run(["g++", "-std=c++20", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", f"-I{ROOT}", "-o", plugin, source],
                 timeout=120, quiet=True)
     return "-plugin", f"{plugin},output={output}"
