@@ -129,8 +129,7 @@ typed
 stty -echo
 echo hidden
 stty echo; stty -a | grep -o -- '-echo ' ; stty size
-cat &
-~1.5
+cat & sleep 1.5
 jobs
 kill %1; kill -CONT %1; wait %1; echo $?
 exit
