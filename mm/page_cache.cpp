@@ -230,22 +230,21 @@ void PageCache::remove_range(u64 first, u64 end, PrivateCopies copies) {
     FrameAllocator& frames = *g_kernel.frames;
     FrameList removed;
     i64 removed_count = 0;
-    std::optional<u64> at = first;
-    while (at) {
-        std::optional<u64> filling;
+    u64 next = first;  // `end`: nothing is left
+    while (next < end) {
+        bool filling = false;
         {
             sync::MutexGuard guard(mutex_);
-            u32 budget = kBatch;
-            for (at = tree_.next_present(*at); at && budget != 0; at = tree_.next_present(*at + 1), --budget) {
-                if (*at >= end) {
-                    at.reset();
+            for (u32 budget = kBatch; budget != 0; --budget, ++next) {
+                next = std::min(tree_.next_present(next).value_or(end), end);
+                if (next == end) {
                     break;
                 }
-                if ((tree_.find(*at) & kFilling) != 0) {
-                    filling = at;
+                filling = (tree_.find(next) & kFilling) != 0;
+                if (filling) {
                     break;
                 }
-                const FrameNumber number = frame_of(tree_.erase(*at));
+                const FrameNumber number = frame_of(tree_.erase(next));
                 Frame& frame = frames.frame(number);
                 frame.use.store(detached(use()), Order::release);
                 frame.number = number.value;
@@ -254,7 +253,7 @@ void PageCache::remove_range(u64 first, u64 end, PrivateCopies copies) {
             }
         }
         if (filling) {
-            wait_until_filled(*filling);
+            wait_until_filled(next);
         }
     }
     unmap_pages(first, end, copies);

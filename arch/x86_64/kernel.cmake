@@ -35,30 +35,28 @@ set(CAIRN_X86_FLAGS
     -fno-threadsafe-statics -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables
     -ffunction-sections)
 
-# What is not on a hot path is compiled for size: the image fits into a mebibyte, and the caches gain more than such
-# code loses.
-file(GLOB_RECURSE CAIRN_COLD_SOURCES CONFIGURE_DEPENDS
-     drivers/*.cpp exec/*.cpp fs/anonymous/*.cpp fs/cpio/*.cpp fs/devtmpfs/*.cpp fs/inotify/*.cpp fs/mqueue/*.cpp
-     fs/procfs/*.cpp fs/sysfs/*.cpp fs/terminal/*.cpp kernel/boot/*.cpp kernel/stress/*.cpp kernel/syscall/*.cpp
-     kernel/*.cpp net/*.cpp)
-list(FILTER CAIRN_COLD_SOURCES EXCLUDE
-     REGEX "kernel/(base|sched|sync|signal|task|time)/|syscall/(dispatch|table)\\.cpp")
+# The image fits into a mebibyte. With run-time checks it is compiled for size; without them, where speed is measured,
+# only what is not on a hot path is, and the caches gain more than such code loses.
 if(CAIRN_LINK_TIME)
-  # Optimised as a whole, the image is a tenth smaller: there is room for fast calls and programs' starts.
-  list(FILTER CAIRN_COLD_SOURCES EXCLUDE
-       REGEX "kernel/syscall/|exec/|fs/devtmpfs/|kernel/[a-z_]+\\.cpp|drivers/random/")
+  file(GLOB_RECURSE CAIRN_COLD_SOURCES CONFIGURE_DEPENDS
+       drivers/*.cpp fs/anonymous/*.cpp fs/cpio/*.cpp fs/inotify/*.cpp fs/mqueue/*.cpp fs/procfs/*.cpp fs/sysfs/*.cpp
+       fs/terminal/*.cpp kernel/boot/*.cpp kernel/stress/*.cpp net/*.cpp)
+  list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "drivers/random/")
+  set(more_cold_sources
+       fs/event/signal_file.cpp fs/event/timer_file.cpp fs/tmpfs/memory_file.cpp fs/tmpfs/superblock.cpp
+       fs/vfs/attributes.cpp fs/vfs/devices.cpp fs/vfs/file_locks.cpp fs/vfs/mount_calls.cpp fs/vfs/mount_tree.cpp
+       fs/vfs/notify.cpp fs/vfs/rename.cpp fs/vfs/vfs.cpp kernel/base/format.cpp kernel/base/log.cpp
+       kernel/base/panic.cpp kernel/signal/cpu_clock.cpp kernel/signal/cpu_timer.cpp kernel/signal/process_timers.cpp
+       kernel/signal/stop.cpp kernel/task/futex_pi.cpp kernel/task/job_control.cpp kernel/task/pidfd.cpp
+       kernel/task/priority_lending.cpp fs/vfs/file_capabilities.cpp
+       kernel/task/process_information.cpp mm/early_memory.cpp mm/initialize.cpp mm/kernel_mappings.cpp
+       mm/kernel_space.cpp mm/space_advise.cpp mm/space_attach.cpp mm/space_remote.cpp)
+  list(TRANSFORM more_cold_sources PREPEND ${CMAKE_SOURCE_DIR}/)
+  list(APPEND CAIRN_COLD_SOURCES ${more_cold_sources})
+else()
+  set(CAIRN_COLD_SOURCES ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES})
+  list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "/arch/x86_64/runtime/")
 endif()
-set(more_cold_sources
-     fs/event/signal_file.cpp fs/event/timer_file.cpp fs/tmpfs/memory_file.cpp fs/tmpfs/superblock.cpp
-     fs/vfs/attributes.cpp fs/vfs/devices.cpp fs/vfs/file_locks.cpp fs/vfs/mount_calls.cpp fs/vfs/mount_tree.cpp
-     fs/vfs/notify.cpp fs/vfs/rename.cpp fs/vfs/vfs.cpp kernel/base/format.cpp kernel/base/log.cpp
-     kernel/base/panic.cpp kernel/signal/cpu_clock.cpp kernel/signal/cpu_timer.cpp kernel/signal/process_timers.cpp
-     kernel/signal/stop.cpp kernel/task/futex_pi.cpp kernel/task/job_control.cpp kernel/task/pidfd.cpp
-     kernel/task/priority_lending.cpp fs/vfs/file_capabilities.cpp
-     kernel/task/process_information.cpp mm/early_memory.cpp mm/initialize.cpp mm/kernel_mappings.cpp
-     mm/kernel_space.cpp mm/space_advise.cpp mm/space_attach.cpp mm/space_remote.cpp)
-list(TRANSFORM more_cold_sources PREPEND ${CMAKE_SOURCE_DIR}/)
-list(APPEND CAIRN_COLD_SOURCES ${more_cold_sources})
 set(CAIRN_HOT_SOURCES ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES} ${CAIRN_X86_ASSEMBLY})
 list(REMOVE_ITEM CAIRN_HOT_SOURCES ${CAIRN_COLD_SOURCES})
 
