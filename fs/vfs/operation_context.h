@@ -60,10 +60,10 @@ public:
     /// Whether the group belongs to the session (tcsetpgrp): ESRCH, EPERM.
     virtual Result<void> check_group(i32 process_group, i32 session) = 0;
 
-    /// The controlling terminal of the caller's session, as an opaque object of the terminal layer.
+    /// The caller's controlling terminal, as an opaque object of the terminal layer: its session's, or none.
     virtual void* controlling_terminal() = 0;
-    /// Makes `terminal` the controlling terminal of the caller's session, whose leader it is; null takes it away
-    /// (from the whole session).
+    /// Makes `terminal` the controlling terminal of the caller's session, whose leader it is; null takes it away, from
+    /// the whole session if a leader says so, else from the caller and its later children (TIOCNOTTY).
     virtual void set_controlling_terminal(void* terminal) = 0;
     /// Takes the terminal away from a session, when it hangs up.
     virtual void clear_controlling_terminal(i32 session) = 0;

@@ -127,6 +127,7 @@ Result<Ref<ThreadGroup>> child_group(Task& parent, Pid& pid, const CloneRequest&
     fresh->auxiliary_size = vector_size;
     fresh->exit_signal = request.exit_signal;
     fresh->login_user.store(group.login_user.load(Order::relaxed), Order::relaxed);
+    fresh->gave_up_terminal.store(group.gave_up_terminal.load(Order::relaxed), Order::relaxed);
     fresh->login_session.store(group.login_session.load(Order::relaxed), Order::relaxed);
     fresh->oom_score_adjust.store(group.oom_score_adjust.load(Order::relaxed), Order::relaxed);
     fresh->dumpable.store(group.dumpable.load(Order::relaxed), Order::relaxed);

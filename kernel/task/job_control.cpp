@@ -47,6 +47,11 @@ std::optional<Ref<ProcessGroup>> move_to_group_locked(ThreadGroup& process, Proc
     return left;
 }
 
+void* controlling_terminal_locked(const ThreadGroup& process) {
+    const bool has_one = process.process_group && !process.gave_up_terminal.load(Order::relaxed);
+    return has_one ? (*process.process_group)->session().terminal : nullptr;
+}
+
 Result<i32> create_session(Task& caller) {
     ThreadGroup& process = caller.group();
     Ref<Session> session = TRY(try_new_ref<Session>(Ref<Pid>(process.pid())));
@@ -61,6 +66,7 @@ Result<i32> create_session(Task& caller) {
         process.pid().session = &*session;
         process.pid().process_group = &*group;
         process.session_leader.store(true, Order::relaxed);
+        process.gave_up_terminal.store(false, Order::relaxed);
         left = move_to_group_locked(process, &*group);
     }
     return process.number();
@@ -367,12 +373,15 @@ public:
     void* controlling_terminal() override {
         SpinLockGuard guard(g_kernel.tasks->lock);
         ThreadGroup& self = current_task().group();
-        return self.process_group ? (*self.process_group)->session().terminal : nullptr;
+        return controlling_terminal_locked(self);
     }
     void set_controlling_terminal(void* terminal) override {
         SpinLockGuard guard(g_kernel.tasks->lock);
         ThreadGroup& self = current_task().group();
-        if (self.process_group) {
+        if (!self.session_leader.load(Order::relaxed)) {
+            ASSERT(terminal == nullptr);  // only leaders take one
+            self.gave_up_terminal.store(true, Order::relaxed);
+        } else if (self.process_group) {
             (*self.process_group)->session().terminal = terminal;
         }
     }

@@ -22,6 +22,9 @@ Result<i32> session_of(Task& caller, i32 pid);
 /// Makes `process` a member of `group` (null: none). The table's lock is held; what is returned is dropped outside it.
 std::optional<Ref<ProcessGroup>> move_to_group_locked(ThreadGroup& process, ProcessGroup* group);
 
+/// The terminal of the process's session, unless the process gave it up: a Terminal, or null. The table's lock is held.
+void* controlling_terminal_locked(const ThreadGroup& process);
+
 /// kill(2) with all its meanings of `pid`.
 Result<void> kill(Task& caller, i32 pid, i32 signal);
 /// A signal from the kernel to every member. The table's lock is held.

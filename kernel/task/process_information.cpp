@@ -7,6 +7,7 @@
 #include "kernel/ptrace/access.h"
 #include "kernel/ptrace/tracing.h"
 #include "kernel/task/file_mapping.h"
+#include "kernel/task/job_control.h"
 #include "kernel/task/system_names.h"
 #include "kernel/task/task.h"
 #include "mm/frame_allocator.h"
@@ -160,7 +161,7 @@ void add_relations(ProcessFigures& figures, Task& task) {
     figures.session = group.session_number.load(Order::relaxed);
     if (group.process_group) {
         // The terminal is kept by its session for as long as it stands there.
-        const auto* terminal = static_cast<fs::terminal::Terminal*>((*group.process_group)->session().terminal);
+        const auto* terminal = static_cast<fs::terminal::Terminal*>(controlling_terminal_locked(group));
         if (terminal != nullptr) {
             figures.terminal = terminal->number().encode();
             figures.foreground_group = terminal->foreground_group();

@@ -100,6 +100,8 @@ public:
     Atomic<i32> group_number{0};
     Atomic<i32> session_number{0};
     Atomic<bool> session_leader{false};
+    /// TIOCNOTTY by one that does not lead its session: it and its children are without the session's terminal.
+    Atomic<bool> gave_up_terminal{false};
     ListNode group_node;
     ListNode table_node;  // all processes, for /proc and kill(-1)
     /// wait(2) of this process's threads: woken when a child changes its state.

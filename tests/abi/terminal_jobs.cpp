@@ -196,6 +196,24 @@ TEST(JobControl, GivingTheTerminalUp) {  // S04
     });
 }
 
+TEST(JobControl, AMemberGivesTheTerminalUpForItselfAndItsChildren) {  // S04
+    in_session([] {
+        child([] {
+            ASSERT_OK(ioctl(slave, TIOCNOTTY, 0));
+            EXPECT_ERRNO(ENXIO, open("/dev/tty", O_RDWR));
+            EXPECT_ERRNO(ENOTTY, tcgetpgrp(slave));
+            EXPECT_ERRNO(ENOTTY, ioctl(slave, TIOCNOTTY, 0)) << "twice";
+            EXPECT_ERRNO(EPERM, ioctl(slave, TIOCSCTTY, 0)) << "it does not lead";
+            child([] { EXPECT_ERRNO(ENXIO, open("/dev/tty", O_RDWR)) << "a child is born without"; });
+        });
+        EXPECT_EQ(getpgrp(), tcgetpgrp(slave)) << "the leader keeps it";
+        child([] {
+            EXPECT_OK(open("/dev/tty", O_RDWR)) << "and so do its other children";
+            EXPECT_EQ(getppid(), tcgetpgrp(slave));
+        });
+    });
+}
+
 TEST(JobControl, SessionIsTold) {  // S04
     in_session([] {
         pid_t session = 0;
