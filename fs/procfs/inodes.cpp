@@ -3,6 +3,7 @@
 #include "fs/procfs/inodes.h"
 
 #include "fs/procfs/proc_file.h"
+#include "fs/procfs/procfs.h"
 #include "fs/vfs/path.h"
 
 namespace cairn::procfs {
@@ -285,6 +286,21 @@ Result<Ref<vfs::Inode>> make_process_directory(vfs::Superblock& superblock, u64 
         TRY(try_new_ref<PlainDirectory>(superblock, number, attributes_for(FileType::Directory, kDirectoryPermissions),
                                         subject, process_entries(), scope));
     return Ref<vfs::Inode>::adopt(made.release());
+}
+
+Result<i32> process_of_directory(vfs::Inode& inode) {
+    if (inode.superblock().type_name() != "proc" || inode.type() != FileType::Directory) {
+        return fail(Errno::ebadf);
+    }
+    const auto& directory = static_cast<ProcInode&>(inode);
+    char name[16];
+    TextBuffer text{std::span(name)};
+    format_to(text, "{}", directory.subject().id.process);
+    if (!directory.subject().is_process() || inode.number() != number_of(kRootNumber, text.view())) {
+        return fail(Errno::ebadf);
+    }
+    TRY(directory.check_alive());
+    return directory.subject().id.process;
 }
 
 Result<Ref<vfs::Inode>> make_inode(vfs::Superblock& superblock, u64 number, const Entry& entry,

@@ -9,4 +9,8 @@ namespace cairn::procfs {
 /// For the table of filesystem types.
 Result<Ref<vfs::Superblock>> mount(vfs::OperationContext& context, std::string_view source, std::string_view options);
 
+/// The number of the process whose directory in a procfs `inode` is (not a thread's, nor one below). EBADF: it is
+/// something else; ESRCH: the process is gone.
+Result<i32> process_of_directory(vfs::Inode& inode);
+
 }  // namespace cairn::procfs

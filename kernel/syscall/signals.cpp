@@ -108,7 +108,7 @@ Result<void> sys_pidfd_send_signal(Caller& self, Fd pidfd, i32 signal, UserIn<st
         return fail(Errno::einval);
     }
     Ref<vfs::File> file = TRY(self.file(pidfd));
-    Ref<task::Pid> pid = TRY(task::pid_of_file(*file));
+    Ref<task::Pid> pid = TRY(task::pid_of_file_or_directory(*file));
     if (!information.is_null()) {
         const SignalInfo said = TRY(UserIn<SignalInfo>(information.address().value).fetch());
         if (said.signal != signal) {

@@ -1,6 +1,7 @@
 #include "kernel/task/pidfd.h"
 
 #include "fs/anonymous/anonymous_files.h"
+#include "fs/procfs/procfs.h"
 
 namespace cairn::task {
 
@@ -61,6 +62,17 @@ Result<Ref<Pid>> pid_of_file(vfs::File& file) {
         return fail(Errno::ebadf);
     }
     return Ref<Pid>(static_cast<PidFile&>(file).pid());
+}
+
+Result<Ref<Pid>> pid_of_file_or_directory(vfs::File& file) {
+    if (file.kind() == &kPidFileTag) {
+        return pid_of_file(file);
+    }
+    const i32 number = TRY(procfs::process_of_directory(file.inode()));
+    Ref<Pid> pid(TRY(g_kernel.tasks->find_process(number))->pid());
+    // Held, the number goes to nobody else: if the directory is still its process's, it stays so.
+    static_cast<void>(TRY(procfs::process_of_directory(file.inode())));
+    return pid;
 }
 
 }  // namespace cairn::task

@@ -22,5 +22,7 @@ private:
 Result<PreparedPidFd> prepare_pidfd(Task& caller, Pid& pid, u32 flags);
 /// The pid that a pidfd means; EBADF for other files.
 Result<Ref<Pid>> pid_of_file(vfs::File& file);
+/// As pid_of_file, or for an open directory /proc/PID the process's; ESRCH when that is gone (pidfd_send_signal(2)).
+Result<Ref<Pid>> pid_of_file_or_directory(vfs::File& file);
 
 }  // namespace cairn::task

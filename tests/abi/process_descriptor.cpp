@@ -177,6 +177,25 @@ TEST(PidFile, NumberThatIsUsedAgainIsNotMeant) {
     EXPECT_ERRNO(ESRCH, take_file(file, 0));
 }
 
+TEST(PidFile, SignalGoesThroughADirectoryOfProc) {
+    pid_t pid = start_child([] { pause(); });
+    const std::string path = "/proc/" + std::to_string(pid);
+    int directory = open(path.c_str(), O_RDONLY | O_DIRECTORY);
+    int thread = open((path + "/task/" + std::to_string(pid)).c_str(), O_RDONLY | O_DIRECTORY);
+    int name = open(path.c_str(), O_PATH);
+    int file = open((path + "/stat").c_str(), O_RDONLY);
+    int root = open("/proc", O_RDONLY | O_DIRECTORY);
+    EXPECT_OK(send(directory, 0));
+    for (int other : {thread, name, file, root}) {
+        EXPECT_ERRNO(EBADF, send(other, SIGKILL));
+    }
+    EXPECT_ERRNO(EINVAL, take_file(directory, 0, 1)) << "flags first";
+    EXPECT_ERRNO(EBADF, take_file(directory, 0)) << "only signals go this way";
+    EXPECT_OK(send(directory, SIGTERM));
+    EXPECT_ENDS("SIGTERM", wait_for(pid));
+    EXPECT_ERRNO(ESRCH, send(directory, SIGTERM));
+}
+
 TEST(PidFile, GetfdCopiesTheOpenFile) {
     write_file("f", "0123456789");
     int theirs = 0;
