@@ -163,6 +163,7 @@ void release_files(Task& self) {
     self.exiting.store(true, Order::relaxed);
     if (self.has_address_space()) {
         leave_memory(self);
+        end_pi_ownership(self);
         const u64 resident = self.address_space().statistics().peak_resident;
         SpinLockGuard guard(group.lock);
         if (resident > group.ended_threads.peak_resident_pages) {

@@ -53,5 +53,8 @@ void wake_futex_word(Task& self, u64 address);
 /// X02, E14: walks the robust list: each lock that the thread holds is marked FUTEX_OWNER_DIED and a waiter woken. A
 /// bad list ends the walk. In the address space concerned.
 void release_robust_futexes(Task& self);
+/// X02: a thread ends, its robust list has been walked. Until now others could begin to wait for its locks, as Linux
+/// has them wait for an owner that is just ending; they get these, and from now on nobody begins.
+void end_pi_ownership(Task& self);
 
 }  // namespace cairn::task

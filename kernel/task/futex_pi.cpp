@@ -91,7 +91,13 @@ Result<Attempt> try_acquire(FutexBucket& bucket, const mm::FutexKey& key, u64 ad
             if (!waiter.node.linked()) {
                 waiter.bucket.store(&bucket, Order::relaxed);
             }
-            return wait_for_owner(waiter, holder);
+            Result<Attempt> waits = wait_for_owner(waiter, holder);
+            // An owner that has ended may have left the lock behind properly after the word was read.
+            u32 left = 0;
+            if (!waits.ok() && waits.error() == Errno::esrch && load_word(address, left) && left != wanted) {
+                continue;
+            }
+            return waits;
         }
         change_owner(bucket, key, waiter.lock_wait.waiter);
         return Attempt::Acquired;
@@ -316,7 +322,7 @@ FutexWaiter& of(LockWaiter& waiter) {
 }  // namespace
 
 void release_pi_futexes(Task& dying) {
-    for (;;) {
+    for (usize left = count_lock_waiters(dying); left != 0; --left) {
         FutexBucket* bucket = nullptr;
         const auto look = [](LockWaiter& waiter, void* found) {
             *static_cast<FutexBucket**>(found) = of(waiter).bucket.load(Order::relaxed);
@@ -333,6 +339,19 @@ void release_pi_futexes(Task& dying) {
             }
         }
     }
+}
+
+void end_pi_ownership(Task& self) {
+    // Not for ever: somebody who wants to could begin to wait again and again. Who then comes is told ESRCH.
+    constexpr u32 kRounds = 16;
+    for (u32 round = 0; round < kRounds; ++round) {
+        if (refuse_lock_waiters(self, Refusing::IfNobodyWaits)) {
+            return;
+        }
+        release_pi_futexes(self);
+    }
+    refuse_lock_waiters(self, Refusing::AnyWay);
+    release_pi_futexes(self);
 }
 
 }  // namespace cairn::task

@@ -33,7 +33,7 @@ void settle(Task* task) {
 
 Result<void> begin_lock_wait(LockWaiter& waiter, Task& owner) {
     SpinLockGuard guard(lending_lock);
-    if (owner.exiting.load(Order::relaxed)) {
+    if (owner.lock_debts.refuses_waiters) {
         return fail(Errno::esrch);
     }
     for (Task* each = &owner; each != nullptr; each = creditor_of(*each)) {
@@ -46,6 +46,21 @@ Result<void> begin_lock_wait(LockWaiter& waiter, Task& owner) {
     waiter.waiter.lock_debts.waits = &waiter;
     settle(&owner);
     return {};
+}
+
+bool refuse_lock_waiters(Task& owner, Refusing when) {
+    SpinLockGuard guard(lending_lock);
+    owner.lock_debts.refuses_waiters = when == Refusing::AnyWay || owner.lock_debts.waiters.empty();
+    return owner.lock_debts.refuses_waiters;
+}
+
+usize count_lock_waiters(Task& owner) {
+    SpinLockGuard guard(lending_lock);
+    usize count = 0;
+    for ([[maybe_unused]] LockWaiter& waiter : owner.lock_debts.waiters) {
+        ++count;
+    }
+    return count;
 }
 
 void change_lock_owner(LockWaiter& waiter, Task& owner) {

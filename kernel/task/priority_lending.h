@@ -25,11 +25,17 @@ struct LockWaiter {
 struct LockDebts {
     List<LockWaiter, &LockWaiter::node> waiters;  // for locks that the thread owns
     LockWaiter* waits = nullptr;                  // its own wait
+    bool refuses_waiters = false;                 // the thread ends and has handed over all its locks
 };
 
-/// EDEADLK: the owner waits for the waiter itself, through however many locks; ESRCH: the owner is about to end. Any
+/// EDEADLK: the owner waits for the waiter itself, through however many locks; ESRCH: the owner refuses. Any
 /// context, the owner kept alive by the caller; locks up to PidTable may be held, as for the rest.
 Result<void> begin_lock_wait(LockWaiter& waiter, Task& owner);
+enum class Refusing : u8 { IfNobodyWaits, AnyWay };
+/// The owner ends: from now on nobody begins to wait for it. False, and nothing has changed: somebody waits.
+bool refuse_lock_waiters(Task& owner, Refusing when);
+/// How many wait for the thread's locks.
+usize count_lock_waiters(Task& owner);
 /// Somebody else has the lock now.
 void change_lock_owner(LockWaiter& waiter, Task& owner);
 /// The wait is over, for whatever reason. Nothing if it never began.

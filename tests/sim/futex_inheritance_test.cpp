@@ -62,6 +62,35 @@ TEST(Futex, AnInheritingLocksOwnerEnds) {
     });
 }
 
+TEST(Futex, AnInheritingRobustLocksOwnerEnds) {  // X02
+    // Whenever the other comes, before, while or after the owner ends: the lock is left behind properly.
+    EXPLORE_PROCESSES("robust lock, end of the owner", {.cpus = 3}, [](UserMachine& u) {
+        start_thread(
+            u,
+            [](UserMachine& t) {
+                const VirtualAddress head{kBuffer.value + 256}, entry{kBuffer.value + 320};
+                t.store<u64>(head, entry.value | 1);
+                t.store<u64>(head + 8, word(0).value - entry.value);
+                t.store<u64>(head + 16, 0);
+                t.store<u64>(entry, head.value);
+                require(t.syscall(SYS_set_robust_list, head, 24) == 0, "set_robust_list");
+                require(lock(t, word(0)) == 0, "lock");
+                t.store<u32>(word(1), 1);
+                futex_wake(t, word(1), 1);
+                exit_thread(t);
+            },
+            0);
+        while (u.load<u32>(word(1)) == 0) {
+            futex_wait(u, word(1), 0);
+        }
+        require(lock(u, word(0)) == 0, "lock");
+        const u32 value = u.load<u32>(word(0));
+        require((value & FUTEX_TID_MASK) == static_cast<u32>(u.syscall(SYS_gettid)), "the owner's place");
+        require((value & FUTEX_OWNER_DIED) != 0, "and it is told how");
+        join_thread(u, 0);
+    });
+}
+
 TEST(Futex, AnInheritingLockOrATimeout) {
     EXPLORE_PROCESSES("lock, timeout", {}, [](UserMachine& u) {
         require(lock(u, word(0)) == 0, "lock");
