@@ -167,7 +167,7 @@ void run_time_reached(sched::Thread& thread) {
                 break;
             }
         }
-        expired->timer->expired(missed);
+        static_cast<void>(expired->timer->expired(missed));
         expired->end_expiry();
     }
     if (signals.has(kSigKill)) {

@@ -1,5 +1,7 @@
 #include "kernel/signal/process_timers.h"
 
+#include <algorithm>
+
 #include "kernel/signal/send.h"
 #include "kernel/time/clock.h"
 
@@ -34,8 +36,20 @@ IntervalSetting RealTimer::set(const IntervalSetting& setting) {
     return before;
 }
 
+namespace {
+
+/// When to look again at a timer whose signal nobody has taken, or would get: Linux does not before it is taken, here it
+/// is at least rare. Otherwise a tiny interval would keep a CPU busy with interrupts. Expiries are counted by the clock.
+Nanoseconds rare(Nanoseconds deadline) {
+    constexpr Nanoseconds kRest{100'000};
+    return std::max(deadline, time::now() + kRest);
+}
+
+}  // namespace
+
 void RealTimer::expired(time::Timer& timer) {
     RealTimer& self = *object_of_member<RealTimer, time::Timer, &RealTimer::timer_>(&timer);
+    const bool in_vain = adds_nothing(self.process_, kSigAlrm);
     {
         SpinLockGuard guard(self.lock_);
         if (self.deadline_ > time::now()) {
@@ -43,7 +57,7 @@ void RealTimer::expired(time::Timer& timer) {
         }
         if (self.interval_.value != 0) {
             self.deadline_ = next_expiry(self.deadline_, self.interval_, time::now()).deadline;
-            self.timer_.arm(self.deadline_);
+            self.timer_.arm(in_vain ? rare(self.deadline_) : self.deadline_);
         } else {
             self.deadline_ = Nanoseconds::never();
         }
@@ -129,7 +143,7 @@ IntervalSetting PosixTimer::set_cpu_timer(const IntervalSetting& setting, bool a
     InterruptGuard guard;  // stop() spins for the expiry
     const CpuTimer::Change change = cpu_timer_->set(setting, absolute);
     if (change.due) {
-        expired(change.missed);
+        static_cast<void>(expired(change.missed));
         cpu_timer_->end_expiry();
     }
     return change.before;
@@ -156,6 +170,7 @@ i32 PosixTimer::overrun() {
 void PosixTimer::expired_at(time::Timer& timer) {
     PosixTimer& self = *object_of_member<PosixTimer, time::Timer, &PosixTimer::timer_>(&timer);
     u64 missed = 0;
+    Nanoseconds following = Nanoseconds::never();
     {
         SpinLockGuard guard(self.lock_);
         const Nanoseconds now = time::now();
@@ -165,27 +180,35 @@ void PosixTimer::expired_at(time::Timer& timer) {
         if (self.interval_.value != 0) {
             const NextExpiry next = next_expiry(self.deadline_, self.interval_, now);
             missed = next.missed;
-            self.deadline_ = next.deadline;
-            self.timer_.arm(next.deadline);
-        } else {
-            self.deadline_ = Nanoseconds::never();
+            following = next.deadline;
         }
+        self.deadline_ = following;
     }
-    self.expired(missed);
+    const bool queued = self.expired(missed);
+    SpinLockGuard guard(self.lock_);
+    if (following != Nanoseconds::never() && self.deadline_ == following && !self.stopped_) {
+        self.timer_.arm(queued ? following : rare(following));
+    }
 }
 
-void PosixTimer::expired(u64 missed) {
+bool PosixTimer::expired(u64 missed) {
     {
         SpinLockGuard guard(lock_);
         // More, if the signal of an earlier expiry has not been taken yet.
         overruns_ += missed + (entry_->node.linked() ? 1 : 0);
     }
-    send_timer_signal(process_, thread ? &**thread : nullptr, *entry_);
+    return send_timer_signal(process_, thread ? &**thread : nullptr, *entry_);
 }
 
 void PosixTimer::delivered(SignalInfo& info) {
-    const u64 unseen = cpu_timer_ ? cpu_timer_->catch_up_locked(process_) : 0;
+    u64 unseen = cpu_timer_ ? cpu_timer_->catch_up_locked(process_) : 0;
     SpinLockGuard guard(lock_);
+    if (const Nanoseconds now = time::now(); interval_.value != 0 && deadline_ <= now && !stopped_) {
+        const NextExpiry next = next_expiry(deadline_, interval_, now);
+        unseen += next.missed + 1;
+        deadline_ = next.deadline;
+        timer_.arm(deadline_);
+    }
     last_overrun_ = std::exchange(overruns_, 0) + unseen;
     // si_tid and si_overrun (sigaction(2)).
     info.words[0] = SignalInfo::pack(static_cast<u32>(id_), static_cast<u32>(last_overrun_));

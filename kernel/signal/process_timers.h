@@ -54,8 +54,9 @@ public:
     i32 overrun();
     /// It will not expire any more, whoever still sets it, and no expiry is under way.
     void stop();
-    /// An expiry, and the number of those before it that there was no time for. No lock is held.
-    void expired(u64 missed);
+    /// An expiry, and the number of those before it that there was no time for. No lock is held. Whether a signal was
+    /// queued.
+    bool expired(u64 missed);
     /// Its signal is taken by a thread: the overruns until now are what the siginfo and timer_getoverrun say. The
     /// group's lock is held.
     void delivered(SignalInfo& info);

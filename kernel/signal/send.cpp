@@ -181,20 +181,26 @@ Result<void> send_to_thread(Task& task, const SignalInfo& info, WithoutInfo with
     return send_locked(task.group(), &task, info, without, freed);
 }
 
-void send_timer_signal(ThreadGroup& process, Task* thread, QueuedSignal& entry) {
+bool adds_nothing(ThreadGroup& process, i32 signal) {
+    SpinLockGuard guard(process.lock);
+    return process.pending.has(signal) || is_ignored(process, mask_of_process(process), signal);
+}
+
+bool send_timer_signal(ThreadGroup& process, Task* thread, QueuedSignal& entry) {
     QueuedSignalList freed;
     SpinLockGuard guard(process.lock);
     if (entry.node.linked() || process.exiting || process.thread_count == 0 || (thread != nullptr && thread->exited)) {
-        return;
+        return false;
     }
     const i32 signal = entry.info.signal;
     apply_job_control(process, signal, freed);
     if (is_ignored(process, thread != nullptr ? thread : mask_of_process(process), signal)) {
-        return;
+        return false;
     }
     PendingSignals& pending = thread != nullptr ? thread->pending : process.pending;
     pending.add(signal, &entry);
     direct(process, thread, signal);
+    return true;
 }
 
 void force(const SignalInfo& info) {

@@ -14,8 +14,12 @@ enum class WithoutInfo : u8 { Allowed, Fails };
 Result<void> send_to_process(task::ThreadGroup& process, const SignalInfo& info,
                              WithoutInfo without = WithoutInfo::Allowed);
 Result<void> send_to_thread(task::Task& task, const SignalInfo& info, WithoutInfo without = WithoutInfo::Allowed);
-/// A timer's entry, which is preallocated: queued unless it still is. The group's lock is not held.
-void send_timer_signal(task::ThreadGroup& process, task::Task* thread, QueuedSignal& entry);
+/// Whether one more signal of this standard kind would change nothing just now: it is pending already, or ignored. Takes
+/// the group's lock.
+bool adds_nothing(task::ThreadGroup& process, i32 signal);
+/// A timer's entry, which is preallocated: queued unless it still is. The group's lock is not held. Whether it was
+/// queued now.
+bool send_timer_signal(task::ThreadGroup& process, task::Task* thread, QueuedSignal& entry);
 
 /// A fault of the calling thread (S05): a signal that it blocks or ignores kills it all the same.
 void force(const SignalInfo& info);

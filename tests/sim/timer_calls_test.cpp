@@ -150,6 +150,11 @@ TEST(TimerCalls, PosixTimers) {
         expect(u, -EINVAL, SYS_timer_settime, timer, 0, 0, 0);
         expect(u, 0, SYS_timer_settime, timer, TIMER_ABSTIME, setting(u, 0, 1), 0);  // at once
         expect(u, 34, SYS_rt_sigtimedwait, word(2), 0, 0, 8);
+        // A tiny interval whose signal nobody takes leaves the CPU free, and every expiry counts.
+        expect(u, 0, SYS_timer_settime, timer, 0, setting(u, 1, 1'000), 0);
+        sleep_nanoseconds(u, 5'000'000);
+        expect(u, 34, SYS_rt_sigtimedwait, word(2), kBuffer + 128, 0, 8);
+        require(u.load<i32>(kBuffer + 128 + 20) >= 4'990, "overruns of the siginfo");
         expect(u, 0, SYS_timer_delete, timer);
         expect(u, -EINVAL, SYS_timer_delete, timer);
         expect(u, -EINVAL, SYS_timer_gettime, timer, word(4));
