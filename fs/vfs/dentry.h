@@ -121,7 +121,8 @@ public:
     void exchange(Dentry& entry, DentryName* entry_name, Dentry& other, DentryName* other_name);
     /// The filesystem is mounted nowhere any more: takes out all that is its own.
     void evict(const Superblock& superblock);
-    /// Takes out up to `count` entries that nobody uses. No lock held of rank Directory or inner but directory locks.
+    /// Takes out about `count` entries that nobody uses, if there are so many. No lock held of rank Directory or inner
+    /// but directory locks.
     usize shrink(usize count);
 
     static u32 hash_of(std::string_view name);
@@ -150,7 +151,11 @@ private:
     void link(Chain& chain, Dentry& entry);
     static bool unlink(Chain& chain, Dentry& entry);
     bool remove(Dentry& entry);
-    usize sweep(Chain& chain, usize count, const Superblock* superblock, bool second_chance);
+    struct Swept {
+        usize freed;
+        bool spared;  // something had its second chance
+    };
+    Swept sweep(Chain& chain, usize count, const Superblock* superblock, bool second_chance);
     void set_place(Dentry& entry, Dentry& parent, DentryName* name);
 
     Chain* chains_;

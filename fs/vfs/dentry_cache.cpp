@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <span>
 
 #include "fs/vfs/dentry.h"
 #include "fs/vfs/vfs.h"
@@ -276,9 +277,10 @@ void DentryCache::exchange(Dentry& entry, DentryName* entry_name, Dentry& other,
 }
 
 /// Takes out up to `count` entries of one chain that only the cache refers to.
-usize DentryCache::sweep(Chain& chain, usize count, const Superblock* superblock, bool second_chance) {
+DentryCache::Swept DentryCache::sweep(Chain& chain, usize count, const Superblock* superblock, bool second_chance) {
     Dentry* dying[kSweepBatch];
     usize found = 0;
+    bool spared = false;
     {
         SpinLockGuard guard(chain.lock);
         Dentry* next = nullptr;
@@ -290,6 +292,7 @@ usize DentryCache::sweep(Chain& chain, usize count, const Superblock* superblock
             }
             if (second_chance && at->used_.load(Order::relaxed)) {
                 at->used_.store(false, Order::relaxed);
+                spared = true;
                 continue;
             }
             if (at->release_if_last()) {
@@ -302,16 +305,25 @@ usize DentryCache::sweep(Chain& chain, usize count, const Superblock* superblock
     for (usize i = 0; i < found; ++i) {
         dying[i]->last_reference_dropped();
     }
-    return found;
+    return {found, spared};
 }
 
 usize DentryCache::shrink(usize count) {
+    constexpr usize kStride = 16;  // chains that one caller takes at a time
     usize freed = 0;
+    bool again = true;
     // Twice around at most: the first round may only take second chances away.
-    for (usize steps = 0; steps < 2 * chain_count_ && freed < count; ++steps) {
-        usize at = hand_.fetch_add(1, Order::relaxed) & (chain_count_ - 1);
-        if (chains_[at].first.load(Order::relaxed) != nullptr) {
-            freed += sweep(chains_[at], count - freed, nullptr, true);
+    for (u32 round = 0; round < 2 && again && freed < count; ++round) {
+        again = false;
+        for (usize done = 0; done < chain_count_ && freed < count; done += kStride) {
+            const usize first = hand_.fetch_add(kStride, Order::relaxed) & (chain_count_ - 1);
+            for (Chain& chain : std::span(chains_ + first, kStride)) {
+                if (chain.first.load(Order::relaxed) != nullptr) {
+                    const Swept swept = sweep(chain, count, nullptr, true);
+                    freed += swept.freed;
+                    again = again || swept.spared;
+                }
+            }
         }
     }
     return freed;
@@ -323,7 +335,7 @@ void DentryCache::evict(const Superblock& superblock) {
     while (freed != 0) {
         freed = 0;
         for (usize i = 0; i < chain_count_; ++i) {
-            while (usize now = sweep(chains_[i], kSweepBatch, &superblock, false)) {
+            while (usize now = sweep(chains_[i], kSweepBatch, &superblock, false).freed) {
                 freed += now;
             }
         }
