@@ -3,20 +3,23 @@
 
     make_symbol_table.py NAMES OUTPUT
 
-Output: one entry for each function, by ascending address, and a zero byte at the end. An entry is
+Output: 128 pairs of bytes; one entry for each function, by ascending address; a zero byte. An entry is
   - how far the function lies behind the one before (the first: behind text_start), plus one, in groups of
     seven bits, the lowest first, with bit 7 set in all but the last (LEB128);
   - how many bytes its name shares with the name before, in one byte;
-  - the rest of its name, and a zero byte.
+  - the rest of its name, and a zero byte. In it a byte of 128 or more stands for the two of pair (byte - 128), which
+    may be such bytes themselves (byte pair encoding, P. Gage, 1994).
 A name is the qualified name of the function without the namespace cairn, template arguments and
 parameters, cut to what arch::Symbol has room for. Neighbours are mostly of one class or namespace, so that
 half of the bytes need not be stored.
 """
+import collections
 import os
 import re
 import sys
 
 LONGEST_NAME = 127
+PAIRS = 128
 
 
 def strip_brackets(name: str, opening: str, closing: str) -> str:
@@ -81,17 +84,32 @@ def leb128(number: int) -> bytes:
     return bytes(groups)
 
 
+def encode_pairs(texts: list[bytes]) -> tuple[bytes, list[bytes]]:
+    """The pairs, and the ASCII texts with them: the most frequent pair gets the next byte, again and again."""
+    joined = b"\0".join(texts)
+    pairs = bytearray()
+    for code in range(256 - PAIRS, 256):
+        counts = collections.Counter(zip(joined, joined[1:]))
+        frequent = max((pair for pair in counts if 0 not in pair), key=lambda pair: (counts[pair], pair), default=(0, 0))
+        pairs += bytes(frequent)
+        if 0 not in frequent:
+            joined = joined.replace(bytes(frequent), bytes([code]))
+    return bytes(pairs), joined.split(b"\0")
+
+
 def main() -> None:
     base, functions = read_functions(sys.argv[1])
-    table = bytearray()
+    heads, rests = [], []
     before, name_before = base, b""
     for address in sorted(address for address in functions if address >= base):
-        name = functions[address].encode()[:LONGEST_NAME]
+        name = functions[address].encode("ascii", "replace")[:LONGEST_NAME]
         shared = len(os.path.commonprefix([name_before, name]))
-        table += leb128(address - before + 1) + bytes([shared]) + name[shared:] + b"\0"
+        heads.append(leb128(address - before + 1) + bytes([shared]))
+        rests.append(name[shared:])
         before, name_before = address, name
+    pairs, rests = encode_pairs(rests)
     with open(sys.argv[2], "wb") as output:
-        output.write(table + b"\0")
+        output.write(pairs + b"".join(head + rest + b"\0" for head, rest in zip(heads, rests)) + b"\0")
 
 
 if __name__ == "__main__":

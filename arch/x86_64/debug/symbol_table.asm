@@ -7,5 +7,6 @@ symbol_table:
 %ifdef SYMBOL_TABLE
     incbin SYMBOL_TABLE
 %else
+    times 256 db 0              ; the pairs
     db 0
 %endif

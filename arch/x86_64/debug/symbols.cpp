@@ -24,7 +24,7 @@ public:
         start_ += step - 1;
         symbol.length = *at_++;
         for (; *at_ != 0; ++at_) {
-            symbol.text[symbol.length++] = static_cast<char>(*at_);
+            append(symbol, *at_);
         }
         ++at_;
         return true;
@@ -42,7 +42,26 @@ private:
         return value | u64{*at_++} << shift;
     }
 
-    const u8* at_ = symbol_table;
+    /// What a byte of the table stands for: itself, or a pair of others.
+    static void append(Symbol& symbol, u8 byte) {
+        u8 waiting[kPairs];  // each stands for more than the pairs inside it
+        u32 count = 0;
+        for (;;) {
+            while (byte >= kPairs) {
+                const u8* pair = symbol_table + usize{2} * (byte - kPairs);
+                waiting[count++] = pair[1];
+                byte = pair[0];
+            }
+            symbol.text[symbol.length++] = static_cast<char>(byte);
+            if (count == 0) {
+                return;
+            }
+            byte = waiting[--count];
+        }
+    }
+
+    static constexpr u32 kPairs = 128;
+    const u8* at_ = symbol_table + usize{2} * kPairs;
     u64 start_ = reinterpret_cast<u64>(text_start);
 };
 
