@@ -17,6 +17,7 @@
 #include "kernel/sched/scheduler.h"
 #include "kernel/start_up.h"
 #include "kernel/stress/stress.h"
+#include "kernel/task/autogroup.h"
 #include "kernel/time/clock.h"
 #include "kernel/user_space.h"
 #include "mm/address_space.h"
@@ -168,6 +169,9 @@ void kernel_boot(const arch::BootHandover& handover) {
     start_other_processors(start_up.platform, start_up.options.max_cpus);
     must(mm::create_system_memory(), "no memory for the counters of memory");
     start_user_layers(start_up.options, start_up.platform);
+    if (start_up.options.no_autogroup) {
+        task::set_autogroup_enabled(false);
+    }
     if (start_up.information.modules().empty() || start_up.options.after_boot != boot::AfterBoot::RunInit) {
         mm::reclaim_boot_memory();  // else process 1 does, when it has unpacked them
         mm::log_memory();

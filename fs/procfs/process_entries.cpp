@@ -47,6 +47,7 @@ constexpr Entry kEntries[] = {
     guarded("smaps_rollup", 0444, &show_smaps_rollup),
     file("wchan", 0444, &show_wait_channel),
     file("sched", 0444, &show_schedule),
+    only(Scope::Process, file("autogroup", 0644, &show_autogroup, &store_autogroup)),
     file("schedstat", 0444, &show_schedule_statistics),
     file("cgroup", 0444, &show_control_groups),
     file("oom_score", 0444, &show_oom_score),

@@ -45,6 +45,8 @@ Result<void> show_login_session(Request& request, Text& text);
 Result<void> show_control_groups(Request& request, Text& text);
 Result<void> show_schedule(Request& request, Text& text);
 Result<void> show_schedule_statistics(Request& request, Text& text);
+Result<void> show_autogroup(Request& request, Text& text);
+Result<void> store_autogroup(Request& request, std::string_view text);
 Result<void> show_wait_channel(Request& request, Text& text);
 Result<void> show_identity_map(Request& request, Text& text);
 Result<void> show_set_groups(Request& request, Text& text);

@@ -121,6 +121,21 @@ Result<void> store_oom_adjust(Request& request, std::string_view text) {
     return Request::processes().set_oom_score_adjust(request.id(), score);
 }
 
+/// Empty for a process in no group, and then no weight can be set (EINVAL).
+Result<void> show_autogroup(Request& request, Text& text) {
+    if (const std::optional<Autogroup> group = TRY(Request::processes().autogroup(request.id()))) {
+        text.format("/autogroup-{} nice {}\n", group->id, group->nice);
+    }
+    return {};
+}
+
+Result<void> store_autogroup(Request& request, std::string_view text) {
+    constexpr usize kMost = 12;  // what Linux looks at
+    const i64 nice = TRY(parse_integer(text.substr(0, kMost)));
+    constexpr i64 kFarOut = 1000;
+    return Request::processes().set_autogroup_nice(request.id(), static_cast<i32>(std::clamp(nice, -kFarOut, kFarOut)));
+}
+
 // --- Others ------------------------------------------------------------------------------------------------------
 
 Result<void> show_personality(Request& request, Text& text) {

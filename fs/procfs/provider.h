@@ -68,6 +68,12 @@ struct LimitPair {
 };
 constexpr u32 kLimits = 16;  // in the order of getrlimit(2)'s numbers
 
+/// /proc/PID/autogroup.
+struct Autogroup {
+    u64 id;
+    i32 nice;
+};
+
 /// /proc/stat and /proc/loadavg.
 struct SystemProcessFigures {
     u64 forks = 0;
@@ -137,6 +143,13 @@ public:
     virtual Result<void> set_oom_score_adjust(ProcessId id, i32 value) = 0;
     /// oom_score: 0 … 2000.
     virtual Result<i32> oom_score(ProcessId id) = 0;
+
+    /// The scheduling group of its session (sched(7)); nothing: it is in none.
+    virtual Result<std::optional<Autogroup>> autogroup(ProcessId id) = 0;
+    /// EINVAL, EPERM, EAGAIN as in sched(7).
+    virtual Result<void> set_autogroup_nice(ProcessId id, i32 nice) = 0;
+    virtual bool autogroup_enabled() = 0;
+    virtual void set_autogroup_enabled(bool enabled) = 0;
 
     virtual SystemProcessFigures system() = 0;
     virtual Result<void> set_pid_max(i32 value) = 0;

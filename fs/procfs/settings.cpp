@@ -83,6 +83,20 @@ Result<void> store_pid_max(Request& request, std::string_view text) {
                                       : request.processes().set_pid_max(static_cast<i32>(value));
 }
 
+Result<void> show_autogroup_enabled(Request& request, Text& text) {
+    text.append(request.processes().autogroup_enabled() ? "1\n" : "0\n");
+    return {};
+}
+
+Result<void> store_autogroup_enabled(Request& request, std::string_view text) {
+    const i64 value = TRY(parse_integer(text));
+    if (value < 0 || value > 1) {
+        return fail(Errno::einval);
+    }
+    request.processes().set_autogroup_enabled(value == 1);
+    return {};
+}
+
 Result<void> show_threads_max(Request& request, Text& text) {
     text.format("{}\n", request.processes().system().threads_max);
     return {};
@@ -214,6 +228,7 @@ constexpr Entry kKernel[] = {
     ipc_limit("shmmax", IpcLimit::SegmentBytes),
     ipc_limit("shmmni", IpcLimit::Segments),
     number<0>("tainted"),
+    setting("sched_autogroup_enabled", kSettable, &show_autogroup_enabled, &store_autogroup_enabled),
     setting("threads-max", kFixed, &show_threads_max),
     setting("version", kFixed, &show_constant<SystemConstant::Version>),
 };

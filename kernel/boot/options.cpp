@@ -96,6 +96,11 @@ bool apply_nosmp(Options& options, std::string_view) {
     return true;
 }
 
+bool apply_noautogroup(Options& options, std::string_view) {
+    options.no_autogroup = true;
+    return true;
+}
+
 template <AfterBoot kChoice>
 bool apply_after(Options& options, std::string_view) {
     options.after_boot = kChoice;
@@ -152,6 +157,7 @@ constexpr Row kRows[] = {
      apply_panic},
     {{"maxcpus", "N", "use at most N CPUs"}, apply_number<&Options::max_cpus, 1, 0xffff'ffff>},
     {{"nosmp", "", "as maxcpus=1"}, apply_nosmp},
+    {{"noautogroup", "", "threads share the processor one by one, not session by session"}, apply_noautogroup},
     {{"stress", "SECONDS", "run the built-in stress test for SECONDS after start-up"},
      apply_number<&Options::stress_seconds, 0, kLongest>},
     {{"fail_nth", "N", "let the N-th memory request after start-up fail, to test what happens then"},

@@ -51,6 +51,7 @@ public:
     i32 panic_timeout = 0;   // seconds (panic.h)
     u32 max_cpus = ~u32{0};  // 1 with nosmp; never 0
     u64 stress_seconds = 0;  // zero: no stress test
+    bool no_autogroup = false;  // sessions are no scheduling groups
     u64 fail_nth = 0;        // the allocation to fail, counted from 1; zero: none
     AfterBoot after_boot = AfterBoot::RunInit;
     Crash crash = Crash::None;

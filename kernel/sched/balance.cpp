@@ -153,6 +153,20 @@ Result<void> Dispatcher::set_policy(Thread& thread, Policy policy, i32 nice, u32
     return {};
 }
 
+std::optional<Ref<FairGroup>> Dispatcher::set_group(Thread& thread, std::optional<Ref<FairGroup>> group)
+    NO_THREAD_SAFETY_ANALYSIS {
+    SpinLockGuard guard(thread.lock_);
+    RunQueue& queue = lock_run_queue_of(thread);
+    std::swap(thread.group_, group);
+    if (thread.queued_.load(Order::relaxed)) {
+        queue.account(arch::monotonic_now());
+        queue.ready.change_share(thread, thread.group_ ? &(*thread.group_)->share(queue.cpu.index.value) : nullptr);
+        queue.request_reschedule();  // other turns, and perhaps a slice that is to end now
+    }
+    queue.lock.unlock_keep_interrupts_off();
+    return group;
+}
+
 bool Dispatcher::lend_priority(Thread& thread, u32 priority) {
     SpinLockGuard guard(thread.lock_);
     if (thread.lent_ == priority) {

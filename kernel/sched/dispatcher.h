@@ -39,6 +39,8 @@ public:
     static Result<void> set_affinity(Thread& thread, const CpuSet& affinity);
     static Result<void> set_policy(Thread& thread, Policy policy, i32 nice, u32 realtime_priority);
 
+    static std::optional<Ref<FairGroup>> set_group(Thread& thread, std::optional<Ref<FairGroup>> group);
+
     static bool lend_priority(Thread& thread, u32 priority);
 
     /// A slice ended on `queue`'s CPU while others wait: has idle CPUs come for them, and now and

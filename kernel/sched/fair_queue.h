@@ -22,6 +22,7 @@ namespace cairn::sched {
 struct FairEntity {
     u32 weight = kUnitWeight;
     bool queued = false;            // counts in a FairQueue: waits in its tree or is its running one
+    bool is_share = false;          // stands for the threads of a group (fair_share.h)
     i64 virtual_time = 0;           // v, in nanoseconds of a unit-weight entity
     i64 deadline = 0;               // virtual
     i64 smallest_virtual_time = 0;  // of the subtree

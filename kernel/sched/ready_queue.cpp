@@ -20,8 +20,12 @@ void ReadyQueue::enqueue(Schedulable& entity, Arrival arrival) {
     if (entity.is_realtime()) {
         realtime_.enqueue(entity.realtime, RealtimeQueue::Position::Back);
     } else {
-        fair_.enqueue(entity.fair,
-                      arrival == Arrival::Fresh ? FairQueue::Arrival::Fresh : FairQueue::Arrival::Returning);
+        ++fair_count_;
+        queue_of(entity).enqueue(
+            entity.fair, arrival == Arrival::Fresh ? FairQueue::Arrival::Fresh : FairQueue::Arrival::Returning);
+        if (entity.share != nullptr && !entity.share->entity.queued) {
+            fair_.enqueue(entity.share->entity, FairQueue::Arrival::Returning);
+        }
     }
 }
 
@@ -31,7 +35,11 @@ void ReadyQueue::dequeue(Schedulable& entity) {
         running_ = nullptr;
     }
     if (!entity.is_realtime()) {
-        fair_.dequeue(entity.fair);
+        --fair_count_;
+        queue_of(entity).dequeue(entity.fair);
+        if (entity.share != nullptr && entity.share->queue.count() == 0) {
+            fair_.dequeue(entity.share->entity);
+        }
     } else if (!runs) {
         realtime_.dequeue(entity.realtime);
     }
@@ -40,9 +48,9 @@ void ReadyQueue::dequeue(Schedulable& entity) {
 Schedulable* ReadyQueue::start_best() {
     ASSERT(running_ == nullptr);
     RealtimeEntity* urgent = realtime_.best();
-    FairEntity* fair = urgent == nullptr || fair_turn_ != Nanoseconds{} ? fair_.best_waiting() : nullptr;
+    FairEntity* fair = urgent == nullptr || fair_turn_ != Nanoseconds{} ? fair_.best() : nullptr;
     if (fair != nullptr) {
-        start(of(*fair));
+        start(of(fair->is_share ? *FairShare::of(*fair).queue.best_waiting() : *fair));
     } else if (urgent != nullptr) {
         fair_turn_ = {};
         start(of(*urgent));
@@ -53,8 +61,16 @@ Schedulable* ReadyQueue::start_best() {
 void ReadyQueue::start(Schedulable& entity) {
     if (entity.is_realtime()) {
         realtime_.dequeue(entity.realtime);
+        release_share();
     } else {
-        fair_.set_running(entity.fair);
+        FairEntity& top = upper(entity);
+        if (fair_.running() != &top) {
+            release_share();
+            fair_.set_running(top);
+        }
+        if (entity.share != nullptr) {
+            entity.share->queue.set_running(entity.fair);
+        }
     }
     running_ = &entity;
     turn_over_ = false;
@@ -64,7 +80,7 @@ void ReadyQueue::stop_running() {
     Schedulable& entity = *running_;
     running_ = nullptr;
     if (!entity.is_realtime()) {
-        fair_.clear_running();
+        queue_of(entity).clear_running();
     } else {
         // Who was only preempted stays first of its priority (sched(7), SCHED_FIFO).
         realtime_.enqueue(entity.realtime, turn_over_ ? RealtimeQueue::Position::Back : RealtimeQueue::Position::Front);
@@ -81,6 +97,20 @@ void ReadyQueue::change_parameters(Schedulable& entity, Policy policy, i32 nice,
     }
 }
 
+void ReadyQueue::change_share(Schedulable& entity, FairShare* share) {
+    if (entity.is_realtime()) {
+        entity.share = share;  // where it goes when it becomes a fair one
+        return;
+    }
+    bool runs = running_ == &entity;
+    dequeue(entity);
+    entity.share = share;
+    enqueue(entity, Arrival::Moved);
+    if (runs) {
+        start(entity);
+    }
+}
+
 bool ReadyQueue::account(Nanoseconds elapsed) {
     if (running_ == nullptr) {
         return false;
@@ -89,7 +119,7 @@ bool ReadyQueue::account(Nanoseconds elapsed) {
         const bool turn_ended = fair_turn_ != Nanoseconds{} && elapsed >= fair_turn_;
         fair_turn_ = elapsed < fair_turn_ ? fair_turn_ - elapsed : Nanoseconds{};
         realtime_used_ = realtime_used_ - Nanoseconds{elapsed.value * (kRealtimeSpan.value / kFairSpan.value)};
-        return (fair_.account(elapsed) && fair_waits()) || (turn_ended && !realtime_.empty());
+        return account_fair(elapsed) || (turn_ended && !realtime_.empty());
     }
     if (!fair_waits()) {
         realtime_used_ = {};
@@ -98,6 +128,17 @@ bool ReadyQueue::account(Nanoseconds elapsed) {
         fair_turn_ = kFairSpan;
     }
     return account_slice(*running_, elapsed) || fair_turn_ != Nanoseconds{};
+}
+
+/// Whether the running fair entity's slice is over while others wait, or its group's while other groups do.
+bool ReadyQueue::account_fair(Nanoseconds elapsed) {
+    FairShare* share = running_->share;
+    if (share == nullptr) {
+        return fair_.account(elapsed) && fair_.has_waiting();
+    }
+    const bool over = share->queue.account(elapsed) && share->queue.has_waiting();
+    // A share that is alone is the mean of the queue, however long it runs: there is nothing to write down.
+    return (fair_.count() > 1 && fair_.account(elapsed)) || over;
 }
 
 /// Whether the running real-time entity has to let another of its priority go first.
@@ -122,7 +163,7 @@ void ReadyQueue::yield_running() {
     }
     turn_over_ = true;
     if (!running_->is_realtime()) {
-        fair_.forgo_slice();
+        queue_of(*running_).forgo_slice();  // for the others of its group, as on Linux
     }
 }
 
@@ -137,10 +178,15 @@ bool ReadyQueue::should_preempt(const Schedulable& woken) const {
     if (running_->is_realtime() || woken.policy == Policy::Idle) {
         return false;
     }
+    if (running_->share != woken.share) {
+        const FairEntity& top = woken.share == nullptr ? woken.fair : woken.share->entity;
+        return woken.policy != Policy::Batch && fair_.best() == &top;
+    }
     if (running_->policy == Policy::Idle) {
         return true;
     }
-    return woken.policy != Policy::Batch && fair_.best() == &woken.fair;
+    const FairQueue& queue = woken.share == nullptr ? fair_ : woken.share->queue;
+    return woken.policy != Policy::Batch && queue.best() == &woken.fair;
 }
 
 Nanoseconds ReadyQueue::remaining_slice() const {
@@ -148,7 +194,7 @@ Nanoseconds ReadyQueue::remaining_slice() const {
         return Nanoseconds::never();
     }
     if (!running_->is_realtime()) {
-        const Nanoseconds slice = fair_waits() ? fair_.remaining_slice() : Nanoseconds::never();
+        const Nanoseconds slice = remaining_fair_slice();
         return fair_turn_ != Nanoseconds{} && !realtime_.empty() ? std::min(slice, fair_turn_) : slice;
     }
     const Nanoseconds until_fair = fair_waits() ? kRealtimeSpan - realtime_used_ : Nanoseconds::never();
@@ -158,8 +204,18 @@ Nanoseconds ReadyQueue::remaining_slice() const {
     return competes ? std::min(running_->realtime.slice_left, until_fair) : until_fair;
 }
 
-u32 ReadyQueue::waiting_count() const {
-    return realtime_.count() + fair_.count() - (fair_.running() != nullptr ? 1 : 0);
+/// Until the running fair entity's slice ends, or its group's, if others wait for that.
+Nanoseconds ReadyQueue::remaining_fair_slice() const {
+    const Nanoseconds upper = fair_.has_waiting() ? fair_.remaining_slice() : Nanoseconds::never();
+    const FairShare* share = running_->share;
+    return share != nullptr && share->queue.has_waiting() ? std::min(upper, share->queue.remaining_slice()) : upper;
+}
+
+/// The share whose turn it was waits again, if there is one.
+void ReadyQueue::release_share() {
+    if (fair_.running() != nullptr) {
+        fair_.clear_running();
+    }
 }
 
 }  // namespace cairn::sched

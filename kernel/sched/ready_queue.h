@@ -2,8 +2,13 @@
 /// What one CPU could run: the real-time classes above the fair one, and the entity that runs. A
 /// pure data structure (no CPU, no clock, no lock), so that unit tests drive it with made-up time;
 /// RunQueue adds the machine.
+///
+/// The fair class has two levels: in the CPU's queue stand the shares of groups and the entities that are in none, in a
+/// share's queue the entities of its group. The one that runs is the running one of both queues. A share stays the
+/// running one of the CPU's queue while its group chooses whom to run next, so that a switch within a group changes
+/// the upper tree only if another group's turn has come.
 
-#include "kernel/sched/fair_queue.h"
+#include "kernel/sched/fair_share.h"
 #include "kernel/sched/realtime_queue.h"
 
 namespace cairn::sched {
@@ -14,6 +19,9 @@ struct Schedulable {
     i32 nice = 0;
     FairEntity fair;
     RealtimeEntity realtime;
+    /// Its group's part of the CPU whose queue it is in; null: it is in no group, and competes with the groups itself.
+    /// Whoever puts it into the queue says so before.
+    FairShare* share = nullptr;
 
     bool is_realtime() const { return sched::is_realtime(policy); }
     /// Sets the parameters, and what the classes derive from them. In no queue.
@@ -35,6 +43,10 @@ public:
     Schedulable* running() const { return running_; }
     /// New parameters for an entity of this queue, waiting or running; a running one stays that.
     void change_parameters(Schedulable& entity, Policy policy, i32 nice, u32 realtime_priority);
+    /// Another group's part of this CPU, or none, for an entity of this queue; a running one stays that.
+    void change_share(Schedulable& entity, FairShare* share);
+    /// Another weight for a group's part of this CPU.
+    void reweigh(FairShare& share, u32 weight) { fair_.reweigh(share.entity, weight); }
 
     /// The running entity has run for `elapsed`; returns whether another should have its turn.
     bool account(Nanoseconds elapsed);
@@ -47,7 +59,7 @@ public:
     Nanoseconds remaining_slice() const;
     /// Entities that wait or run.
     u32 count() const { return waiting_count() + (running_ != nullptr ? 1 : 0); }
-    u32 waiting_count() const;
+    u32 waiting_count() const { return realtime_.count() + fair_waiting_count(); }
 
     /// Calls `visit(Schedulable&)` for waiting entities that another CPU might take, the ones that
     /// profit most first, until it returns true.
@@ -69,10 +81,20 @@ public:
 private:
     void start(Schedulable& entity);
     bool account_slice(Schedulable& running, Nanoseconds elapsed);
-    bool fair_waits() const { return fair_.has_waiting(); }
+    bool account_fair(Nanoseconds elapsed);
+    void release_share();
+    Nanoseconds remaining_fair_slice() const;
+    u32 fair_waiting_count() const { return fair_count_ - (running_ != nullptr && !running_->is_realtime() ? 1 : 0); }
+    bool fair_waits() const { return fair_waiting_count() != 0; }
+    FairQueue& queue_of(Schedulable& entity) { return entity.share == nullptr ? fair_ : entity.share->queue; }
+    /// What stands for the entity in the CPU's queue.
+    static FairEntity& upper(Schedulable& entity) { return entity.share == nullptr ? entity.fair : entity.share->entity; }
+    template <typename Visit>
+    static bool find_waiting(const FairQueue& queue, Visit visit);
 
     RealtimeQueue realtime_;
     FairQueue fair_;
+    u32 fair_count_ = 0;         // entities of the fair class that wait or run, on both levels
     Nanoseconds realtime_used_;  // by real-time entities while fair ones waited, less what those had a right to
     Nanoseconds fair_turn_;      // what is left of the fair ones' turn, during which they come first
     Schedulable* running_ = nullptr;
@@ -80,12 +102,25 @@ private:
 };
 
 template <typename Visit>
+bool ReadyQueue::find_waiting(const FairQueue& queue, Visit visit) {
+    for (FairEntity* entity = queue.last_waiting(); entity != nullptr; entity = queue.previous_waiting(*entity)) {
+        if (visit(*entity)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+template <typename Visit>
 void ReadyQueue::find_movable(Visit visit) const {
     bool found = false;
     realtime_.find([&](RealtimeEntity& entity) { return found = visit(of(entity)); });
-    for (FairEntity* entity = fair_.last_waiting(); !found && entity != nullptr;
-         entity = fair_.previous_waiting(*entity)) {
-        found = visit(of(*entity));
+    const auto visit_one = [&](FairEntity& entity) { return visit(of(entity)); };
+    const auto visit_all = [&](FairEntity& entity) {
+        return entity.is_share ? find_waiting(FairShare::of(entity).queue, visit_one) : visit_one(entity);
+    };
+    if (!found && !find_waiting(fair_, visit_all) && fair_.running() != nullptr && fair_.running()->is_share) {
+        find_waiting(FairShare::of(*fair_.running()).queue, visit_one);
     }
 }
 

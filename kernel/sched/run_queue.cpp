@@ -46,6 +46,7 @@ void RunQueue::enqueue(Thread& thread, ReadyQueue::Arrival arrival) {
         thread.cpu_.store(cpu.index.value, Order::release);
         thread.migrations_.store(thread.migrations_.load(Order::relaxed) + 1, Order::relaxed);
     }
+    thread.share = thread.group_ ? &(*thread.group_)->share(cpu.index.value) : nullptr;
     ready.enqueue(thread, arrival);
     thread.queued_.store(true, Order::release);
     publish();

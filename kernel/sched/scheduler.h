@@ -12,6 +12,7 @@ namespace cairn::sched {
 /// g_kernel.scheduler: what is not any single CPU's.
 class Scheduler {
 public:
+    u64 next_group_id() { return next_group_id_.fetch_add(1, Order::relaxed); }
     u64 next_thread_id() { return next_id_.fetch_add(1, Order::relaxed); }
 
     /// CPUs whose idle thread runs; a hint for placement.
@@ -36,6 +37,7 @@ public:
 
 private:
     Atomic<u64> next_id_{1};
+    Atomic<u64> next_group_id_{1};
 };
 
 // --- Start-up -----------------------------------------------------------------------------------

@@ -74,6 +74,10 @@ Result<void> Thread::set_nice(i32 new_nice) {
     return Dispatcher::set_policy(*this, asked_.policy, new_nice, asked_.priority);
 }
 
+std::optional<Ref<FairGroup>> Thread::set_group(std::optional<Ref<FairGroup>> group) {
+    return Dispatcher::set_group(*this, std::move(group));
+}
+
 bool Thread::lend_priority(u32 priority) {
     return Dispatcher::lend_priority(*this, priority);
 }

@@ -8,11 +8,13 @@
 /// The memory of a Thread is freed after a grace period, so a pointer found inside a read-side
 /// section stays good until the section ends.
 
+#include <optional>
 #include <string_view>
 
 #include "arch/arch.h"
 #include "kernel/base/ref.h"
 #include "kernel/sched/address_space_hook.h"
+#include "kernel/sched/fair_group.h"
 #include "kernel/sched/kernel_stack.h"
 #include "kernel/sched/ready_queue.h"
 #include "kernel/sync/completion.h"
@@ -88,6 +90,9 @@ public:
     /// EINVAL outside the ranges of ThreadOptions. Any context.
     Result<void> set_policy(Policy policy, i32 nice, u32 realtime_priority);
     Result<void> set_nice(i32 nice);
+    /// The threads with whom it shares the processor as one; nothing: it competes by itself. Any context; the group that
+    /// it leaves is returned, to be dropped where no lock is held.
+    std::optional<Ref<FairGroup>> set_group(std::optional<Ref<FairGroup>> group);
     /// What was asked for; `policy` and `realtime` are what it runs with, which may be lent.
     const SchedulingParameters& asked() const { return asked_; }
     /// How urgent it is among real-time threads as it runs now; 0 for the others.
@@ -178,6 +183,7 @@ private:
     SchedulingParameters asked_;
     u32 lent_ = 0;     // a real-time priority
     CpuSet affinity_;  // written under lock_ and the run queue's, read under either
+    std::optional<Ref<FairGroup>> group_;  // likewise
     mm::AddressSpace* address_space_ = nullptr;
     task::Task* task_ = nullptr;
     arch::ThreadContext context_;

@@ -6,6 +6,7 @@
 #include "kernel/ipc/semaphore.h"
 #include "kernel/ptrace/tracee.h"
 #include "kernel/signal/send.h"
+#include "kernel/task/autogroup.h"
 #include "kernel/task/exit.h"
 #include "kernel/task/job_control.h"
 #include "kernel/task/pidfd.h"
@@ -232,6 +233,7 @@ Result<void> publish(Task& child, Task& parent, u64 flags) {
     }
     child.pid().task = &child;
     child.acquire_reference();  // the running thread's
+    inherit_autogroup_locked(child, group);
     if ((flags & kThread) != 0) {
         ptrace::inherit_locked(parent, child);
         return {};

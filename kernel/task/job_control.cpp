@@ -2,6 +2,7 @@
 
 #include "kernel/base/own.h"
 #include "kernel/signal/send.h"
+#include "kernel/task/autogroup.h"
 
 namespace cairn::task {
 
@@ -56,6 +57,11 @@ Result<i32> create_session(Task& caller) {
     ThreadGroup& process = caller.group();
     Ref<Session> session = TRY(try_new_ref<Session>(Ref<Pid>(process.pid())));
     Ref<ProcessGroup> group = TRY(try_new_ref<ProcessGroup>(Ref<Pid>(process.pid()), session));
+    // Without memory for one of its own the session stays in its maker's group; that is no reason to fail.
+    std::optional<Ref<sched::FairGroup>> share;
+    if (Result<Ref<sched::FairGroup>> fresh = sched::FairGroup::create(); fresh.ok()) {
+        share = std::move(fresh).value();
+    }
     std::optional<Ref<ProcessGroup>> left;
     {
         SpinLockGuard guard(g_kernel.tasks->lock);
@@ -68,6 +74,9 @@ Result<i32> create_session(Task& caller) {
         process.session_leader.store(true, Order::relaxed);
         process.gave_up_terminal.store(false, Order::relaxed);
         left = move_to_group_locked(process, &*group);
+        if (share) {
+            enter_autogroup_locked(process, share);
+        }
     }
     return process.number();
 }

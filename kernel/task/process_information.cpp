@@ -6,6 +6,7 @@
 #include "fs/terminal/terminal.h"
 #include "kernel/ptrace/access.h"
 #include "kernel/ptrace/tracing.h"
+#include "kernel/task/autogroup.h"
 #include "kernel/task/file_mapping.h"
 #include "kernel/task/job_control.h"
 #include "kernel/task/system_names.h"
@@ -376,6 +377,18 @@ public:
         const i64 score = pages * 1000 / std::max<i64>(total, 1) + 666 + adjust * 666 / 1000;
         return static_cast<i32>(std::clamp<i64>(score, 0, 2000));
     }
+
+    Result<std::optional<procfs::Autogroup>> autogroup(ProcessId id) override {
+        Ref<Task> task = TRY(task_of(id));
+        const std::optional<AutogroupFigures> figures = autogroup_of(task->group());
+        return figures ? std::optional(procfs::Autogroup{figures->id, figures->nice}) : std::nullopt;
+    }
+    Result<void> set_autogroup_nice(ProcessId id, i32 nice) override {
+        Ref<Task> task = TRY(task_of(id));
+        return task::set_autogroup_nice(current_task(), task->group(), nice);
+    }
+    bool autogroup_enabled() override { return task::autogroup_enabled(); }
+    void set_autogroup_enabled(bool enabled) override { task::set_autogroup_enabled(enabled); }
 
     procfs::SystemProcessFigures system() override {
         TaskTable& table = *g_kernel.tasks;

@@ -14,6 +14,7 @@
 
 #include "fs/event/signal_source.h"
 #include "kernel/base/list.h"
+#include "kernel/sched/fair_group.h"
 #include "kernel/signal/cpu_timer.h"
 #include "kernel/signal/handlers.h"
 #include "kernel/signal/pending.h"
@@ -102,6 +103,8 @@ public:
     Atomic<bool> session_leader{false};
     /// TIOCNOTTY by one that does not lead its session: it and its children are without the session's terminal.
     Atomic<bool> gave_up_terminal{false};
+    /// With whom its threads share the processor as one; nothing: each for itself. See autogroup.h.
+    std::optional<Ref<sched::FairGroup>> fair_group;
     ListNode group_node;
     ListNode table_node;  // all processes, for /proc and kill(-1)
     /// wait(2) of this process's threads: woken when a child changes its state.

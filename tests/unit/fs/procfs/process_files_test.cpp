@@ -13,6 +13,7 @@ namespace {
 class OneProcess final : public ProcessInformation {
 public:
     ProcessFigures shown;
+    std::optional<Autogroup> group;
     bool may_look = true;
     i32 adjust = 0;
     std::vector<u32> group_list;
@@ -63,6 +64,13 @@ public:
         return {};
     }
     Result<i32> oom_score(ProcessId) override { return 666; }
+    Result<std::optional<Autogroup>> autogroup(ProcessId) override { return group; }
+    Result<void> set_autogroup_nice(ProcessId, i32 nice) override {
+        group->nice = nice;
+        return {};
+    }
+    bool autogroup_enabled() override { return true; }
+    void set_autogroup_enabled(bool) override {}
     SystemProcessFigures system() override { return {}; }
     Result<void> set_pid_max(i32) override { return {}; }
     std::string_view system_constant(SystemConstant) override { return "x"; }
@@ -171,6 +179,15 @@ TEST_F(ProcProcess, NameIsCutAndBelongsToTheProcess) {
     EXPECT_EQ("0123456789abcde\n", shown_by(&show_name));
     Request another{context, {{43, 0}, 1}};
     EXPECT_EQ(Errno::einval, store_name(another, "x").error());
+}
+
+TEST_F(ProcProcess, AutogroupIsASessionsOrNone) {
+    EXPECT_EQ("", shown_by(&show_autogroup));
+    process.group = Autogroup{17, 0};
+    ASSERT_TRUE(store_autogroup(request, " -5\n").ok());
+    EXPECT_EQ("/autogroup-17 nice -5\n", shown_by(&show_autogroup));
+    EXPECT_EQ(Errno::einval, store_autogroup(request, "5x").error());
+    EXPECT_EQ(Errno::einval, store_autogroup(request, "").error());
 }
 
 TEST_F(ProcProcess, OomScoresOfBothScales) {

@@ -53,6 +53,8 @@ TEST(BootOptions, AreRead) {
 TEST(BootOptions, WordsWithoutValue) {
     EXPECT_EQ(parse("quiet")->log_level, 4u);
     EXPECT_EQ(parse("maxcpus=8 nosmp")->max_cpus, 1u);
+    EXPECT_FALSE(parse("")->no_autogroup);
+    EXPECT_TRUE(parse("noautogroup")->no_autogroup);
     EXPECT_EQ(parse("halt")->after_boot, AfterBoot::Halt);
     EXPECT_EQ(parse("halt reboot")->after_boot, AfterBoot::Reboot);
     EXPECT_EQ(parse("crash=null")->crash, Crash::Null);
