@@ -98,6 +98,8 @@ Result<void> Dispatcher::set_affinity(Thread& thread, const CpuSet& affinity) NO
         thread.affinity_ = affinity;
         queue.lock.unlock_keep_interrupts_off();
     }
+    // Who waits for it to leave a CPU that it may use again now waits no longer.
+    g_kernel.scheduler->migrations.wake_all();
     while (!expel(thread)) {
         arch::cpu_relax();  // it is being switched out, interrupts off
     }

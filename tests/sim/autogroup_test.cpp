@@ -44,7 +44,7 @@ struct Hog {
 
 TEST(AutogroupSched, AGroupOfManySharesWithAGroupOfOne) {
     EXPLORE(
-        "groups: shares", {.cpus = 2, .memory = 6 * kMiB},
+        "groups: shares", {.cpus = 2, .memory = 6 * kMiB, .step_limit = 40'000'000},
         [](Simulation& sim) {
             constexpr u32 kMany = 50;
             Atomic<bool> stop{false};
@@ -209,15 +209,34 @@ TEST(AutogroupThreads, SetsidBesideThreadsAndForks) {
                 0);
             require(thread > 0, "clone");
             check_made(c.syscall(SYS_setsid));
-            write_file(c, "/proc/sys/kernel/sched_autogroup_enabled", arch::host::random_below(2) == 0 ? "0" : "1", 1);
             c.syscall(SYS_sched_yield);
             exit(c, 4);
         });
         require(child > 0, "fork");
         while (wait(u) > 0) {
         }
-        write_file(u, "/proc/sys/kernel/sched_autogroup_enabled", "1", 1);
-        write_file(u, "/proc/sys/kernel/sched_autogroup_enabled", "2", -EINVAL);
+    });
+}
+
+TEST(AutogroupThreads, TheFeatureIsTurnedOffAndOn) {
+    check_calls("sched_autogroup_enabled", [](UserMachine& u) {
+        constexpr const char* kSetting = "/proc/sys/kernel/sched_autogroup_enabled";
+        run_child(u, [](UserMachine& c) {
+            check_made(c.syscall(SYS_setsid));
+            const i64 child = check_made(fork(c, [](UserMachine& d) {
+                for (u32 i = 0; i < 20; ++i) {
+                    d.syscall(SYS_sched_yield);
+                }
+                exit(d, 0);
+            }));
+            write_file(c, kSetting, "0", 1);
+            c.syscall(SYS_sched_yield);
+            require(group_number(c) != 0, "it stays the session's");
+            write_file(c, kSetting, "1", 1);
+            write_file(c, kSetting, "2", -EINVAL);
+            expect_end(c, child, exited(0), "the child");
+            exit(c, 0);
+        });
     });
 }
 

@@ -130,6 +130,32 @@ TEST(SchedulerSim, ParametersChangeWhileThreadsRun) {
     });
 }
 
+/// Whoever changes a thread's affinity waits until it is off the forbidden CPU, however that comes about: it moves, goes
+/// to sleep or ends there, or may use it again.
+TEST(SchedulerSim, AffinityOfAThreadThatSleepsAndEnds) {
+    EXPLORE("scheduler: affinity", {.cpus = 3}, [](Simulation& sim) {
+        sched::Thread& target = sim.spawn("target", [&sim] {
+            for (u64 n = 1 + sim.random(4); n != 0; --n) {
+                if (sim.one_in(2)) {
+                    sched::sleep_for(Nanoseconds::from_microseconds(sim.random(50)));
+                } else {
+                    sched::yield();
+                }
+            }
+        });
+        const Ref<sched::Thread> kept(target);
+        for (u32 i = 0; i < 2; ++i) {
+            sim.spawn("changer", [&] {
+                for (u32 n = 0; n < 4; ++n) {
+                    const CpuSet cpus = CpuSet::only({static_cast<u32>(sim.random(3))});
+                    sim.check(target.set_affinity(cpus).ok(), "affinity");
+                }
+            });
+        }
+        sim.join();
+    });
+}
+
 TEST(SchedulerSim, TwoMutexesOfOneRank) {
     EXPLORE("mutex pair", {.cpus = 2}, [](Simulation& sim) {
         sync::Mutex<LockRank::TestOuter> mutexes[2];
