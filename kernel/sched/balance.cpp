@@ -116,9 +116,12 @@ bool Dispatcher::expel(Thread& thread) NO_THREAD_SAFETY_ANALYSIS {
     RunQueue& queue = lock_run_queue_of(thread);
     bool settled = true;
     bool moves = false;
-    if (thread.queued_.load(Order::relaxed) && !may_use(thread, queue.cpu.index)) {
+    if (!may_use(thread, queue.cpu.index)) {
         if (queue.current == &thread) {
-            queue.request_reschedule();  // put_aside() sees that it may not stay
+            thread.expelled_ = true;
+            queue.request_reschedule();  // put_aside() sees that it may not stay, if it has not put it aside just now
+        } else if (!thread.queued_.load(Order::relaxed)) {
+            // It sleeps, or is on its way.
         } else if (thread.on_cpu_.load(Order::acquire)) {
             settled = false;
         } else {

@@ -43,7 +43,6 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     next.on_cpu_.store(true, Order::relaxed);
     queue.current = &next;
     queue.previous = &previous;
-    queue.left_forbidden = !may_use(previous, cpu.index);
     queue.urgency.store(best == nullptr ? 0 : RunQueue::urgency_of(next), Order::relaxed);
     AtomicCpuSet& idle_cpus = g_kernel.scheduler->idle_cpus;
     if (best == nullptr) {
@@ -81,11 +80,11 @@ Atomic<u64>& Dispatcher::put_aside(RunQueue& queue, Thread& thread, Reason reaso
 }
 
 void Dispatcher::finish_switch() {
-    RunQueue& queue = *arch::this_cpu().run_queue;
-    Thread& previous = *queue.previous;
+    Thread& previous = *arch::this_cpu().run_queue->previous;
     bool dead = previous.state_.load(Order::relaxed) == ThreadState::Dead;
     bool migrating = previous.migrating_;
-    const bool awaited = migrating || queue.left_forbidden;  // by set_affinity(), perhaps
+    const bool expelled = previous.expelled_;
+    previous.expelled_ = false;
     // Its registers are saved and its stack is unused: from here on another CPU may run it, and
     // unless it is dead or migrating it is not ours to touch.
     previous.on_cpu_.store(false, Order::release);
@@ -96,7 +95,7 @@ void Dispatcher::finish_switch() {
         previous.migrating_ = false;
         place_and_enqueue(previous, ReadyQueue::Arrival::Moved);
     }
-    if (awaited) {
+    if (expelled || migrating) {
         g_kernel.scheduler->migrations.wake_all();
     }
 }

@@ -22,6 +22,9 @@ i64 clamp_lag(i64 lag, u32 weight) {
     return lag > limit ? limit : (lag < -limit ? -limit : lag);
 }
 
+/// The offsets from the base are kept below this, so that what is added to them still fits.
+constexpr i64 kFarFromBase = i64{1} << 50;
+
 /// Rounds towards minus infinity; `divisor` is positive.
 i64 floor_divide(i64 dividend, i64 divisor) {
     i64 quotient = dividend / divisor;
@@ -115,7 +118,9 @@ bool FairQueue::account(Nanoseconds elapsed) {
     i64 growth = virtual_length(elapsed, entity.weight);
     entity.virtual_time += growth;
     weighted_offset_ += growth * static_cast<i64>(entity.weight);
-    rebase();
+    if (weighted_offset_ >= kFarFromBase || weighted_offset_ <= -kFarFromBase) {
+        rebase();
+    }
     if (entity.virtual_time < entity.deadline) {
         return false;
     }

@@ -20,7 +20,7 @@ void ReadyQueue::enqueue(Schedulable& entity, Arrival arrival) {
     if (entity.is_realtime()) {
         realtime_.enqueue(entity.realtime, RealtimeQueue::Position::Back);
     } else {
-        ++fair_count_;
+        ++fair_waiting_;
         queue_of(entity).enqueue(
             entity.fair, arrival == Arrival::Fresh ? FairQueue::Arrival::Fresh : FairQueue::Arrival::Returning);
         if (entity.share != nullptr && !entity.share->entity.queued) {
@@ -35,7 +35,7 @@ void ReadyQueue::dequeue(Schedulable& entity) {
         running_ = nullptr;
     }
     if (!entity.is_realtime()) {
-        --fair_count_;
+        fair_waiting_ -= runs ? 0 : 1;
         queue_of(entity).dequeue(entity.fair);
         if (entity.share != nullptr && entity.share->queue.count() == 0) {
             fair_.dequeue(entity.share->entity);
@@ -48,7 +48,10 @@ void ReadyQueue::dequeue(Schedulable& entity) {
 Schedulable* ReadyQueue::start_best() {
     ASSERT(running_ == nullptr);
     RealtimeEntity* urgent = realtime_.best();
-    FairEntity* fair = urgent == nullptr || fair_turn_ != Nanoseconds{} ? fair_.best() : nullptr;
+    FairEntity* fair = nullptr;
+    if (urgent == nullptr || fair_turn_ != Nanoseconds{}) {
+        fair = fair_.has_waiting() ? fair_.best() : fair_.running();
+    }
     if (fair != nullptr) {
         start(of(fair->is_share ? *FairShare::of(*fair).queue.best_waiting() : *fair));
     } else if (urgent != nullptr) {
@@ -63,8 +66,8 @@ void ReadyQueue::start(Schedulable& entity) {
         realtime_.dequeue(entity.realtime);
         release_share();
     } else {
-        FairEntity& top = upper(entity);
-        if (fair_.running() != &top) {
+        --fair_waiting_;
+        if (FairEntity& top = upper(entity); fair_.running() != &top) {
             release_share();
             fair_.set_running(top);
         }
@@ -80,6 +83,7 @@ void ReadyQueue::stop_running() {
     Schedulable& entity = *running_;
     running_ = nullptr;
     if (!entity.is_realtime()) {
+        ++fair_waiting_;
         queue_of(entity).clear_running();
     } else {
         // Who was only preempted stays first of its priority (sched(7), SCHED_FIFO).

@@ -59,7 +59,7 @@ public:
     Nanoseconds remaining_slice() const;
     /// Entities that wait or run.
     u32 count() const { return waiting_count() + (running_ != nullptr ? 1 : 0); }
-    u32 waiting_count() const { return realtime_.count() + fair_waiting_count(); }
+    u32 waiting_count() const { return realtime_.count() + fair_waiting_; }
 
     /// Calls `visit(Schedulable&)` for waiting entities that another CPU might take, the ones that
     /// profit most first, until it returns true.
@@ -84,8 +84,7 @@ private:
     bool account_fair(Nanoseconds elapsed);
     void release_share();
     Nanoseconds remaining_fair_slice() const;
-    u32 fair_waiting_count() const { return fair_count_ - (running_ != nullptr && !running_->is_realtime() ? 1 : 0); }
-    bool fair_waits() const { return fair_waiting_count() != 0; }
+    bool fair_waits() const { return fair_waiting_ != 0; }
     FairQueue& queue_of(Schedulable& entity) { return entity.share == nullptr ? fair_ : entity.share->queue; }
     /// What stands for the entity in the CPU's queue.
     static FairEntity& upper(Schedulable& entity) { return entity.share == nullptr ? entity.fair : entity.share->entity; }
@@ -94,7 +93,7 @@ private:
 
     RealtimeQueue realtime_;
     FairQueue fair_;
-    u32 fair_count_ = 0;         // entities of the fair class that wait or run, on both levels
+    u32 fair_waiting_ = 0;       // entities of the fair class that wait, on both levels; shares do not count
     Nanoseconds realtime_used_;  // by real-time entities while fair ones waited, less what those had a right to
     Nanoseconds fair_turn_;      // what is left of the fair ones' turn, during which they come first
     Schedulable* running_ = nullptr;

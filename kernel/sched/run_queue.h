@@ -43,7 +43,6 @@ public:
 
     // --- Own CPU, interrupts off ---------------------------------------------------------------
     Thread* previous = nullptr;  // whom the switch under way leaves
-    bool left_forbidden = false;  // which may not use this CPU any more
     time::Timer slice_timer;
     time::Timer watch_timer;
     Nanoseconds next_balance{};

@@ -179,6 +179,7 @@ private:
     Atomic<u32> cpu_{0};
     Atomic<u32> pending_{0};
     bool migrating_ = false;  // in no run queue: the CPU that it leaves will enqueue it elsewhere
+    bool expelled_ = false;   // somebody waits until it has left its CPU; set under the run queue's lock while it runs
     SpinLock<LockRank::Thread> lock_;
     SchedulingParameters asked_;
     u32 lent_ = 0;     // a real-time priority

@@ -1,6 +1,5 @@
 #include "kernel/syscall/dispatch.h"
 
-#include "kernel/base/log.h"
 #include "kernel/base/rate_limit.h"
 #include "kernel/out_of_memory.h"
 #include "kernel/ptrace/tracee.h"
@@ -73,7 +72,7 @@ void account_system_time(task::Task& task, Nanoseconds began) {
 /// A call for which there was no memory changes nothing. It is made again when somebody has ended to make room, as the
 /// kernel's own requests for memory wait for that on Linux; not for ever, since what it asks for may be too much.
 Result<u64> run_with_memory(task::Task& task, const Call& call, Caller& self, Nanoseconds began) {
-    constexpr u32 kTries = 10;
+    constexpr u32 kTries = 200;  // hundreds may wait for the same memory: some seconds at least
     for (u32 i = 0;; ++i) {
         Result<u64> result = call.run(self);
         if (result.ok() || result.error() != Errno::enomem) [[likely]] {
