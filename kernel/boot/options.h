@@ -47,12 +47,12 @@ public:
     /// Longest command line, boot::Information's bound; the rest is cut, with a log line.
     static constexpr usize kMaxText = 4096;
 
-    u32 log_level = 7;       // consoles show records below this (log.h)
-    i32 panic_timeout = 0;   // seconds (panic.h)
-    u32 max_cpus = ~u32{0};  // 1 with nosmp; never 0
-    u64 stress_seconds = 0;  // zero: no stress test
+    u32 log_level = 7;          // consoles show records below this (log.h)
+    i32 panic_timeout = 0;      // seconds (panic.h)
+    u32 max_cpus = ~u32{0};     // 1 with nosmp; never 0
+    u64 stress_seconds = 0;     // zero: no stress test
     bool no_autogroup = false;  // sessions are no scheduling groups
-    u64 fail_nth = 0;        // the allocation to fail, counted from 1; zero: none
+    u64 fail_nth = 0;           // the allocation to fail, counted from 1; zero: none
     AfterBoot after_boot = AfterBoot::RunInit;
     Crash crash = Crash::None;
     ConsoleChoice console;

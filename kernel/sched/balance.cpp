@@ -158,8 +158,8 @@ Result<void> Dispatcher::set_policy(Thread& thread, Policy policy, i32 nice, u32
     return {};
 }
 
-std::optional<Ref<FairGroup>> Dispatcher::set_group(Thread& thread, std::optional<Ref<FairGroup>> group)
-    NO_THREAD_SAFETY_ANALYSIS {
+std::optional<Ref<FairGroup>> Dispatcher::set_group(Thread& thread,
+                                                    std::optional<Ref<FairGroup>> group) NO_THREAD_SAFETY_ANALYSIS {
     SpinLockGuard guard(thread.lock_);
     RunQueue& queue = lock_run_queue_of(thread);
     std::swap(thread.group_, group);

@@ -1,6 +1,6 @@
 #pragma once
-/// What a group of threads has of one CPU: an entity that stands in the CPU's fair queue as long as threads of the group
-/// wait or run there, and the queue in which those stand. A pure data structure, as FairQueue is.
+/// What a group of threads has of one CPU: an entity that stands in the CPU's fair queue as long as threads of the
+/// group wait or run there, and the queue in which those stand. A pure data structure, as FairQueue is.
 
 #include "kernel/sched/fair_queue.h"
 

@@ -21,8 +21,8 @@ void ReadyQueue::enqueue(Schedulable& entity, Arrival arrival) {
         realtime_.enqueue(entity.realtime, RealtimeQueue::Position::Back);
     } else {
         ++fair_waiting_;
-        queue_of(entity).enqueue(
-            entity.fair, arrival == Arrival::Fresh ? FairQueue::Arrival::Fresh : FairQueue::Arrival::Returning);
+        queue_of(entity).enqueue(entity.fair,
+                                 arrival == Arrival::Fresh ? FairQueue::Arrival::Fresh : FairQueue::Arrival::Returning);
         if (entity.share != nullptr && !entity.share->entity.queued) {
             fair_.enqueue(entity.share->entity, FairQueue::Arrival::Returning);
         }

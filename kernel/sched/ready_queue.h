@@ -87,7 +87,9 @@ private:
     bool fair_waits() const { return fair_waiting_ != 0; }
     FairQueue& queue_of(Schedulable& entity) { return entity.share == nullptr ? fair_ : entity.share->queue; }
     /// What stands for the entity in the CPU's queue.
-    static FairEntity& upper(Schedulable& entity) { return entity.share == nullptr ? entity.fair : entity.share->entity; }
+    static FairEntity& upper(Schedulable& entity) {
+        return entity.share == nullptr ? entity.fair : entity.share->entity;
+    }
     template <typename Visit>
     static bool find_waiting(const FairQueue& queue, Visit visit);
 

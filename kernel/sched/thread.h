@@ -90,8 +90,8 @@ public:
     /// EINVAL outside the ranges of ThreadOptions. Any context.
     Result<void> set_policy(Policy policy, i32 nice, u32 realtime_priority);
     Result<void> set_nice(i32 nice);
-    /// The threads with whom it shares the processor as one; nothing: it competes by itself. Any context; the group that
-    /// it leaves is returned, to be dropped where no lock is held.
+    /// The threads with whom it shares the processor as one; nothing: it competes by itself. Any context; the group
+    /// that it leaves is returned, to be dropped where no lock is held.
     std::optional<Ref<FairGroup>> set_group(std::optional<Ref<FairGroup>> group);
     /// What was asked for; `policy` and `realtime` are what it runs with, which may be lent.
     const SchedulingParameters& asked() const { return asked_; }
@@ -182,8 +182,8 @@ private:
     bool expelled_ = false;   // somebody waits until it has left its CPU; set under the run queue's lock while it runs
     SpinLock<LockRank::Thread> lock_;
     SchedulingParameters asked_;
-    u32 lent_ = 0;     // a real-time priority
-    CpuSet affinity_;  // written under lock_ and the run queue's, read under either
+    u32 lent_ = 0;                         // a real-time priority
+    CpuSet affinity_;                      // written under lock_ and the run queue's, read under either
     std::optional<Ref<FairGroup>> group_;  // likewise
     mm::AddressSpace* address_space_ = nullptr;
     task::Task* task_ = nullptr;

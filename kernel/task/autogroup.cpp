@@ -21,8 +21,7 @@ std::optional<Ref<sched::FairGroup>> wanted_locked(ThreadGroup& process) {
 /// The process, or whoever calls, keeps the group that its threads leave.
 void move_threads_locked(ThreadGroup& process) {
     SpinLockGuard guard(process.lock);
-    for_each_thread(process,
-                    [&](Task& task) { static_cast<void>(task.thread().set_group(wanted_locked(process))); });
+    for_each_thread(process, [&](Task& task) { static_cast<void>(task.thread().set_group(wanted_locked(process))); });
 }
 
 }  // namespace

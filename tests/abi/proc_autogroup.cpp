@@ -13,11 +13,11 @@ namespace {
 constexpr const char* kFile = "/proc/self/autogroup";
 
 // A Linux may be built without it.
-#define NEEDS_AUTOGROUP()                           \
-    do {                                            \
-        if (!exists(kFile)) {                       \
-            GTEST_SKIP() << "no autogroups here";   \
-        }                                           \
+#define NEEDS_AUTOGROUP()                         \
+    do {                                          \
+        if (!exists(kFile)) {                     \
+            GTEST_SKIP() << "no autogroups here"; \
+        }                                         \
     } while (false)
 
 struct Group {

@@ -121,8 +121,8 @@ TEST(AutogroupSched, GroupsChangeWhileThreadsWakeMoveAndEnd) {
                                 sim.one_in(2) ? sched::Policy::Fifo : sched::Policy::RoundRobin, 0, 1));
                             break;
                         case 2:
-                            static_cast<void>(thread.set_policy(
-                                sim.one_in(2) ? sched::Policy::Idle : sched::Policy::Fair, 0, 0));
+                            static_cast<void>(
+                                thread.set_policy(sim.one_in(2) ? sched::Policy::Idle : sched::Policy::Fair, 0, 0));
                             break;
                         default:
                             static_cast<void>(thread.set_group(groups[sim.random(3)]));

@@ -130,8 +130,8 @@ TEST(SchedulerSim, ParametersChangeWhileThreadsRun) {
     });
 }
 
-/// Whoever changes a thread's affinity waits until it is off the forbidden CPU, however that comes about: it moves, goes
-/// to sleep or ends there, or may use it again.
+/// Whoever changes a thread's affinity waits until it is off the forbidden CPU, however that comes about: it moves,
+/// goes to sleep or ends there, or may use it again.
 TEST(SchedulerSim, AffinityOfAThreadThatSleepsAndEnds) {
     EXPLORE("scheduler: affinity", {.cpus = 3}, [](Simulation& sim) {
         sched::Thread& target = sim.spawn("target", [&sim] {
