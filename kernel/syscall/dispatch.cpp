@@ -1,5 +1,6 @@
 #include "kernel/syscall/dispatch.h"
 
+#include "kernel/base/log.h"
 #include "kernel/base/rate_limit.h"
 #include "kernel/out_of_memory.h"
 #include "kernel/ptrace/tracee.h"
