@@ -18,6 +18,17 @@ bool is_user_selector(u64 value) {
     return value == 0 || value == kUserDataSegment;
 }
 
+/// Interrupts are off from the fetch to the apply: a switch of threads in between would save what the CPU still has
+/// over the change.
+template <typename Change>
+void change_user_state(ThreadContext& context, Change change) {
+    const InterruptState interrupts = disable_interrupts();
+    fetch_user_state(context);
+    change(context.user);
+    apply_user_state(context);
+    restore_interrupts(interrupts);
+}
+
 }  // namespace
 
 TrapFrame initial_user_frame(VirtualAddress entry, VirtualAddress stack) {
@@ -43,20 +54,20 @@ Result<void> set_fs_base(ThreadContext& context, u64 base) {
     if (base >= user_space_end().value) {
         return fail(Errno::eperm);
     }
-    fetch_user_state(context);
-    context.user.fs = 0;
-    context.user.fs_base = base;
-    apply_user_state(context);
+    change_user_state(context, [base](UserState& user) {
+        user.fs = 0;
+        user.fs_base = base;
+    });
     return {};
 }
 Result<void> set_gs_base(ThreadContext& context, u64 base) {
     if (base >= user_space_end().value) {
         return fail(Errno::eperm);
     }
-    fetch_user_state(context);
-    context.user.gs = 0;
-    context.user.gs_base = base;
-    apply_user_state(context);
+    change_user_state(context, [base](UserState& user) {
+        user.gs = 0;
+        user.gs_base = base;
+    });
     return {};
 }
 
@@ -127,13 +138,14 @@ Result<void> write_user_registers(ThreadContext& context, const UserRegisters& r
     frame.rip = registers.rip;
     frame.rsp = registers.rsp;
     frame.rflags = (frame.rflags & ~kDebuggerFlags) | (registers.rflags & kDebuggerFlags);
-    context.user = {.fs_base = registers.fs_base,
-                    .gs_base = registers.gs_base,
-                    .ds = static_cast<u16>(registers.ds),
-                    .es = static_cast<u16>(registers.es),
-                    .fs = static_cast<u16>(registers.fs),
-                    .gs = static_cast<u16>(registers.gs)};
-    apply_user_state(context);
+    change_user_state(context, [&registers](UserState& user) {
+        user = {.fs_base = registers.fs_base,
+                .gs_base = registers.gs_base,
+                .ds = static_cast<u16>(registers.ds),
+                .es = static_cast<u16>(registers.es),
+                .fs = static_cast<u16>(registers.fs),
+                .gs = static_cast<u16>(registers.gs)};
+    });
     return {};
 }
 

@@ -353,3 +353,34 @@ TEST(ArchPrctl, SegmentBases) {
     EXPECT_ERRNO(EINVAL, syscall(SYS_arch_prctl, 0x9999, 0));
     EXPECT_ERRNO(EFAULT, syscall(SYS_arch_prctl, ARCH_GET_FS, 8));
 }
+
+// A switch of threads in the middle of the call must not bring the old base back. A neighbour on the same CPU sees to
+// it that there are switches.
+TEST(ArchPrctl, SegmentBasesUnderPreemption) {
+    child([] {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(sched_getcpu(), &one);
+        ASSERT_OK(sched_setaffinity(0, sizeof one, &one));
+        const pid_t neighbour = fork();
+        if (neighbour == 0) {
+            for (;;) {
+                asm volatile("pause");
+            }
+        }
+        unsigned long lost = 0;
+        timespec begin{};
+        timespec now{};
+        clock_gettime(CLOCK_MONOTONIC, &begin);
+        for (unsigned long base = 1; now.tv_sec < begin.tv_sec + 3; ++base) {
+            unsigned long got = 0;
+            syscall(SYS_arch_prctl, ARCH_SET_GS, base);
+            syscall(SYS_arch_prctl, ARCH_GET_GS, &got);
+            lost += got != base;
+            clock_gettime(CLOCK_MONOTONIC, &now);
+        }
+        EXPECT_EQ(0u, lost);
+        kill(neighbour, SIGKILL);
+        EXPECT_EQ(neighbour, waitpid(neighbour, nullptr, 0));
+    });
+}

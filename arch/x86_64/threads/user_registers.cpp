@@ -146,14 +146,15 @@ Result<void> context_copy_user_state(ThreadContext& child, ThreadContext& parent
 
 void context_reset_user_state(ThreadContext& context) {
     reset_vector_registers();
+    // A switch of threads on the way would save the old state over the new one.
+    const InterruptState interrupts = disable_interrupts();
     context.user = {};
     apply_user_state(context);
     if (context.debug.control != 0) {
-        const InterruptState interrupts = disable_interrupts();
         context.debug = {};
         load_debug_state(context.debug);
-        restore_interrupts(interrupts);
     }
+    restore_interrupts(interrupts);
 }
 
 // --- Vector registers as others see them ----------------------------------------------------------
