@@ -51,7 +51,11 @@ void EarlyMemory::add(PhysicalRange range, MemoryPurpose purpose) {
 }
 
 void EarlyMemory::reserve(PhysicalRange range, MemoryPurpose purpose) {
-    relabel(round_outward(range), MemoryPurpose::Free, purpose);
+    const PhysicalRange frames = round_outward(range);
+    relabel(frames, MemoryPurpose::Free, purpose);
+    if (purpose != MemoryPurpose::Boot) {
+        relabel(frames, MemoryPurpose::Boot, purpose);
+    }
 }
 
 Result<PhysicalAddress> EarlyMemory::allocate(u64 size, u64 alignment, MemoryPurpose purpose) {

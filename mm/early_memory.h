@@ -39,8 +39,8 @@ public:
     /// no longer needed.
     void add(PhysicalRange range, MemoryPurpose purpose);
 
-    /// Takes `range`, rounded outward to whole frames, out of the free memory. Parts that are not
-    /// free keep their purpose.
+    /// Takes `range`, rounded outward to whole frames, out of the free memory and, for a purpose other than Boot, out
+    /// of the boot loader's: UEFI's map calls so what the loader put our image into. Other parts keep their purpose.
     void reserve(PhysicalRange range, MemoryPurpose purpose);
 
     /// Addresses from here on are not handed out; raised once the direct map covers everything.

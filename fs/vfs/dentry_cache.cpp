@@ -33,7 +33,9 @@ Result<DentryCache> DentryCache::create() {
     // Half an entry for each frame: names may take some three percent of memory, without their inodes.
     u64 frames = g_kernel.frames->statistics().total / kPageSize;
     u64 limit = std::max<u64>(frames / 2, 256);
-    usize chains = std::bit_floor(std::max<u64>(limit / 2, 64));
+    // The table is one block, which the allocator has up to a size; with more memory the chains get longer.
+    constexpr u64 kMostChains = std::bit_floor(mm::kBlockFrames * kPageSize / sizeof(Chain));
+    usize chains = std::bit_floor(std::clamp<u64>(limit / 2, 64, kMostChains));
     void* memory = heap_allocate(chains * sizeof(Chain), alignof(Chain));
     if (memory == nullptr) {
         return fail(Errno::enomem);

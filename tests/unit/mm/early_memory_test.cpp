@@ -37,9 +37,19 @@ TEST(EarlyMemory, OverlapsCountOnce) {
     EXPECT_EQ(memory->bytes(MemoryPurpose::Boot), 6 * kMiB);
     memory->reserve(range_of(kMiB, 3 * kMiB), MemoryPurpose::KernelImage);
     memory->reserve(range_of(kMiB, 3 * kMiB), MemoryPurpose::Firmware);
-    EXPECT_EQ(memory->bytes(MemoryPurpose::KernelImage), kMiB);
+    EXPECT_EQ(memory->bytes(MemoryPurpose::KernelImage), 2 * kMiB);
     EXPECT_EQ(memory->bytes(MemoryPurpose::Firmware), 0u);
     EXPECT_EQ(memory->end().value, 8 * kMiB);
+}
+
+// UEFI's map has what the loader put there, our image too, as the loader's own, to be had once it has been read.
+TEST(EarlyMemory, AnImageInTheBootLoadersMemoryIsNotGivenBack) {
+    auto memory = std::make_unique<EarlyMemory>();
+    memory->add(range_of(0, 8 * kMiB), MemoryPurpose::Boot);
+    memory->reserve(range_of(2 * kMiB, 3 * kMiB), MemoryPurpose::KernelImage);
+    memory->reserve(range_of(kMiB, 5 * kMiB), MemoryPurpose::Boot);
+    EXPECT_EQ(memory->bytes(MemoryPurpose::KernelImage), kMiB);
+    EXPECT_EQ(memory->bytes(MemoryPurpose::Boot), 7 * kMiB);
 }
 
 TEST(EarlyMemory, AllocatesFromTheTopBelowTheLimit) {
