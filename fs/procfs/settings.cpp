@@ -12,6 +12,7 @@
 #include "kernel/base/console_level.h"
 #include "kernel/base/log.h"
 #include "kernel/base/random.h"
+#include "kernel/sched/cross_call.h"
 #include "mm/address_space.h"
 #include "mm/frame_allocator.h"
 #include "mm/slab_allocator.h"
@@ -249,6 +250,9 @@ Result<void> store_drop_caches(Request&, std::string_view text) {
     if ((what & kNames) != 0) {
         vfs::DentryCache& names = vfs::the_vfs().dentries;
         static_cast<void>(names.shrink(names.size()));
+        // Objects that a CPU keeps for its next request hold whole slabs, of which little else may be in use.
+        const CpuSet everywhere = g_kernel.online.snapshot(Order::relaxed);
+        sched::call_on_cpus(everywhere, [](void*) { g_kernel.slab->drain_this_cpu(); }, nullptr);
         static_cast<void>(g_kernel.slab->reap());
     }
     if ((what & kPages) != 0) {
