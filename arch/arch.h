@@ -107,11 +107,31 @@ void mask_interrupt(u32 gsi);
 /// Undoes mask_interrupt of a routed line. Any context.
 void unmask_interrupt(u32 gsi);
 
+/// What a device writes where to signal an interrupt by a message (MSI, MSI-X), and the line as which
+/// `kernel_interrupt(Device, line)` reports it, beyond all GSIs.
+struct MessageInterrupt {
+    u32 line;
+    u32 data;
+    u64 address;
+};
+/// A line that is the caller's alone, aimed at `cpu`. ENOSPC when all vectors are taken, EINVAL if a message cannot
+/// address that CPU. Any context.
+Result<MessageInterrupt> allocate_message_interrupt(CpuIndex cpu);
+/// What the device is to write so that the line's interrupts go to another CPU from then on. EINVAL as above, ENOENT:
+/// the line is none of allocate_message_interrupt's. Any context.
+Result<MessageInterrupt> aim_message_interrupt(u32 line, CpuIndex cpu);
+/// The device no longer writes: the line may become somebody else's. Any context.
+void free_message_interrupt(u32 line);
+
 // --- I/O ports, for drivers -------------------------------------------------------------------
 
 /// Any context. A port that nobody answers for reads as all ones.
 u8 io_read8(u16 port);
+u16 io_read16(u16 port);
+u32 io_read32(u16 port);
 void io_write8(u16 port, u8 value);
+void io_write16(u16 port, u16 value);
+void io_write32(u16 port, u32 value);
 
 // --- Threads ----------------------------------------------------------------------------------
 

@@ -65,9 +65,18 @@ struct GenericAddress {
     u64 address = 0;
 };
 
+/// A window through which the configuration space of some PCI buses is seen (MCFG), 1 MiB for each bus.
+struct PciConfigWindow {
+    PhysicalAddress address;  // of first_bus
+    u16 segment;
+    u8 first_bus;
+    u8 last_bus;
+};
+
 struct PlatformDescription {
     static constexpr u32 kMaxIoControllers = 64;
     static constexpr u32 kMaxOverrides = 64;
+    static constexpr u32 kMaxPciWindows = 16;
 
     u32 cpu_count = 0;                   // the boot CPU is entry 0
     u32 cpu_hardware_id[kMaxCpus] = {};  // local APIC ids
@@ -78,6 +87,9 @@ struct PlatformDescription {
     IoInterruptController io_controllers[kMaxIoControllers] = {};
     u32 override_count = 0;
     InterruptOverride overrides[kMaxOverrides] = {};
+
+    u32 pci_window_count = 0;
+    PciConfigWindow pci_windows[kMaxPciWindows] = {};
 
     PhysicalAddress hpet{};  // zero: none
     u16 pm_timer_port = 0;   // zero: none

@@ -15,14 +15,16 @@ constexpr u32 kUnclaimedLimit = 100'000;
 }  // namespace
 
 Result<void> InterruptLines::add(InterruptHandler& handler, arch::InterruptLine line) {
-    {
-        SpinLockGuard guard(lock_);
-        handler.gsi_ = line.gsi;
-        handler.next_ = first_.load(Order::relaxed);
-        first_.store(&handler, Order::release);
-    }
+    add_message(handler, line.gsi);
     // Harmless if it fails: the handler is never called.
     return arch::route_interrupt(line.gsi, CpuIndex{0}, line.trigger);
+}
+
+void InterruptLines::add_message(InterruptHandler& handler, u32 line) {
+    SpinLockGuard guard(lock_);
+    handler.gsi_ = line;
+    handler.next_ = first_.load(Order::relaxed);
+    first_.store(&handler, Order::release);
 }
 
 bool InterruptLines::handle(u32 gsi) {

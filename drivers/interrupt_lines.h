@@ -32,6 +32,8 @@ public:
     constexpr InterruptLines() = default;
     /// Routes the line to the boot CPU and has its interrupts handled. ENODEV, ENOSPC (route_interrupt). Any context.
     Result<void> add(InterruptHandler& handler, arch::InterruptLine line);
+    /// Has the interrupts of a line of messages handled (arch::allocate_message_interrupt). Any context.
+    void add_message(InterruptHandler& handler, u32 line);
     /// The upcall for InterruptKind::Device: asks every device of the line, again until none has anything, since an
     /// edge-triggered line raises no new edge while one of its devices still holds it. False: none had anything, or
     /// the line does not come to rest; it is masked then. Interrupts off.

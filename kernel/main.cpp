@@ -12,6 +12,7 @@
 #include "kernel/boot/information.h"
 #include "kernel/boot/options.h"
 #include "kernel/crash.h"
+#include "kernel/devices.h"
 #include "kernel/processors.h"
 #include "kernel/sched/cross_call.h"
 #include "kernel/sched/scheduler.h"
@@ -172,6 +173,7 @@ void kernel_boot(const arch::BootHandover& handover) {
     if (start_up.options.no_autogroup) {
         task::set_autogroup_enabled(false);
     }
+    start_devices(start_up.platform, start_up.information);
     if (start_up.information.modules().empty() || start_up.options.after_boot != boot::AfterBoot::RunInit) {
         mm::reclaim_boot_memory();  // else process 1 does, when it has unpacked them
         mm::log_memory();

@@ -1,5 +1,6 @@
 #include "kernel/user_space.h"
 
+#include "drivers/devices/device_tree.h"
 #include "drivers/random/random.h"
 #include "exec/program_support.h"
 #include "exec/transaction.h"
@@ -119,6 +120,7 @@ void first_process() {
 
 const vfs::Path& start_process_layers() {
     must(random::initialize(), "no memory for random numbers");
+    must(devices::DeviceTree::initialize(), "no memory for the tree of devices");
     vfs::Path root = must(fs::initialize(), "no memory for the filesystems");
     first_program.root = must(try_new<vfs::Path>(std::move(root)), "no memory for the filesystems").release();
     must(anonymous::AnonymousFiles::initialize(), "no memory for the filesystems");

@@ -200,4 +200,42 @@ void unmask_interrupt(u32 gsi) {
     }
 }
 
+namespace {
+
+/// Lines from here on are for messages.
+constexpr u32 kFirstMessageLine = host::Simulator::kLines / 2;
+
+/// What a simulated device is given: raise_interrupt_line(data) is its write.
+MessageInterrupt message_of(u32 line) {
+    constexpr u64 kMessageAddress = 0xfee0'0000;
+    return {line, line, kMessageAddress};
+}
+
+}  // namespace
+
+Result<MessageInterrupt> allocate_message_interrupt(CpuIndex cpu) {
+    for (u32 line = kFirstMessageLine; line < host::Simulator::kLines; ++line) {
+        if (!host::g_simulator.line_routed[line]) {
+            TRY(route_interrupt(line, cpu, InterruptTrigger::EdgeHigh));
+            return message_of(line);
+        }
+    }
+    return fail(Errno::enospc);
+}
+
+Result<MessageInterrupt> aim_message_interrupt(u32 line, CpuIndex cpu) {
+    if (line < kFirstMessageLine || line >= host::Simulator::kLines || !host::g_simulator.line_routed[line]) {
+        return fail(Errno::enoent);
+    }
+    TRY(route_interrupt(line, cpu, InterruptTrigger::EdgeHigh));
+    return message_of(line);
+}
+
+void free_message_interrupt(u32 line) {
+    if (line >= kFirstMessageLine && line < host::Simulator::kLines) {
+        host::g_simulator.line_open[line] = false;
+        host::g_simulator.line_routed[line] = false;
+    }
+}
+
 }  // namespace cairn::arch

@@ -43,6 +43,37 @@ void disconnect_all_ports() {
     connections().clear();
 }
 
+u32 PortDevice::read(u16 port, u32 bytes) {
+    u32 value = 0;
+    for (u32 i = 0; i < bytes; ++i) {
+        value |= u32{read8(static_cast<u16>(port + i))} << 8 * i;
+    }
+    return value;
+}
+
+void PortDevice::write(u16 port, u32 bytes, u32 value) {
+    for (u32 i = 0; i < bytes; ++i) {
+        write8(static_cast<u16>(port + i), static_cast<u8>(value >> 8 * i));
+    }
+}
+
+namespace {
+
+u32 read_wide(u16 port, u32 bytes) {
+    interleave();
+    PortDevice* device = find_device(port);
+    return device != nullptr ? device->read(port, bytes) : ~u32{0};
+}
+
+void write_wide(u16 port, u32 bytes, u32 value) {
+    interleave();
+    if (PortDevice* device = find_device(port)) {
+        device->write(port, bytes, value);
+    }
+}
+
+}  // namespace
+
 }  // namespace host
 
 u8 io_read8(u16 port) {
@@ -56,6 +87,19 @@ void io_write8(u16 port, u8 value) {
     if (host::PortDevice* device = host::find_device(port)) {
         device->write8(port, value);
     }
+}
+
+u16 io_read16(u16 port) {
+    return static_cast<u16>(host::read_wide(port, sizeof(u16)));
+}
+u32 io_read32(u16 port) {
+    return host::read_wide(port, sizeof(u32));
+}
+void io_write16(u16 port, u16 value) {
+    host::write_wide(port, sizeof(value), value);
+}
+void io_write32(u16 port, u32 value) {
+    host::write_wide(port, sizeof(value), value);
 }
 
 }  // namespace cairn::arch

@@ -80,11 +80,14 @@ void raise_interrupt_line(u32 gsi);
 /// Whether the earliest timer of any CPU is armed; time jumps there when all CPUs are idle.
 bool any_timer_armed();
 
-/// A device behind I/O ports, of drivers that use arch::io_read8 and io_write8.
+/// A device behind I/O ports, of drivers that use arch::io_read8 and the like.
 class PortDevice {
 public:
     virtual u8 read8(u16 port) = 0;
     virtual void write8(u16 port, u8 value) = 0;
+    /// Of 16 or 32 bits, lowest byte at the lowest port; one after the other unless the device knows better.
+    virtual u32 read(u16 port, u32 bytes);
+    virtual void write(u16 port, u32 bytes, u32 value);
 
 protected:
     ~PortDevice() = default;

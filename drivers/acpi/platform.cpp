@@ -2,6 +2,7 @@
 
 #include "drivers/acpi/fadt.h"
 #include "drivers/acpi/madt.h"
+#include "drivers/acpi/mcfg.h"
 #include "drivers/acpi/soft_off.h"
 #include "drivers/acpi/tables.h"
 #include "kernel/base/log.h"
@@ -66,6 +67,10 @@ Result<void> describe_platform(const boot::AcpiRoot& root, PhysicalReader& memor
     Bytes hpet = tables.find("HPET");
     if (!hpet.empty()) {
         read_hpet(hpet, platform);
+    }
+    Bytes mcfg = tables.find("MCFG");
+    if (!mcfg.empty()) {
+        read_mcfg(mcfg, platform);
     }
     Bytes fadt = tables.find("FACP");
     if (!fadt.empty()) {

@@ -21,6 +21,10 @@ Result<Ref<vfs::Inode>> make_processors(vfs::Superblock&, u64 number, const Entr
 /// terminals.cpp: class/tty.
 Result<Ref<vfs::Inode>> make_terminals(vfs::Superblock&, u64 number, const Entry&, const procfs::Subject&);
 
+/// node_directory.cpp: a directory of a table, and behind it what drivers have entered under the same path
+/// (drivers/devices). Of branch_with_devices().
+Result<Ref<vfs::Inode>> make_shared(vfs::Superblock&, u64 number, const Entry&, const procfs::Subject&);
+
 constexpr u16 kFilePermissions = 0444;
 constexpr Entry leaf(std::string_view name, procfs::Show show) {
     return procfs::file(name, kFilePermissions, show);
@@ -28,6 +32,17 @@ constexpr Entry leaf(std::string_view name, procfs::Show show) {
 constexpr Entry branch(std::string_view name, std::span<const Entry> (*entries)()) {
     Entry entry = procfs::directory(name, entries);
     entry.permissions = 0755;
+    return entry;
+}
+/// The directories that are shared with drivers, by the path under which they enter things.
+constexpr std::string_view kSharedPaths[] = {"block", "bus", "class", "dev/block", "dev/char", "devices", "firmware"};
+constexpr Entry branch_with_devices(std::string_view path, std::string_view name,
+                                    std::span<const Entry> (*entries)()) {
+    Entry entry = branch(name, entries);
+    entry.make = &make_shared;
+    while (kSharedPaths[entry.argument] != path) {
+        ++entry.argument;
+    }
     return entry;
 }
 inline std::span<const Entry> no_entries() {

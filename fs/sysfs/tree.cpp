@@ -24,8 +24,8 @@ std::span<const Entry> class_entries() {
 }
 
 constexpr Entry kDeviceNumbers[] = {
-    empty_branch("block"),
-    empty_branch("char"),
+    branch_with_devices("dev/block", "block", &no_entries),
+    branch_with_devices("dev/char", "char", &no_entries),
 };
 std::span<const Entry> device_number_entries() {
     return kDeviceNumbers;
@@ -84,12 +84,12 @@ std::span<const Entry> filesystem_entries() {
 }
 
 constexpr Entry kRoot[] = {
-    empty_branch("block"),
-    empty_branch("bus"),
-    branch("class", &class_entries),
+    branch_with_devices("block", "block", &no_entries),
+    branch_with_devices("bus", "bus", &no_entries),
+    branch_with_devices("class", "class", &class_entries),
     branch("dev", &device_number_entries),
-    branch("devices", &device_entries),
-    empty_branch("firmware"),
+    branch_with_devices("devices", "devices", &device_entries),
+    branch_with_devices("firmware", "firmware", &no_entries),
     branch("fs", &filesystem_entries),
     branch("kernel", &kernel_entries),
     empty_branch("module"),

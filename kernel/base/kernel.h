@@ -57,6 +57,13 @@ namespace net {
 class UnixSockets;
 }
 
+namespace devices {
+class DeviceTree;
+}
+namespace pci {
+class Buses;
+}
+
 struct Kernel {
     mm::FrameAllocator* frames = nullptr;
     mm::SlabAllocator* slab = nullptr;
@@ -78,6 +85,8 @@ struct Kernel {
     anonymous::AnonymousFiles* anonymous_files = nullptr;
     event::EventFiles* event_files = nullptr;
     net::UnixSockets* unix_sockets = nullptr;
+    devices::DeviceTree* devices = nullptr;
+    pci::Buses* pci = nullptr;
 
     std::string_view command_line;  // what the boot loader passed; lives for ever
     u32 cpu_count = 0;              // CPUs that have a PerCpu block; fixed after start-up

@@ -24,6 +24,7 @@ namespace cairn {
     X(Rename,         "the shape of one filesystem's tree of directories")      \
     X(Directory,      "the names in one directory; a parent before its child")  \
     X(InodeData,      "size and contents of one file, against other writers")   \
+    X(DeviceTree,     "the folders of devices (sysfs); shared while an attribute is computed") \
     X(EpollNesting,   "the graph of epoll instances that watch one another")    \
     X(Epoll,          "the files that one epoll instance watches")              \
     X(UnixGarbage,    "sockets that are in flight in messages")                 \

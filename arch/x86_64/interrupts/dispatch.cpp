@@ -18,7 +18,7 @@ namespace cairn::arch {
 
 namespace {
 
-/// Which line a device vector belongs to, the same on all CPUs; a vector is never given back. Read
+/// Which line a device vector belongs to, the same on all CPUs; that of a GSI is never given back. Read
 /// by interrupt handlers without a lock.
 class DeviceVectors {
 public:
@@ -35,7 +35,7 @@ public:
         return {static_cast<u32>(word), (word & kLevel) != 0, (word & kUsed) != 0};
     }
 
-    /// The vector of `gsi`, a new one the first time. ENOSPC. The level bit follows the last call.
+    /// The vector of a line, a new one the first time. ENOSPC. The level bit follows the last call.
     Result<u8> assign(u32 gsi, bool level) {
         u64 wanted = kUsed | (level ? kLevel : 0) | gsi;
         for (u32 vector = kFirstDeviceVector; vector <= kLastDeviceVector; ++vector) {
@@ -50,8 +50,35 @@ public:
         }
         return fail(Errno::enospc);
     }
+    /// A free vector, for the line of messages that is numbered after it. ENOSPC.
+    Result<u8> assign_message() {
+        // From the top, so that lines and messages meet last.
+        for (u32 vector = kLastDeviceVector; vector >= kFirstDeviceVector; --vector) {
+            u64 word = 0;
+            const u64 wanted = kUsed | (kFirstMessageLine + vector);
+            if (entries_[vector].compare_exchange(word, wanted, Order::acq_rel, Order::acquire)) {
+                return static_cast<u8>(vector);
+            }
+        }
+        return fail(Errno::enospc);
+    }
+    /// The vector of a line of messages; none: it is not in use.
+    std::optional<u8> message_vector(u32 line) const {
+        const u32 vector = line - kFirstMessageLine;
+        if (vector > kLastDeviceVector || entries_[vector].load(Order::acquire) != (kUsed | line)) {
+            return std::nullopt;
+        }
+        return static_cast<u8>(vector);
+    }
+    void release_message(u32 line) {
+        if (std::optional<u8> vector = message_vector(line)) {
+            entries_[*vector].store(0, Order::release);
+        }
+    }
 
 private:
+    /// GSIs are below: an IOAPIC has at most 240 lines, and there are at most kMaxIoControllers.
+    static constexpr u32 kFirstMessageLine = 0x10000;
     static constexpr u64 kUsed = u64{1} << 32;
     static constexpr u64 kLevel = u64{1} << 33;
     Atomic<u64> entries_[kVectorCount];
@@ -165,6 +192,41 @@ Result<void> route_interrupt(u32 gsi, CpuIndex cpu, InterruptTrigger trigger) {
     u8 vector = TRY(interrupts.vectors.assign(gsi, level));
     interrupts.io_apics.route(gsi, vector, static_cast<u8>(target->hardware_id), trigger);
     return {};
+}
+
+namespace {
+
+/// Messages to the local APIC (SDM vol. 3A, 11.11): physical destination, fixed delivery, edge.
+Result<MessageInterrupt> message_to(u32 line, u8 vector, CpuIndex cpu) {
+    constexpr u64 kMessageAddress = 0xfee0'0000;
+    constexpr u32 kDestinationShift = 12;
+    constexpr u32 kLargestDestination = 0xfe;  // more needs interrupt remapping
+    const PerCpu* target = g_kernel.cpus[cpu.value];
+    if (target == nullptr || target->hardware_id > kLargestDestination) {
+        return fail(Errno::einval);
+    }
+    return MessageInterrupt{line, vector, kMessageAddress | u64{target->hardware_id} << kDestinationShift};
+}
+
+}  // namespace
+
+Result<MessageInterrupt> allocate_message_interrupt(CpuIndex cpu) {
+    const u8 vector = TRY(interrupts.vectors.assign_message());
+    const u32 line = interrupts.vectors.find(vector).gsi;
+    Result<MessageInterrupt> message = message_to(line, vector, cpu);
+    if (!message.ok()) {
+        interrupts.vectors.release_message(line);
+    }
+    return message;
+}
+
+Result<MessageInterrupt> aim_message_interrupt(u32 line, CpuIndex cpu) {
+    std::optional<u8> vector = interrupts.vectors.message_vector(line);
+    return vector ? message_to(line, *vector, cpu) : fail(Errno::enoent);
+}
+
+void free_message_interrupt(u32 line) {
+    interrupts.vectors.release_message(line);
 }
 
 void mask_interrupt(u32 gsi) {
