@@ -79,6 +79,7 @@ Result<void> Buses::start(const arch::PlatformDescription& platform, const boot:
             TRY(buses.enumerate(window.segment, window.first_bus));
         }
     }
+    buses.route_pins(platform);
     return {};
 }
 
@@ -166,6 +167,21 @@ Result<bool> Buses::add_function(const FunctionAddress& address, Device* bridge,
     log_info("pci", "{} [{:04x}:{:04x}] class {:06x}", name.view(), device->vendor(), device->device(),
              device->class_code());
     return true;
+}
+
+void Buses::route_pins(const arch::PlatformDescription& platform) {
+    constexpr u8 kIsaInterrupts = 16;
+    for (Device* device = first_; device != nullptr; device = device->next_) {
+        const u8 irq = device->read8(kInterruptLine);
+        if (device->interrupt_pin() == 0 || device->pin_line_ || irq == 0 || irq >= kIsaInterrupts) {
+            continue;
+        }
+        arch::InterruptLine line = arch::isa_interrupt_line(platform, irq);
+        if (line.trigger == arch::InterruptTrigger::EdgeHigh) {
+            line.trigger = arch::InterruptTrigger::LevelLow;
+        }
+        device->pin_line_ = line;
+    }
 }
 
 Result<void> Buses::probe_drivers() {

@@ -14,6 +14,9 @@ public:
     /// Looks for the devices on the bus and behind its bridges. A bridge that names a bus twice, or one that its own
     /// parent does not lead to, is taken for one without a bus. ENOMEM: some are missing.
     Result<void> enumerate(u16 segment, u8 root_bus);
+    /// What the firmware wrote into the devices' interrupt-line registers becomes their pins' lines, where nothing better
+    /// is known: an ISA interrupt, which PCI drives as a low level unless the firmware says otherwise.
+    void route_pins(const arch::PlatformDescription& platform);
     /// Enters the devices into the tree of devices (nodes.cpp). ENOMEM: some are missing.
     Result<void> add_nodes();
     /// Gives each device that has a driver to it, in threads. ENOMEM.
