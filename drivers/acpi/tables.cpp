@@ -134,15 +134,29 @@ Bytes TableDirectory::table_at(PhysicalAddress address, std::string_view signatu
     return table;
 }
 
+std::optional<PhysicalAddress> TableDirectory::address_at(usize position) const {
+    const usize offset = position * entry_size_;
+    std::optional<u64> wide = load_at<u64>(entries_, offset);
+    std::optional<u32> narrow = load_at<u32>(entries_, offset);
+    if (position >= kMaxTables || (entry_size_ == sizeof(u64) ? !wide : !narrow)) {
+        return std::nullopt;
+    }
+    return PhysicalAddress{entry_size_ == sizeof(u64) ? *wide : *narrow};
+}
+
+std::optional<Bytes> TableDirectory::at(usize position) const {
+    std::optional<PhysicalAddress> address = address_at(position);
+    if (!address) {
+        return std::nullopt;
+    }
+    std::span<const std::byte> signature = memory_->view(*address, sizeof(TableHeader::signature));
+    return signature.empty() ? Bytes{} : table_at(*address, text_of(signature));
+}
+
 Bytes TableDirectory::find_next(std::string_view signature, usize& position) const {
-    while (position < kMaxTables) {
-        usize offset = position++ * entry_size_;
-        std::optional<u64> wide = load_at<u64>(entries_, offset);
-        std::optional<u32> narrow = load_at<u32>(entries_, offset);
-        if (entry_size_ == sizeof(u64) ? !wide : !narrow) {
-            return {};
-        }
-        Bytes table = table_at({entry_size_ == sizeof(u64) ? *wide : *narrow}, signature);
+    while (std::optional<PhysicalAddress> address = address_at(position)) {
+        ++position;
+        Bytes table = table_at(*address, signature);
         if (!table.empty()) {
             return table;
         }

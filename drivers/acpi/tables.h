@@ -55,10 +55,14 @@ public:
     }
     /// The first one at or behind `position` in the list, which moves behind it; starts with zero.
     Bytes find_next(std::string_view signature, usize& position) const;
+    /// The table at a place of the list, whatever it is: empty when it is damaged; nothing behind the list.
+    std::optional<Bytes> at(usize position) const;
     /// The table at an address, if its length and sum are right and the signature is as expected.
     Bytes table_at(PhysicalAddress address, std::string_view signature) const;
 
 private:
+    std::optional<PhysicalAddress> address_at(usize position) const;
+
     /// More tables than any machine has; bounds the time spent on a damaged list.
     static constexpr usize kMaxTables = 256;
 

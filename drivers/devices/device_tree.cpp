@@ -28,6 +28,8 @@ Node::~Node() {
 Result<void> DeviceTree::initialize() {
     Ref<Node> root = TRY(try_new_ref<Node>(std::string_view(), std::span<const Attribute>(), nullptr, nullptr));
     Own<DeviceTree> made = TRY(try_new<DeviceTree>(std::move(root)));
+    // Programs look for this folder whether there is anything in it or not.
+    TRY(made->make_path("devices/virtual"));
     g_kernel.devices = made.release();
     return {};
 }
@@ -176,7 +178,7 @@ const Attribute* DeviceTree::find_attribute(Node& folder, std::string_view name)
     sync::SharedGuard guard(lock_);
     for (const Attribute& attribute : folder.attributes_) {
         if (attribute.name == name) {
-            const bool here = folder.present_ && (attribute.exists == nullptr || attribute.exists(folder.object_));
+            const bool here = folder.present_ && (attribute.exists == nullptr || attribute.exists(folder.object_of(attribute)));
             return here ? &attribute : nullptr;
         }
     }
@@ -232,7 +234,7 @@ Result<void> DeviceTree::show(Node& folder, const Attribute& attribute, TextBuff
         return fail(Errno::eio);
     }
     sync::SharedGuard guard(lock_);
-    return folder.present_ ? attribute.show(folder.object_, out) : fail(Errno::enodev);
+    return folder.present_ ? attribute.show(folder.object_of(attribute), out) : fail(Errno::enodev);
 }
 
 Result<void> DeviceTree::store(Node& folder, const Attribute& attribute, std::string_view in) {
@@ -240,7 +242,7 @@ Result<void> DeviceTree::store(Node& folder, const Attribute& attribute, std::st
         return fail(Errno::eio);
     }
     sync::SharedGuard guard(lock_);
-    return folder.present_ ? attribute.store(folder.object_, in) : fail(Errno::enodev);
+    return folder.present_ ? attribute.store(folder.object_of(attribute), in) : fail(Errno::enodev);
 }
 
 Result<usize> DeviceTree::read(Node& folder, const Attribute& attribute, u64 offset, std::span<std::byte> to,
@@ -249,7 +251,7 @@ Result<usize> DeviceTree::read(Node& folder, const Attribute& attribute, u64 off
         return fail(Errno::eio);
     }
     sync::SharedGuard guard(lock_);
-    return folder.present_ ? attribute.read(folder.object_, offset, to, privileged) : fail(Errno::enodev);
+    return folder.present_ ? attribute.read(folder.object_of(attribute), offset, to, privileged) : fail(Errno::enodev);
 }
 
 Result<usize> DeviceTree::write(Node& folder, const Attribute& attribute, u64 offset, std::span<const std::byte> from) {
@@ -257,12 +259,12 @@ Result<usize> DeviceTree::write(Node& folder, const Attribute& attribute, u64 of
         return fail(Errno::eio);
     }
     sync::SharedGuard guard(lock_);
-    return folder.present_ ? attribute.write(folder.object_, offset, from) : fail(Errno::enodev);
+    return folder.present_ ? attribute.write(folder.object_of(attribute), offset, from) : fail(Errno::enodev);
 }
 
 u64 DeviceTree::size(Node& folder, const Attribute& attribute) {
     sync::SharedGuard guard(lock_);
-    return folder.present_ && attribute.size != nullptr ? attribute.size(folder.object_) : u64{0};
+    return folder.present_ && attribute.size != nullptr ? attribute.size(folder.object_of(attribute)) : u64{0};
 }
 
 }  // namespace cairn::devices

@@ -40,6 +40,8 @@ struct Attribute {
     u64 (*size)(void* object) = nullptr;
     /// Whether this device has the attribute; null: each has it.
     bool (*exists)(void* object) = nullptr;
+    /// What the functions get instead of the folder's object.
+    void* own_object = nullptr;
 
     bool is_text() const { return read == nullptr && write == nullptr; }
 };
@@ -129,6 +131,10 @@ public:
 
 private:
     friend class DeviceTree;
+    void* object_of(const Attribute& attribute) const {
+        return attribute.own_object != nullptr ? attribute.own_object : object_;
+    }
+
     char name_[kNameLimit + 1];
     const u8 name_length_;
     bool present_ = true;  // in the tree
@@ -209,7 +215,7 @@ u64 DeviceTree::list(Node& folder, u64 offset, Visit visit) {
     sync::SharedGuard guard(lock_);
     for (; folder.present_ && offset < folder.attributes_.size(); ++offset) {
         const Attribute& attribute = folder.attributes_[offset];
-        const bool here = attribute.exists == nullptr || attribute.exists(folder.object_);
+        const bool here = attribute.exists == nullptr || attribute.exists(folder.object_of(attribute));
         if (here && !visit(attribute.name, &attribute, false, offset + 1)) {
             return offset;
         }

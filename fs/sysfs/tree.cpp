@@ -43,7 +43,6 @@ std::span<const Entry> system_entries() {
 
 constexpr Entry kDevices[] = {
     branch("system", &system_entries),
-    empty_branch("virtual"),
 };
 std::span<const Entry> device_entries() {
     return kDevices;

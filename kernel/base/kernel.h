@@ -63,6 +63,9 @@ class DeviceTree;
 namespace pci {
 class Buses;
 }
+namespace acpi {
+class KeptTables;
+}
 
 struct Kernel {
     mm::FrameAllocator* frames = nullptr;
@@ -87,6 +90,7 @@ struct Kernel {
     net::UnixSockets* unix_sockets = nullptr;
     devices::DeviceTree* devices = nullptr;
     pci::Buses* pci = nullptr;
+    acpi::KeptTables* acpi_tables = nullptr;
 
     std::string_view command_line;  // what the boot loader passed; lives for ever
     u32 cpu_count = 0;              // CPUs that have a PerCpu block; fixed after start-up
