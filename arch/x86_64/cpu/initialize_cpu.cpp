@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "arch/x86_64/cpu/cpu_state.h"
+#include "arch/x86_64/cpu/errata.h"
 #include "arch/x86_64/cpu/instructions.h"
 #include "arch/x86_64/memory/image.h"
 #include "kernel/base/heap.h"
@@ -133,6 +134,7 @@ void initialize_cpu(PerCpu& cpu) {
         cpu.hardware_id = state.features.initial_apic_id;
         log_features(state.features);
     }
+    handle_errata(is_boot_cpu);
 }
 
 Result<void> allocate_cpu_state(PerCpu& cpu) {

@@ -1,7 +1,11 @@
 /// What /proc/cpuinfo says of a CPU: its identity and the names that Linux gives to its features
 /// (arch/x86/kernel/cpu/proc.c, CPUID: SDM vol. 2A; AMD APM vol. 3, appendix E).
 
+#include <algorithm>
+
 #include "arch/arch.h"
+#include "arch/processor.h"
+#include "arch/x86_64/cpu/errata.h"
 #include "arch/x86_64/cpu/features.h"
 #include "arch/x86_64/cpu/instructions.h"
 #include "arch/x86_64/time/clock.h"
@@ -67,6 +71,35 @@ void append_features(TextBuffer& text) {
     text.append(" rep_good nopl constant_tsc cpuid");
 }
 
+/// The largest one, or AMD's second level (Linux: x86_cache_size).
+void append_cache_size(TextBuffer& text) {
+    u32 kilobytes = highest_leaf(0x8000'0006) >= 0x8000'0006 ? cpuid(0x8000'0006).ecx >> 16 : 0;
+    const bool is_intel = cpuid(0).ebx == ('G' | 'e' << 8 | 'n' << 16 | 'u' << 24);
+    for (u32 i = 0; std::optional<CpuCache> cache = cpu_cache(i); ++i) {
+        kilobytes = is_intel ? std::max(kilobytes, cache->size / static_cast<u32>(kKiB)) : kilobytes;
+    }
+    if (kilobytes != 0) {
+        format_to(text, "cache size\t: {} KB\n", kilobytes);
+    }
+}
+
+void append_topology(const PerCpu& cpu, TextBuffer& text) {
+    const CpuTopology self = cpu_topology(cpu);
+    u32 siblings = 0;
+    u32 cores = 0;
+    for (u32 i = 0; i < g_kernel.cpu_count; ++i) {
+        const CpuTopology other = cpu_topology(*g_kernel.cpus[i]);
+        siblings += other.package == self.package ? 1 : 0;
+        bool first_of_core = other.package == self.package;
+        for (u32 j = 0; j < i && first_of_core; ++j) {
+            first_of_core = !other.same_core(cpu_topology(*g_kernel.cpus[j]));
+        }
+        cores += first_of_core ? 1 : 0;
+    }
+    format_to(text, "physical id\t: {}\nsiblings\t: {}\ncore id\t\t: {}\ncpu cores\t: {}\n", self.package, siblings,
+              self.core, cores);
+}
+
 void append_sizes(TextBuffer& text) {
     const u32 line = (cpuid(1).ebx >> 8 & 0xff) * 8;
     format_to(text, "clflush size\t: {}\ncache_alignment\t: {}\n", line, line);
@@ -92,18 +125,24 @@ void describe_processor(const PerCpu& cpu, TextBuffer& text) {
     format_to(text, "processor\t: {}\nvendor_id\t: {}\ncpu family\t: {}\nmodel\t\t: {}\nmodel name\t: {}\n",
               cpu.index.value, static_cast<const char*>(features.vendor), features.family, features.model,
               brand.empty() ? std::string_view("unknown") : brand);
-    format_to(text, "stepping\t: {}\ncpu MHz\t\t: {}.{:03}\n", features.stepping, kilohertz / 1000, kilohertz % 1000);
-    if (highest_leaf(0x8000'0006) >= 0x8000'0006) {
-        format_to(text, "cache size\t: {} KB\n", cpuid(0x8000'0006).ecx >> 16);
+    format_to(text, "stepping\t: {}\n", features.stepping);
+    if (microcode_level() != 0) {
+        format_to(text, "microcode\t: {:#x}\n", microcode_level());
     }
-    // One package, each CPU a core of it.
-    format_to(text, "physical id\t: 0\nsiblings\t: {}\ncore id\t\t: {}\ncpu cores\t: {}\n", g_kernel.cpu_count,
-              cpu.index.value, g_kernel.cpu_count);
+    format_to(text, "cpu MHz\t\t: {}.{:03}\n", kilohertz / 1000, kilohertz % 1000);
+    append_cache_size(text);
+    append_topology(cpu, text);
     format_to(text, "apicid\t\t: {}\ninitial apicid\t: {}\n", cpu.hardware_id, cpu.hardware_id);
     format_to(text, "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: {}\nwp\t\t: yes\nflags\t\t: ", cpuid(0).eax);
     append_features(text);
     const u64 centimips = kilohertz / 5;
-    format_to(text, "\nbugs\t\t:\nbogomips\t: {}.{:02}\n", centimips / 100, centimips % 100);
+    text.append("\nbugs\t\t:");
+    for (u32 i = 0; std::optional<CpuWeakness> weakness = cpu_weakness(i); ++i) {
+        if (weakness->affected) {
+            format_to(text, " {}", weakness->bug_name);
+        }
+    }
+    format_to(text, "\nbogomips\t: {}.{:02}\n", centimips / 100, centimips % 100);
     append_sizes(text);
 }
 
