@@ -60,7 +60,7 @@ struct InterruptOverride {
 
 /// A register in ACPI's generic address form (ACPI 6.5, 5.2.3.2); absent when width is zero.
 struct GenericAddress {
-    u8 space = 0;  // 0 memory, 1 I/O port
+    u8 space = 0;  // 0 memory, 1 I/O port, 2 PCI configuration space (of the reset register only)
     u8 width = 0;  // bits
     u64 address = 0;
 };
@@ -98,9 +98,21 @@ struct PlatformDescription {
     u8 century_register = 0;     // CMOS index, zero: none
     GenericAddress reset_register;
     u8 reset_value = 0;
+    u32 sci = 0;              // the ISA interrupt of ACPI's events; 0: none
+    u16 smi_command_port = 0;  // zero: ACPI mode is always on
+    u8 acpi_enable = 0;        // what is written there to switch it on
+    bool has_power_button = false;
+    GenericAddress pm1a_event;  // status and enable, each half of it
+    GenericAddress pm1b_event;
+    GenericAddress gpe0;  // likewise
+    GenericAddress gpe1;
     GenericAddress pm1a_control;
     GenericAddress pm1b_control;
     GenericAddress sleep_control;  // reduced-hardware ACPI
+    /// The serial port that the firmware calls the console (SPCR), a 16550; width zero: none. Its baud rate; zero: as it
+    /// is set.
+    GenericAddress console_port;
+    u32 console_baud = 0;
     bool soft_off_known = false;   // the two values below come from \_S5
     u8 soft_off_type_a = 0;
     u8 soft_off_type_b = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "arch/battery_clock.h"
 #include "arch/host/simulator.h"
 #include "arch/upcalls.h"
 
@@ -165,6 +166,17 @@ Nanoseconds read_wall_clock() {
     constexpr u64 kStartOfTime = 1'700'000'000;  // a second in November 2023
     return Nanoseconds::from_seconds(kStartOfTime + monotonic_now().value / Nanoseconds::from_seconds(1).value);
 }
+
+bool has_battery_clock() {
+    return false;
+}
+u8 battery_clock_century() {
+    return 0;
+}
+u8 read_battery_clock(u8) {
+    return 0xff;
+}
+void write_battery_clock(u8, u8) {}
 
 void send_interrupt(const PerCpu& target, InterprocessorInterrupt what) {
     if (!host::g_current.simulating) {

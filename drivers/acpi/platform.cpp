@@ -4,6 +4,7 @@
 #include "drivers/acpi/madt.h"
 #include "drivers/acpi/mcfg.h"
 #include "drivers/acpi/soft_off.h"
+#include "drivers/acpi/spcr.h"
 #include "drivers/acpi/tables.h"
 #include "kernel/base/log.h"
 
@@ -71,6 +72,10 @@ Result<void> describe_platform(const boot::AcpiRoot& root, PhysicalReader& memor
     Bytes mcfg = tables.find("MCFG");
     if (!mcfg.empty()) {
         read_mcfg(mcfg, platform);
+    }
+    Bytes spcr = tables.find("SPCR");
+    if (!spcr.empty()) {
+        read_spcr(spcr, platform);
     }
     Bytes fadt = tables.find("FACP");
     if (!fadt.empty()) {

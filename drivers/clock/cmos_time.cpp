@@ -86,4 +86,72 @@ Result<Nanoseconds> decode_cmos_time(const CmosRegisters& registers) {
     return Nanoseconds::from_seconds(total);
 }
 
+u64 seconds_since_epoch(const CalendarTime& time) {
+    return ((days_since_epoch(time.year, time.month, time.day) * 24 + time.hours) * 60 + time.minutes) * 60 +
+           time.seconds;
+}
+
+CalendarTime calendar_time(u64 seconds) {
+    constexpr u64 kSecondsOfDay = 24 * 60 * 60;
+    u64 days = seconds / kSecondsOfDay;
+    const u64 rest = seconds % kSecondsOfDay;
+    CalendarTime time;
+    // An estimate that is at most a year too early, and then the rest.
+    time.year = static_cast<u32>(1970 + days / 366);
+    while (days_since_epoch(time.year + 1, 1, 1) <= days) {
+        ++time.year;
+    }
+    days -= days_since_epoch(time.year, 1, 1);
+    while (days >= days_in_month(time.year, time.month)) {
+        days -= days_in_month(time.year, time.month++);
+    }
+    time.day = static_cast<u32>(days + 1);
+    time.hours = static_cast<u32>(rest / 3600);
+    time.minutes = static_cast<u32>(rest / 60 % 60);
+    time.seconds = static_cast<u32>(rest % 60);
+    return time;
+}
+
+u32 day_of_year(const CalendarTime& time) {
+    return static_cast<u32>(days_since_epoch(time.year, time.month, time.day) - days_since_epoch(time.year, 1, 1));
+}
+
+u32 day_of_week(const CalendarTime& time) {
+    constexpr u64 kThursday = 4;  // 1970-01-01
+    return static_cast<u32>((days_since_epoch(time.year, time.month, time.day) + kThursday) % 7);
+}
+
+bool exists(const CalendarTime& time) {
+    constexpr u32 kLastYear = 2554;  // where nanoseconds end
+    return time.year >= 1970 && time.year < kLastYear && time.month >= 1 && time.month <= 12 && time.day >= 1 &&
+           time.day <= days_in_month(time.year, time.month) && time.hours < 24 && time.minutes < 60 &&
+           time.seconds < 60;
+}
+
+Result<CmosRegisters> encode_cmos_time(const CalendarTime& time, u8 status_b) {
+    constexpr u32 kLastYear = 2069;
+    if (!exists(time) || time.year > kLastYear) {
+        return fail(Errno::einval);
+    }
+    auto encode = [&](u32 value) {
+        const bool binary = (status_b & kCmosStatusBBinary) != 0;
+        return static_cast<u8>(binary ? value : value / 10 << 4 | value % 10);
+    };
+    CmosRegisters registers;
+    registers.seconds = encode(time.seconds);
+    registers.minutes = encode(time.minutes);
+    if ((status_b & kCmosStatusB24Hour) != 0) {
+        registers.hours = encode(time.hours);
+    } else {
+        const u8 half = time.hours >= 12 ? kCmosHourPm : u8{0};
+        registers.hours = encode((time.hours + 11) % 12 + 1) | half;
+    }
+    registers.day = encode(time.day);
+    registers.month = encode(time.month);
+    registers.year = encode(time.year % 100);
+    registers.century = encode(time.year / 100);
+    registers.status_b = status_b;
+    return registers;
+}
+
 }  // namespace cairn

@@ -75,6 +75,7 @@ namespace cairn {
     X(EventCounter,   "state of one eventfd, timerfd or signalfd")              \
     X(TerminalQueue,  "characters between a device and its terminal")           \
     X(InterruptLines, "the handlers of device interrupts")                      \
+    X(RealTimeClock,  "the battery clock's registers that belong together")     \
     X(WaitQueue,      "the waiters of one queue, and the state of its lock")    \
     X(EpollReady,     "the ready list of one epoll instance")                   \
     X(Thread,         "one thread's scheduling parameters and state")           \

@@ -148,6 +148,26 @@ Result<void> set_wall_clock(Caller& self, Nanoseconds wall) {
     return {};
 }
 
+enum class ClockRuns : u8 { AsSet, InLocalTime };
+
+/// The first zone that comes without a time says that the battery clock, from which the time came, shows local time, so
+/// that the time is corrected (settimeofday(2), "warp"). EPERM, EINVAL.
+Result<void> set_zone(Caller& self, time::Clock::Zone zone, ClockRuns clock) {
+    constexpr i32 kMost = 15 * 60;
+    if (!self.credentials().has(vfs::Capability::SysTime)) {
+        return fail(Errno::eperm);
+    }
+    if (zone.minutes_west > kMost || zone.minutes_west < -kMost) {
+        return fail(Errno::einval);
+    }
+    const bool first = g_kernel.clock->set_zone(zone);
+    if (!first || clock == ClockRuns::AsSet || zone.minutes_west == 0) {
+        return {};
+    }
+    const i64 seconds = i64{zone.minutes_west} * 60;
+    return set_wall_clock(self, Nanoseconds{time::wall_now().value + static_cast<u64>(seconds) * kSecond});
+}
+
 }  // namespace
 
 /// clock_settime(2)
@@ -181,7 +201,8 @@ Result<void> sys_gettimeofday(Caller&, UserOut<TimeValue> time, UserOut<TimeZone
         TRY(time.store({static_cast<i64>(now.value / kSecond), static_cast<i64>(now.value % kSecond / 1000)}));
     }
     if (!zone.is_null()) {
-        TRY(zone.store({0, 0}));
+        const time::Clock::Zone known = g_kernel.clock->zone();
+        TRY(zone.store({known.minutes_west, known.daylight_saving}));
     }
     return {};
 }
@@ -189,7 +210,11 @@ Result<void> sys_gettimeofday(Caller&, UserOut<TimeValue> time, UserOut<TimeZone
 /// settimeofday(2)
 Result<void> sys_settimeofday(Caller& self, UserIn<TimeValue> time, UserIn<TimeZone> zone) {
     if (!zone.is_null()) {
-        TRY(zone.fetch());
+        const TimeZone wanted = TRY(zone.fetch());
+        if (time.is_null()) {
+            return set_zone(self, {wanted.minutes_west, wanted.daylight_saving}, ClockRuns::InLocalTime);
+        }
+        TRY(set_zone(self, {wanted.minutes_west, wanted.daylight_saving}, ClockRuns::AsSet));
     }
     if (time.is_null()) {
         return {};

@@ -26,11 +26,29 @@ public:
     /// could be represented, i.e. earlier than now() after the epoch.
     Result<void> set_wall(Nanoseconds wall);
 
+    /// The zone that settimeofday(2) was told: minutes west of Greenwich, and an old word on daylight saving.
+    struct Zone {
+        i32 minutes_west = 0;
+        i32 daylight_saving = 0;
+    };
+    Zone zone() const {
+        const u64 word = zone_.load(Order::relaxed);
+        return {static_cast<i32>(word >> 32), static_cast<i32>(word)};
+    }
+    /// True: it is the first one.
+    bool set_zone(Zone zone) {
+        zone_.store(u64{static_cast<u32>(zone.minutes_west)} << 32 | static_cast<u32>(zone.daylight_saving),
+                    Order::relaxed);
+        return !zone_was_set_.exchange(true, Order::relaxed);
+    }
+
 private:
     void set_wall_offset(Nanoseconds offset);
 
     /// Makes the kernel's offset and the one that programs see change in the same order.
     SpinLock<LockRank::WallClock> lock_;
+    Atomic<u64> zone_{0};
+    Atomic<bool> zone_was_set_{false};
     Atomic<u64> wall_offset_{0};  // wall time at monotonic zero, in nanoseconds; written under lock_
 };
 

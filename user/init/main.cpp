@@ -96,14 +96,22 @@ void set_hostname(const char* wanted) {
 
 void on_child(int) {}
 
+// The power button.
+void on_power(int) {
+    Session::stop_wanted = 1;
+}
+
 void prepare_signals() {
     struct sigaction action = {};
     action.sa_handler = on_child;
     sigaction(SIGCHLD, &action, nullptr);
+    action.sa_handler = on_power;
+    sigaction(SIGPWR, &action, nullptr);
     signal(SIGPIPE, SIG_IGN);
     sigset_t blocked;
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGCHLD);
+    sigaddset(&blocked, SIGPWR);
     sigprocmask(SIG_BLOCK, &blocked, nullptr);
     reboot(RB_DISABLE_CAD);
 }

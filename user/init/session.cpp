@@ -104,6 +104,8 @@ Session::Session(const Plan& plan) {
     outputs_[1].port = &errors_;
 }
 
+volatile std::sig_atomic_t Session::stop_wanted = 0;
+
 int Session::run(Plan& plan) {
     // Firmware may have written to any port, on this one half a line; tools/run drops all that came before.
     send("\nready\n");
@@ -124,7 +126,7 @@ int Session::run(Plan& plan) {
     outputs_[0].source = std::move(program.outputs[0]);
     outputs_[1].source = std::move(program.outputs[1]);
 
-    while (program_ > 0 && !program_ended_) {
+    while (program_ > 0 && !program_ended_ && !stop_wanted) {
         step(-1);
     }
     end_the_rest();
@@ -201,7 +203,7 @@ void Session::step(int milliseconds) {
             items[kDataOut + i] = {output.port->number(), POLLOUT, 0};
         }
     }
-    // SIGCHLD is blocked except in here, so no end of a child is missed.
+    // SIGCHLD and SIGPWR are blocked except in here, so none is missed.
     sigset_t none;
     sigemptyset(&none);
     const timespec limit = {milliseconds / 1000, milliseconds % 1000 * 1000000L};

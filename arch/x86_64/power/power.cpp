@@ -31,6 +31,7 @@ public:
     static Register at(const GenericAddress& address, MapRegisters map_registers) {
         constexpr u8 kSpaceMemory = 0;
         constexpr u8 kSpacePort = 1;
+        constexpr u8 kSpacePciConfig = 2;
         Register result;
         if (address.width == 0) {
             return result;
@@ -40,11 +41,14 @@ public:
             result.memory_ = map_register_block<u8>(map_registers, {address.address}, sizeof(u16));
         } else if (address.space == kSpacePort) {
             result.port_ = static_cast<u16>(address.address);
+        } else if (address.space == kSpacePciConfig) {
+            result.config_ = kConfigEnable | static_cast<u32>(address.address >> 32 & 0x1f) << 11 |
+                             static_cast<u32>(address.address >> 16 & 7) << 8 | static_cast<u32>(address.address & 0xff);
         }
         return result;
     }
 
-    bool exists() const { return memory_ != nullptr || port_ != 0; }
+    bool exists() const { return memory_ != nullptr || port_ != 0 || config_ != 0; }
     u16 read() const {
         if (memory_ != nullptr) {
             return wide_ ? *wide_memory() : *memory_;
@@ -52,6 +56,11 @@ public:
         return wide_ ? read_port16(port_) : read_port8(port_);
     }
     void write(u16 value) const {
+        if (config_ != 0) {
+            write_port32(kConfigAddress, config_ & ~3u);
+            write_port8(static_cast<u16>(kConfigData + (config_ & 3)), static_cast<u8>(value));
+            return;
+        }
         if (memory_ != nullptr && wide_) {
             *wide_memory() = value;
         } else if (memory_ != nullptr) {
@@ -67,7 +76,13 @@ private:
     // SAFETY: a device register of that width, which the hardware aligns.
     volatile u16* wide_memory() const { return reinterpret_cast<volatile u16*>(memory_); }
 
+    // PCI Local Bus 3.0, 3.2.2.3.2. Nobody else runs when this is used.
+    static constexpr u16 kConfigAddress = 0xcf8;
+    static constexpr u16 kConfigData = 0xcfc;
+    static constexpr u32 kConfigEnable = 1u << 31;
+
     volatile u8* memory_ = nullptr;
+    u32 config_ = 0;  // what is written to the address port; only for write()
     u16 port_ = 0;
     bool wide_ = false;
 };

@@ -1,6 +1,7 @@
 #include "arch/x86_64/time/cmos.h"
 
 #include "arch/arch.h"
+#include "arch/battery_clock.h"
 #include "arch/x86_64/cpu/instructions.h"
 #include "drivers/clock/cmos_time.h"
 #include "kernel/base/log.h"
@@ -82,6 +83,25 @@ void initialize_cmos(const PlatformDescription& platform) {
     // Beyond index 127 the port's NMI bit begins; registers 0 to 13 are the clock's own.
     bool plausible = platform.century_register > 0x0d && platform.century_register < 0x80;
     cmos.century_register = plausible ? platform.century_register : u8{0};
+}
+
+bool has_battery_clock() {
+    return cmos.present;
+}
+
+u8 battery_clock_century() {
+    return cmos.century_register;
+}
+
+u8 read_battery_clock(u8 index) {
+    SpinLockGuard guard(cmos.lock);
+    return read_cmos(index);
+}
+
+void write_battery_clock(u8 index, u8 value) {
+    SpinLockGuard guard(cmos.lock);
+    write_port8(kIndexPort, index);
+    write_port8(kDataPort, value);
 }
 
 Nanoseconds read_wall_clock() {
