@@ -5,7 +5,9 @@
 
 #include "arch/upcalls.h"
 #include "drivers/acpi/platform.h"
+#include "drivers/display/find_screen.h"
 #include "exec/program_support.h"
+#include "fs/terminal/display.h"
 #include "kernel/base/kernel.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
@@ -98,6 +100,21 @@ void start_clock() {
     log_info("time", "clock source {}", name);
 }
 
+/// From here on the log is seen by whoever sits in front of the machine.
+void start_screen() {
+    Result<drivers::Screen*> screen = drivers::find_screen(start_up.information);
+    if (!screen.ok()) {
+        log_info("display", "no screen ({})", screen.error());
+        return;
+    }
+    must(fs::terminal::Display::start(*screen.value(), start_up.information.memory_map.total(
+                                                           boot::MemoryRegion::Kind::Usable)),
+         "no memory for the screen");
+    if (start_up.options.consoles.keeps_log_from_screen()) {
+        g_kernel.display->leave_log();
+    }
+}
+
 /// Option fail_nth: a request for memory that fails, to see what its caller makes of it.
 void arm_failure_injection() {
     u64 nth = start_up.options.fail_nth;
@@ -122,6 +139,9 @@ void arm_failure_injection() {
     crash_deliberately(options.crash);
     if (!passed) {
         panic("the stress test failed");
+    }
+    if (g_kernel.display != nullptr) {
+        g_kernel.display->settle();
     }
     switch (options.after_boot) {
         case boot::AfterBoot::Reboot:
@@ -165,6 +185,7 @@ void kernel_boot(const arch::BootHandover& handover) {
     start_memory();
     arch::initialize_interrupts(start_up.platform, map_registers);
     start_clock();
+    start_screen();
     must(sched::initialize_boot_cpu(), "no memory for the scheduler");
     g_kernel.scheduler->address_space_switch = &mm::switch_address_space;
     start_other_processors(start_up.platform, start_up.options.max_cpus);

@@ -9,6 +9,7 @@
 #include "fs/event/event_files.h"
 #include "fs/filesystems.h"
 #include "fs/terminal/serial_terminal.h"
+#include "fs/terminal/virtual_terminals.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
 #include "kernel/ipc/ipc.h"
@@ -102,6 +103,17 @@ Result<void> try_program(std::string_view path) {
     panic("no first program found (the last try: {}); see init= and rdinit=", tried.error());
 }
 
+/// Of serial ports and of the screen, and which of them is /dev/console and has the log; docs/boot-options.md.
+void start_terminals(const boot::ConsoleChoices& consoles, const arch::PlatformDescription& platform) {
+    const bool screen = g_kernel.display != nullptr;
+    const bool serial_log = !screen || consoles.serial_named || !consoles.screen_named;
+    must(fs::terminal::start_serial_terminals(platform, consoles.port, consoles.baud, serial_log),
+         "no memory for terminals");
+    if (screen) {
+        must(fs::terminal::start_virtual_terminals(consoles), "no memory for terminals");
+    }
+}
+
 /// Process 1, in kernel mode.
 void first_process() {
     task::Task& self = task::current_task();
@@ -138,8 +150,7 @@ const vfs::Path& start_process_layers() {
 
 void start_user_layers(const boot::Options& options, const arch::PlatformDescription& platform) {
     static_cast<void>(start_process_layers());
-    must(fs::terminal::start_serial_terminals(platform, options.console.port, options.console.baud),
-         "no memory for terminals");
+    start_terminals(options.consoles, platform);
     g_kernel.tasks->initial_syscall_work = options.trace_system_calls ? ptrace::work::kLog : 0;
 }
 

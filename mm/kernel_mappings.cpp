@@ -87,7 +87,7 @@ void KernelSpace::unmap_and_destroy(Mapping& mapping, Frames frames) {
     destroy_mapping(mapping);
 }
 
-Result<void*> KernelSpace::map_device(PhysicalRange range) {
+Result<void*> KernelSpace::map_device(PhysicalRange range, Protection protection) {
     ASSERT(range.size() != 0);
     if (!mappings_work_) {
         return arch::direct_map(range.start);
@@ -95,7 +95,7 @@ Result<void*> KernelSpace::map_device(PhysicalRange range) {
     const PhysicalAddress first{align_down(range.start.value, kPageSize)};
     const u64 size = align_up(range.end.value, kPageSize) - first.value;
     Mapping* mapping = TRY(create_mapping(size));
-    Result<void> mapped = map_pages(mapping->start, size, first, kKernelDevice);
+    Result<void> mapped = map_pages(mapping->start, size, first, protection);
     if (!mapped.ok()) {
         unmap_and_destroy(*mapping, Frames::Foreign);
         return mapped.failure();

@@ -56,9 +56,9 @@ public:
     PhysicalAddress root() const { return root_; }
     std::optional<KernelPageTable::Translation> translate(VirtualAddress address);
 
-    /// Maps device registers uncached; returns the address of `range.start`, which need not be
-    /// page-aligned. ENOMEM. Thread context or start-up, no spinlock.
-    Result<void*> map_device(PhysicalRange range);
+    /// Maps device registers uncached, or a framebuffer (kKernelFramebuffer) so that writes are collected; returns the
+    /// address of `range.start`, which need not be page-aligned. ENOMEM. Thread context or start-up, no spinlock.
+    Result<void*> map_device(PhysicalRange range, Protection protection = kKernelDevice);
     /// Takes back what map_device() returned. Interrupts on once other CPUs run.
     void unmap_device(void* registers);
 

@@ -250,13 +250,19 @@ private:
     static u64 link_to(PhysicalAddress table, bool user) {
         return table.value | Format::kPresent | Format::kWritable | (user ? Format::kUser : 0);
     }
+    /// The machine's attribute table has write-combining where write-through was.
+    static u64 caching_bits(Caching caching) {
+        return caching == Caching::Uncached         ? Format::kUncached | Format::kWriteThrough
+               : caching == Caching::WriteCombining ? Format::kWriteThrough
+                                                    : 0;
+    }
     static u64 encode(PhysicalAddress target, Protection protection, u32 level) {
         u64 entry = target.value | Format::kPresent;
         entry |= protection.writable ? Format::kWritable : 0;
         entry |= protection.user ? Format::kUser : 0;
         entry |= protection.executable ? 0 : Format::kNoExecute;
         entry |= protection.global ? Format::kGlobal : 0;
-        entry |= protection.caching == Caching::Uncached ? Format::kUncached | Format::kWriteThrough : 0;
+        entry |= caching_bits(protection.caching);
         entry |= level > 0 ? Format::kLargePage : 0;
         return entry;
     }
@@ -266,7 +272,9 @@ private:
         protection.executable = (entry & Format::kNoExecute) == 0;
         protection.user = (entry & Format::kUser) != 0;
         protection.global = (entry & Format::kGlobal) != 0;
-        protection.caching = (entry & Format::kUncached) != 0 ? Caching::Uncached : Caching::WriteBack;
+        protection.caching = (entry & Format::kUncached) != 0        ? Caching::Uncached
+                             : (entry & Format::kWriteThrough) != 0 ? Caching::WriteCombining
+                                                                    : Caching::WriteBack;
         return protection;
     }
 

@@ -7,7 +7,8 @@ namespace cairn::mm {
 
 enum class Caching : u8 {
     WriteBack,
-    Uncached,  // device registers: strongly uncacheable, whatever the MTRRs say (SDM vol. 3A, 12.5.2)
+    WriteCombining,  // framebuffers: writes are collected, and may pass each other (SDM vol. 3A, 12.3.1)
+    Uncached,        // device registers: strongly uncacheable, whatever the MTRRs say (SDM vol. 3A, 12.5.2)
 };
 
 struct Protection {
@@ -22,6 +23,7 @@ struct Protection {
 
 /// Kernel data and kernel device registers.
 constexpr Protection kKernelData{.writable = true, .global = true};
+constexpr Protection kKernelFramebuffer{.writable = true, .global = true, .caching = Caching::WriteCombining};
 constexpr Protection kKernelDevice{.writable = true, .global = true, .caching = Caching::Uncached};
 
 }  // namespace cairn::mm

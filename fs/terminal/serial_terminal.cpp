@@ -232,7 +232,7 @@ Result<u64> SerialTerminal::device_ioctl(vfs::OperationContext&, u32 command, u6
     }
 }
 
-Result<void> start_serial_terminals(const arch::PlatformDescription& platform, u32 console, u32 baud) {
+Result<void> start_serial_terminals(const arch::PlatformDescription& platform, u32 console, u32 baud, bool log) {
     SerialTerminal* first = nullptr;
     SerialTerminal* chosen = nullptr;
     for (u32 index = 0; index < drivers::SerialPort::kPorts; ++index) {
@@ -251,9 +251,14 @@ Result<void> start_serial_terminals(const arch::PlatformDescription& platform, u
         Ref<SerialTerminal> terminal = TRY(SerialTerminal::create(std::move(port).value(), rate, platform));
         if (index == console) {
             chosen = &*terminal;
-            TRY(found.become_log_console());
+            if (log) {
+                TRY(found.become_log_console());
+            }
         }
         first = first == nullptr ? &*terminal : first;
+    }
+    if (!log) {
+        remove_console(kEarlyConsole);
     }
     chosen = chosen == nullptr ? first : chosen;
     if (chosen != nullptr) {

@@ -69,6 +69,7 @@ private:
 /// Finds the serial ports, makes their terminals, and makes port `console` (if it exists; else the first one) the
 /// console of programs and of the log. `baud` is for the console; the others have 9600. Start-up, after
 /// Terminals::initialize. ENOMEM.
-Result<void> start_serial_terminals(const arch::PlatformDescription& platform, u32 console, u32 baud);
+/// `log`: whether the log goes there.
+Result<void> start_serial_terminals(const arch::PlatformDescription& platform, u32 console, u32 baud, bool log);
 
 }  // namespace cairn::fs::terminal

@@ -76,6 +76,8 @@ public:
     void last_reference_dropped();
 
     Termios settings();
+    /// As TIOCSWINSZ.
+    void set_window_size(WindowSize wanted);
     /// As TCSETS, without looking at who asks.
     void set_settings(Termios wanted);
 

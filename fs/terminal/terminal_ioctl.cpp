@@ -379,16 +379,19 @@ Result<u64> Terminal::line_ioctl(vfs::OperationContext& context, u32 command, u6
 }
 
 Result<u64> Terminal::set_window(u64 argument) {
-    WindowSize wanted = TRY(mm::UserIn<WindowSize>(argument).fetch());
+    set_window_size(TRY(mm::UserIn<WindowSize>(argument).fetch()));
+    return u64{0};
+}
+
+void Terminal::set_window_size(WindowSize wanted) {
     {
         sync::MutexGuard guard(settings_mutex_);
         if (window_ == wanted) {
-            return u64{0};
+            return;
         }
         window_ = wanted;
     }
     signal_foreground(kSignalWindowChange);
-    return u64{0};
 }
 
 /// Linux refuses it to everybody but the administrator by default (dev.tty.legacy_tiocsti).

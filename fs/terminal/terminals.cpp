@@ -1,5 +1,6 @@
 #include "fs/terminal/terminals.h"
 
+#include "fs/terminal/virtual_terminals.h"
 #include "fs/vfs/devices.h"
 #include "kernel/base/own.h"
 #include "kernel/time/clock.h"
@@ -49,7 +50,17 @@ Result<void> Terminals::initialize() {
     return {};
 }
 
+Terminal* Terminals::console() const {
+    if (console_is_shown_terminal()) {
+        return &virtual_terminals()->shown();
+    }
+    return console_.load(Order::acquire);
+}
+
 void Terminals::drain() {
+    if (g_kernel.display != nullptr) {
+        g_kernel.display->settle();
+    }
     Nanoseconds deadline = time::now() + kDrainTime;
     for (Atomic<Terminal*>& serial : serial_) {
         if (Terminal* terminal = serial.load(Order::acquire)) {

@@ -8,15 +8,17 @@
 
 namespace cairn::fs::terminal {
 
+class VirtualTerminals;
+
 class Terminals {
 public:
     /// Makes g_kernel.terminals and registers /dev/tty, /dev/console and /dev/ptmx. Start-up, after the VFS. ENOMEM.
     static Result<void> initialize();
 
-    /// A serial port's terminal becomes /dev/console. Start-up.
+    /// A terminal becomes /dev/console. Start-up.
     void set_console(Terminal& terminal) { console_.store(&terminal, Order::release); }
     /// Null: there is none.
-    Terminal* console() const { return console_.load(Order::acquire); }
+    Terminal* console() const;
 
     static constexpr u32 kSerialTerminals = 4;
     void set_serial(u32 index, Terminal& terminal) { serial_[index].store(&terminal, Order::release); }
@@ -24,6 +26,13 @@ public:
     Terminal* serial(u32 index) const {
         return index < kSerialTerminals ? serial_[index].load(Order::acquire) : nullptr;
     }
+    /// Null: there is no screen.
+    VirtualTerminals* virtual_terminals() const { return virtual_terminals_.load(Order::acquire); }
+    void set_virtual_terminals(VirtualTerminals* terminals) { virtual_terminals_.store(terminals, Order::release); }
+    /// /dev/console is the terminal that is shown (console=tty0).
+    void make_shown_terminal_console() { console_is_shown_.store(true, Order::release); }
+    bool console_is_shown_terminal() const { return console_is_shown_.load(Order::acquire); }
+
     /// Before the machine is switched off: waits a bounded time for what was written to leave. Thread context.
     void drain();
 
@@ -34,6 +43,8 @@ public:
 
 private:
     Atomic<Terminal*> console_{nullptr};
+    Atomic<VirtualTerminals*> virtual_terminals_{nullptr};
+    Atomic<bool> console_is_shown_{false};
     Atomic<Terminal*> serial_[kSerialTerminals];
     SpinLock<LockRank::InodeTable> lock_;
     List<DevptsInstance, &DevptsInstance::instance_node> instances_ GUARDED_BY(lock_);

@@ -45,8 +45,8 @@ public:
     /// Sends a signal from the kernel to every process of a group. No such group: nothing. Any context that holds no
     /// lock of rank PidTable or inner (interrupt handlers hand over to a thread first).
     virtual void signal_group(i32 process_group, i32 signal) = 0;
-    /// To a process (positive), as F_SETOWN's target.
-    virtual void signal_process(i32 process, i32 signal) = 0;
+    /// To a process (positive), as F_SETOWN's target; 0 sends nothing. False: there is no such process.
+    virtual bool signal_process(i32 process, i32 signal) = 0;
     /// SIGIO for those of the owner's processes that the one who set it may send signals to.
     virtual void signal_owner(const AsyncOwner& owner, AsyncEvent event) = 0;
     /// SIGHUP and SIGCONT for the session leader when a terminal hangs up; and for the foreground group, now or when

@@ -46,7 +46,8 @@ class JobControl;
 }  // namespace vfs
 namespace fs::terminal {
 class Terminals;
-}
+class Display;
+}  // namespace fs::terminal
 namespace anonymous {
 class AnonymousFiles;
 }
@@ -85,6 +86,7 @@ struct Kernel {
     procfs::IpcInformation* ipc_information = nullptr;  // the same
     vfs::JobControl* job_control = nullptr;
     fs::terminal::Terminals* terminals = nullptr;
+    fs::terminal::Display* display = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;
     event::EventFiles* event_files = nullptr;
     net::UnixSockets* unix_sockets = nullptr;

@@ -55,34 +55,47 @@ bool apply_panic(Options& options, std::string_view value) {
     return true;
 }
 
+/// "tty0", "tty3"
+bool apply_screen_console(Options& options, std::string_view number) {
+    constexpr u64 kMostTerminals = 63;
+    u64 wanted = 0;
+    if (!parse_number(number, kMostTerminals, wanted)) {
+        return false;
+    }
+    options.consoles.screen_named = options.consoles.screen_is_last = true;
+    options.consoles.screen_number = static_cast<u32>(wanted);
+    return true;
+}
+
 /// "ttyS1", "ttyS1,9600", "ttyS1,9600n8": what follows the rate is Linux's way to name the frame, and 8n1 is what we
 /// begin with.
 bool apply_console(Options& options, std::string_view value) {
-    constexpr std::string_view kPrefix = "ttyS";
-    if (!value.starts_with(kPrefix) || value.size() <= kPrefix.size()) {
+    constexpr std::string_view kScreen = "tty", kSerial = "ttyS";
+    if (!value.starts_with(kSerial)) {
+        return value.starts_with(kScreen) && apply_screen_console(options, value.substr(kScreen.size()));
+    }
+    value.remove_prefix(kSerial.size());
+    if (value.empty() || value[0] < '0' || value[0] > '3') {
         return false;
     }
-    value.remove_prefix(kPrefix.size());
-    ConsoleChoice choice;
-    choice.port = static_cast<u32>(value[0] - '0');
-    if (value[0] < '0' || value[0] > '3') {
-        return false;
-    }
+    const u32 port = static_cast<u32>(value[0] - '0');
+    u64 baud = ConsoleChoices{}.baud;
     value.remove_prefix(1);
     if (!value.empty()) {
         usize digits = 1;
         while (digits < value.size() && value[digits] >= '0' && value[digits] <= '9') {
             ++digits;
         }
-        u64 baud = 0;
         std::string_view frame = value.substr(digits);
         bool usual = frame.empty() || frame == "n" || frame == "n8";
         if (value[0] != ',' || !usual || !parse_number(value.substr(1, digits - 1), 115200, baud) || baud == 0) {
             return false;
         }
-        choice.baud = static_cast<u32>(baud);
     }
-    options.console = choice;
+    options.consoles.port = port;
+    options.consoles.baud = static_cast<u32>(baud);
+    options.consoles.serial_named = true;
+    options.consoles.screen_is_last = false;
     return true;
 }
 
@@ -148,7 +161,9 @@ constexpr Row kRows[] = {
     {{"loglevel", "N", "show log records of levels below N on the consoles: 0 nothing … 8 everything; 7 if not given"},
      apply_number<&Options::log_level, 0, 8>},
     {{"quiet", "", "as loglevel=4: only errors and worse"}, apply_quiet},
-    {{"console", "ttySN[,RATE]", "the serial port that is the terminal of programs and of the log; ttyS0 if not given"},
+    {{"console", "TERMINAL[,RATE]",
+      "a terminal that has the log: ttySN, or ttyN of the screen (tty0: the one that is seen); the last one given is "
+      "also that of programs"},
      apply_console},
     {{"init", "PATH", "the first program, if the root has no /init"}, apply_text<&Options::init>},
     {{"rdinit", "PATH", "the first program instead of the root's /init"}, apply_text<&Options::ramdisk_init>},

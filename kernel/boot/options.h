@@ -32,11 +32,18 @@ struct InitWord {
     std::string_view text;  // without quotes
 };
 
-/// The terminal of programs and of the log: ttyS0 … ttyS3.
-struct ConsoleChoice {
-    u32 port = 0;
+/// The terminals of programs and of the log: all words console= together. The last one is /dev/console.
+struct ConsoleChoices {
+    u32 port = 0;  // ttyS0 … ttyS3
     u32 baud = 115200;
-    bool operator==(const ConsoleChoice&) const = default;
+    bool serial_named = false;
+    bool screen_named = false;
+    bool screen_is_last = false;
+    u32 screen_number = 0;  // tty1 … tty63; 0: the one that is shown
+
+    /// The log is for those that were named, if any was.
+    bool keeps_log_from_screen() const { return serial_named && !screen_named; }
+    bool operator==(const ConsoleChoices&) const = default;
 };
 
 class Options {
@@ -55,7 +62,7 @@ public:
     u64 fail_nth = 0;           // the allocation to fail, counted from 1; zero: none
     AfterBoot after_boot = AfterBoot::RunInit;
     Crash crash = Crash::None;
-    ConsoleChoice console;
+    ConsoleChoices consoles;
     /// init= and rdinit=; empty: not given. The text is kept in this object.
     std::string_view init;
     std::string_view ramdisk_init;

@@ -6,7 +6,7 @@
 namespace cairn {
 
 std::string_view describe_lock_rank(LockRank rank) {
-    return rank <= LockRank::Console ? lock_rank_name(rank) : std::string_view("?");
+    return rank <= LockRank::Screen ? lock_rank_name(rank) : std::string_view("?");
 }
 
 void note_lock_acquired(HeldLocks& held, const void* lock, LockRank rank, RankUse use) {

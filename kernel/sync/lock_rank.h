@@ -33,6 +33,7 @@ namespace cairn {
     X(Pipe,           "one pipe")                                               \
     X(EventFile,      "one eventfd, timerfd, signalfd and the like")            \
     X(AsyncFiles,     "the open files that want SIGIO from one pipe or socket")     \
+    X(VirtualTerminals, "which terminal is on the screen")                      \
     X(Terminal,       "settings and owner of one terminal")                     \
     X(TerminalInput,  "the line being edited")                                  \
     X(TerminalOutput, "the characters on their way out")                        \
@@ -92,7 +93,8 @@ namespace cairn {
     X(WallClock,      "the difference between wall time and monotonic time")    \
     X(ClockPage,      "what programs see of the clock (vDSO)")                  \
     X(Device,         "the registers of one device")                            \
-    X(Console,        "who prints the log")
+    X(Console,        "who prints the log")                                     \
+    X(Screen,         "what the virtual terminals show")
 // clang-format on
 
 enum class LockRank : u8 {

@@ -307,11 +307,12 @@ public:
             signal_group_locked(*pid->process_group, signal);
         }
     }
-    void signal_process(i32 process, i32 signal) override {
+    bool signal_process(i32 process, i32 signal) override {
         Result<Ref<ThreadGroup>> target = g_kernel.tasks->find_process(process);
-        if (target.ok()) {
+        if (target.ok() && signal != 0) {
             static_cast<void>(signal::send_to_process(*target.value(), signal::SignalInfo::from_kernel(signal)));
         }
+        return target.ok();
     }
     void signal_owner(const vfs::AsyncOwner& owner, vfs::AsyncEvent event) override {
         const signal::SignalInfo info = describe(owner, event);

@@ -37,7 +37,7 @@ public:
         background_reads.fetch_add(signal == 21 ? 1 : 0, Order::relaxed);
         hang_ups.fetch_add(signal == 1 ? 1 : 0, Order::relaxed);
     }
-    void signal_process(i32, i32) override {}
+    bool signal_process(i32, i32) override { return false; }
     void signal_owner(const vfs::AsyncOwner&, vfs::AsyncEvent) override {}
     void hang_up_session(i32, i32, Foreground) override { hang_ups.fetch_add(1, Order::relaxed); }
     bool caller_blocks_or_ignores(i32) override { return ignores.load(Order::relaxed); }

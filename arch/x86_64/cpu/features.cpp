@@ -87,6 +87,7 @@ CpuFeatures detect_features() {
     features.hardware_capabilities = basic.edx;
     features.machine_check = bit(basic.edx, 7);
     features.global_pages = bit(basic.edx, 13);
+    features.page_attributes = bit(basic.edx, 16);
     features.pcid = bit(basic.ecx, 17);
     features.xsave = bit(basic.ecx, 26);
     features.hypervisor = bit(basic.ecx, 31);

@@ -22,6 +22,7 @@ struct CpuFeatures {
     bool gigabyte_pages = false;
     bool global_pages = false;
     bool machine_check = false;
+    bool page_attributes = false;  // PAT
     bool pcid = false;
     bool invpcid = false;
     bool smep = false;

@@ -36,6 +36,7 @@ constexpr u64 kCr4Smap = 1 << 21;
 
 // Model-specific registers (SDM vol. 4).
 constexpr u32 kMsrSysenterCs = 0x174;
+constexpr u32 kMsrPat = 0x277;
 constexpr u32 kMsrStar = 0xc000'0081;
 constexpr u32 kMsrLstar = 0xc000'0082;
 constexpr u32 kMsrSyscallMask = 0xc000'0084;
@@ -46,6 +47,18 @@ constexpr u64 kEferNoExecute = 1 << 11;
 
 /// The boot CPU's block. Like every CPU's, only that CPU touches it.
 constinit CpuState boot_cpu_state;
+
+/// Memory types by the bits PAT, PCD and PWT of a page-table entry (SDM vol. 3A, 12.12): as after a reset, but PWT alone,
+/// which nobody wants as write-through, means write-combining. A CPU without the table is left as it is: then such pages are
+/// uncached wherever the firmware says so of a device.
+void set_memory_types(const CpuFeatures& features) {
+    constexpr u64 kWriteBack = 6, kWriteCombining = 1, kUncachedUnlessRanged = 7, kUncached = 0, kWriteThrough = 4;
+    constexpr u64 kUpper = kWriteBack | kWriteThrough << 8 | kUncachedUnlessRanged << 16 | kUncached << 24;
+    constexpr u64 kLower = kWriteBack | kWriteCombining << 8 | kUncachedUnlessRanged << 16 | kUncached << 24;
+    if (features.page_attributes) {
+        write_msr(kMsrPat, kUpper << 32 | kLower);
+    }
+}
 
 void set_control_registers(const CpuFeatures& features) {
     u64 cr0 = read_cr0() & ~(kCr0Emulation | kCr0TaskSwitched);
@@ -125,6 +138,7 @@ void initialize_cpu(PerCpu& cpu) {
     state.features = detect_features();
     state.task_state.rsp[0] = cpu.kernel_stack_top;
     set_control_registers(state.features);
+    set_memory_types(state.features);
     state.features.mxcsr_mask = read_mxcsr_mask();
     set_system_call_entry();
     if (state.features.tsc_aux) {
