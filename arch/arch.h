@@ -236,8 +236,8 @@ struct Symbol {
 };
 Symbol symbolize(VirtualAddress address);
 
-/// Prints the registers of `frame`, or of the caller when null, through `early_console_write`.
-void print_registers(const TrapFrame* frame);
+/// The registers of `frame`, or of the caller when null, line by line, none longer than 80 characters unless a name is.
+void print_registers(const TrapFrame* frame, void (*print)(std::string_view line));
 
 [[noreturn]] void power_off();
 [[noreturn]] void reboot();

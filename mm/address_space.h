@@ -143,6 +143,8 @@ public:
     SpaceStatistics statistics() NO_THREAD_SAFETY_ANALYSIS;
 
     SpaceLayout layout();
+    /// For a panic, which takes no lock.
+    const SpaceLayout& layout_unlocked() const NO_THREAD_SAFETY_ANALYSIS { return layout_; }
     void set_layout(const SpaceLayout& layout);
     VirtualAddress program_break();
     /// Where the top-down search of map() begins; exec sets it, randomised.

@@ -171,7 +171,7 @@ usize backtrace(std::span<VirtualAddress>, VirtualAddress) {
 Symbol symbolize(VirtualAddress) {
     return {};
 }
-void print_registers(const TrapFrame*) {}
+void print_registers(const TrapFrame*, void (*)(std::string_view)) {}
 
 void power_off() {
     if (host::g_current.simulating) {

@@ -48,7 +48,8 @@ if(CAIRN_LINK_TIME)
        fs/vfs/notify.cpp fs/vfs/rename.cpp fs/vfs/vfs.cpp kernel/base/format.cpp kernel/base/log.cpp
        kernel/base/panic.cpp kernel/signal/cpu_clock.cpp kernel/signal/cpu_timer.cpp kernel/signal/process_timers.cpp
        kernel/signal/stop.cpp kernel/task/futex_pi.cpp kernel/task/job_control.cpp kernel/task/pidfd.cpp
-       kernel/task/priority_lending.cpp fs/vfs/file_capabilities.cpp
+       kernel/task/priority_lending.cpp kernel/task/running_process.cpp kernel/task/autogroup.cpp
+       kernel/sched/fair_group.cpp fs/vfs/file_capabilities.cpp
        kernel/task/process_information.cpp mm/early_memory.cpp mm/initialize.cpp mm/kernel_mappings.cpp
        mm/kernel_space.cpp mm/space_advise.cpp mm/space_attach.cpp mm/space_remote.cpp)
   list(TRANSFORM more_cold_sources PREPEND ${CMAKE_SOURCE_DIR}/)

@@ -52,7 +52,7 @@ def read_font(path: str) -> tuple[int, bytes, dict[int, int]]:
 
 
 def block_elements(height: int) -> dict[int, bytes]:
-    """U+2580 to U+259F but the shades: halves, eighths and quadrants, which few fonts have."""
+    """U+2580 to U+259F: halves, eighths, shades and quadrants, not all of which a font has."""
     def rows(first: int, last: int, bits: int) -> bytes:
         return bytes(bits if first <= row < last else 0 for row in range(height))
 
@@ -61,6 +61,8 @@ def block_elements(height: int) -> dict[int, bytes]:
     for eighths in range(1, 8):
         blocks[0x2580 + eighths] = rows(height - height * eighths // 8, height, 0xFF)
         blocks[0x2590 - eighths] = rows(0, height, 0xFF << (8 - eighths) & 0xFF)
+    shades = {0x2591: (0x88, 0x22), 0x2592: (0xAA, 0x55), 0x2593: (0x77, 0xDD)}
+    blocks |= {code: bytes(bits[row % 2] for row in range(height)) for code, bits in shades.items()}
     # Upper left 1, upper right 2, lower left 4, lower right 8.
     for code, quarters in zip(range(0x2596, 0x25A0), (4, 8, 1, 13, 9, 7, 11, 2, 6, 14)):
         top = (0xF0 if quarters & 1 else 0) | (0x0F if quarters & 2 else 0)

@@ -22,13 +22,15 @@ constexpr u64 kMemoryPart = 128, kLeastScrollBack = 128 * kKiB, kMostScrollBack 
 
 }  // namespace
 
-Display::Display(drivers::Screen& screen, u32 most_chunks) : screen_(screen), most_chunks_(most_chunks) {
+Display::Display(drivers::Screen& screen, u32 most_chunks)
+    : screen_(screen), most_chunks_(most_chunks), panic_page_(screen) {
     sink_.write = &log_written;
     sink_.display = this;
 }
 
 Display::~Display() {
     leave_log();
+    set_panic_screen(nullptr);
 }
 
 Result<void> Display::start(drivers::Screen& screen, u64 memory) {
@@ -38,6 +40,7 @@ Result<void> Display::start(drivers::Screen& screen, u64 memory) {
     TRY(add_console(display->sink_));
     g_kernel.display = display.release();
     g_kernel.display->show_log();
+    set_panic_screen(&g_kernel.display->panic_page_);
     return {};
 }
 

@@ -19,6 +19,28 @@
 
 namespace cairn::fs::terminal {
 
+/// The end of the machine on a screen: lines from the top, so many of each part as leave room for the others, then the last
+/// lines of the log, and what comes next.
+class PanicPage final : public PanicScreen {
+public:
+    explicit PanicPage(drivers::Screen& screen);
+
+private:
+    static void begin_page(PanicScreen& self);
+    static void take_line(PanicScreen& self, PanicPart part, std::string_view text);
+    static void end_page(PanicScreen& self, std::string_view ending);
+
+    void put_row(std::string_view text, drivers::Colour fore, drivers::Colour back);
+    void take(PanicPart part, std::string_view text);
+    void finish(std::string_view ending);
+    void put_log(u32 rows);
+    u32 most_rows(PanicPart part) const;
+
+    drivers::Screen& screen_;
+    u32 row_ = 0;
+    u32 used_[5] = {};  // rows, by part
+};
+
 class Display {
 public:
     /// Makes g_kernel.display and the console of tty1, and shows the log so far on it. Start-up, once there is a heap.
@@ -119,6 +141,7 @@ private:
     Atomic<bool> round_wanted_{false};
     void (*before_drawing_)() = nullptr;
     sync::WaitQueue work_;
+    PanicPage panic_page_;
 
     // Whose `drawing_` is; changed under lock_ as well.
     OwnArray<Cell> on_screen_;

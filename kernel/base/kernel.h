@@ -8,6 +8,8 @@
 
 namespace cairn {
 
+class TextBuffer;
+
 namespace mm {
 class FrameAllocator;
 class SlabAllocator;
@@ -95,6 +97,10 @@ struct Kernel {
     acpi::KeptTables* acpi_tables = nullptr;
 
     std::string_view command_line;  // what the boot loader passed; lives for ever
+    /// For a panic: "process 7 (bash), user 0: /bin/bash -l" of a thread, or nothing if it is the kernel's own. Takes no
+    /// locks. kernel/task's.
+    void (*describe_process)(const sched::Thread& thread, TextBuffer& text) = nullptr;
+
     u32 cpu_count = 0;              // CPUs that have a PerCpu block; fixed after start-up
     PerCpu* cpus[kMaxCpus] = {};    // by CpuIndex
     AtomicCpuSet online;            // CPUs that schedule

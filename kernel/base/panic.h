@@ -33,6 +33,19 @@ template <typename... Arguments>
 /// as it is for ever; negative reboots at once.
 void set_panic_timeout(i32 seconds);
 
+/// A screen that shows a panic: it gets the lines that the consoles get, by what they are about, and lays them out so that the
+/// parts that matter are seen. Called on the panicking CPU only, interrupts off, and possibly in the middle of
+/// anything: it takes no lock and allocates nothing.
+enum class PanicPart : u8 { Message, Machine, Locks, Registers, Backtrace };
+struct PanicScreen {
+    void (*begin)(PanicScreen& self);
+    void (*line)(PanicScreen& self, PanicPart part, std::string_view text);
+    /// `ending`: what happens next.
+    void (*end)(PanicScreen& self, std::string_view ending);
+};
+/// `screen` lives for ever; null takes it back.
+void set_panic_screen(PanicScreen* screen);
+
 /// Whether some CPU panics. Drivers whose polling loops wait for interrupts give up then.
 bool panicking();
 

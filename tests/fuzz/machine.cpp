@@ -39,7 +39,7 @@ usize backtrace(std::span<VirtualAddress>, VirtualAddress) {
 Symbol symbolize(VirtualAddress) {
     return {};
 }
-void print_registers(const TrapFrame*) {}
+void print_registers(const TrapFrame*, void (*)(std::string_view)) {}
 void park() {
     std::abort();
 }
