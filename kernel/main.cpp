@@ -129,6 +129,13 @@ void arm_failure_injection() {
     g_kernel.frames->failure_injector().fail_once_at(nth - 1);
 }
 
+/// What was logged last is seen before the machine stops.
+void finish_screen() {
+    if (g_kernel.display != nullptr) {
+        g_kernel.display->settle();
+    }
+}
+
 /// What is left to do when everything runs: there are no programs yet, so the command line decides.
 [[noreturn]] void run_after_boot() {
     const boot::Options& options = start_up.options;
@@ -140,15 +147,14 @@ void arm_failure_injection() {
     if (!passed) {
         panic("the stress test failed");
     }
-    if (g_kernel.display != nullptr) {
-        g_kernel.display->settle();
-    }
     switch (options.after_boot) {
         case boot::AfterBoot::Reboot:
             log_notice("boot", "rebooting");
+            finish_screen();
             arch::reboot();
         case boot::AfterBoot::Halt:
             log_notice("boot", "halting");
+            finish_screen();
             arch::stop_other_cpus();
             arch::park();
         case boot::AfterBoot::RunInit:

@@ -63,7 +63,7 @@ void VgaTextScreen::draw(u32 row, u32 column, std::span<const Cell> cells, const
         if (cell.code != kUnchanged) {
             const Inks inks = inks_of(cell, palette);
             const u8 character = code_page_of(cell.character());
-            const u32 colours = nearest_colour(inks.back) << 4 | nearest_colour(inks.fore);
+            const u32 colours = u32{nearest_colour(inks.back)} << 4 | nearest_colour(inks.fore);
             memory_[at] = static_cast<u16>(character | colours << 8);
             if ((cell.code & look::kCursor) != 0) {
                 constexpr u32 kLastLine = 15;
