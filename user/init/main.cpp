@@ -1,10 +1,10 @@
-// /init: process 1 of the guest. Mounts what programs expect, runs one program or a login shell (see
-// plan.h), ends what that leaves behind and powers the machine off. tools/run is its counterpart; the two
-// talk over serial ports, see session.h and docs/running.md.
+// /init: process 1 of the guest. Mounts what programs expect; then either runs one program or a login shell (see
+// plan.h), ends what that leaves behind and powers the machine off: tools/run is its counterpart, and the two talk
+// over serial ports, see session.h and docs/running.md. Or, on a machine with people at it, keeps a login on each
+// terminal until somebody asks for the end (logins.h). As poweroff, reboot, halt or shutdown it is who asks (power.h).
 
 #include <signal.h>
 #include <sys/mount.h>
-#include <sys/reboot.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,7 +13,9 @@
 #include <cstring>
 
 #include "user/init/descriptor.h"
+#include "user/init/logins.h"
 #include "user/init/plan.h"
+#include "user/init/power.h"
 #include "user/init/session.h"
 
 namespace init {
@@ -96,24 +98,16 @@ void set_hostname(const char* wanted) {
 
 void on_child(int) {}
 
-// The power button.
-void on_power(int) {
-    Session::stop_wanted = 1;
-}
-
 void prepare_signals() {
     struct sigaction action = {};
     action.sa_handler = on_child;
     sigaction(SIGCHLD, &action, nullptr);
-    action.sa_handler = on_power;
-    sigaction(SIGPWR, &action, nullptr);
     signal(SIGPIPE, SIG_IGN);
     sigset_t blocked;
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGCHLD);
-    sigaddset(&blocked, SIGPWR);
     sigprocmask(SIG_BLOCK, &blocked, nullptr);
-    reboot(RB_DISABLE_CAD);
+    take_requests();
 }
 
 }  // namespace
@@ -122,6 +116,9 @@ void prepare_signals() {
 
 int main(int, char** arguments, char** environment) {
     using namespace init;
+    if (is_power_command(arguments[0])) {
+        return power_command(arguments);
+    }
     if (getpid() != 1) {
         std::fprintf(stderr, "init: this is for process 1\n");
         return 1;
@@ -131,14 +128,12 @@ int main(int, char** arguments, char** environment) {
     prepare_signals();
     Plan plan = Plan::load(arguments + 1, environment);
     set_hostname(plan.hostname);
+    if (plan.has_logins) {
+        end_machine(run_logins(plan));
+    }
     {
         Session session(plan);
         session.run(plan);
     }
-    sync();
-    reboot(RB_POWER_OFF);
-    // A process 1 that returns is a panic; without a power switch we can but wait.
-    for (;;) {
-        pause();
-    }
+    end_machine(requested_ending());
 }

@@ -84,6 +84,8 @@ void apply(Plan& plan, char* field) {
         plan.streams[2] = stream_of(value);
     } else if (is("control")) {
         plan.has_control = std::strcmp(value, "port") == 0;
+    } else if (is("logins")) {
+        plan.has_logins = std::strcmp(value, "all") == 0;
     } else if (is("rows")) {
         plan.rows = static_cast<unsigned short>(number);
     } else if (is("columns")) {

@@ -38,6 +38,7 @@ struct Plan {
     gid_t group = 0;
     bool has_group = false;  // else the user's, from /etc/passwd
     Stream streams[3] = {Stream::Terminal, Stream::Terminal, Stream::Terminal};
+    bool has_logins = false;   // not one program, but a login on each terminal
     bool has_control = false;  // somebody listens on the fourth serial port
     unsigned short rows = 0;   // of the terminal; 0: unknown
     unsigned short columns = 0;

@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include <cerrno>
 #include <cstdarg>
@@ -11,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "user/init/power.h"
 #include "user/init/terminal.h"
 
 namespace init {
@@ -21,12 +21,6 @@ namespace {
 constexpr std::int64_t kPatienceMilliseconds = 2000;
 // Consumed input is reported in pieces of this size, a part of the window of tools/run.
 constexpr std::uint64_t kReportEvery = 512;
-
-std::int64_t now_milliseconds() {
-    timespec now = {};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1000000;
-}
 
 bool is_temporary(int error) {
     return error == EAGAIN || error == EINTR;
@@ -104,8 +98,6 @@ Session::Session(const Plan& plan) {
     outputs_[1].port = &errors_;
 }
 
-volatile std::sig_atomic_t Session::stop_wanted = 0;
-
 int Session::run(Plan& plan) {
     // Firmware may have written to any port, on this one half a line; tools/run drops all that came before.
     send("\nready\n");
@@ -126,7 +118,7 @@ int Session::run(Plan& plan) {
     outputs_[0].source = std::move(program.outputs[0]);
     outputs_[1].source = std::move(program.outputs[1]);
 
-    while (program_ > 0 && !program_ended_ && !stop_wanted) {
+    while (program_ > 0 && !program_ended_ && requested_ending() == Ending::None) {
         step(-1);
     }
     end_the_rest();
@@ -203,7 +195,7 @@ void Session::step(int milliseconds) {
             items[kDataOut + i] = {output.port->number(), POLLOUT, 0};
         }
     }
-    // SIGCHLD and SIGPWR are blocked except in here, so none is missed.
+    // SIGCHLD and the requests for an end are blocked except in here, so none is missed.
     sigset_t none;
     sigemptyset(&none);
     const timespec limit = {milliseconds / 1000, milliseconds % 1000 * 1000000L};

@@ -46,9 +46,6 @@ public:
     // Runs the program to its end. Returns its exit status as a shell has it: 128 + n after signal n.
     int run(Plan& plan);
 
-    // Set by a signal handler: the program is ended as if the session were over.
-    static volatile std::sig_atomic_t stop_wanted;
-
 private:
     struct Output {
         Descriptor source;

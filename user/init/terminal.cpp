@@ -52,10 +52,12 @@ Descriptor open_port(int number) {
 Descriptor open_terminal() {
     char path[64];
     find_console(path);
+    Descriptor terminal = open_terminal(path);
+    return terminal.is_open() ? std::move(terminal) : open_terminal("/dev/console");
+}
+
+Descriptor open_terminal(const char* path) {
     Descriptor terminal(open(path, O_RDWR | O_NOCTTY | O_CLOEXEC));
-    if (!terminal.is_open()) {
-        terminal = Descriptor(open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC));
-    }
     termios settings = {};
     if (terminal.is_open() && tcgetattr(terminal.number(), &settings) == 0) {
         settings.c_iflag = ICRNL | IXON | IUTF8;

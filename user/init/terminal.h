@@ -9,7 +9,8 @@ namespace init {
 // Port `number` (1 to 3) in raw mode and non-blocking; closed if there is none.
 Descriptor open_port(int number);
 
-// The terminal behind /dev/console, in the settings that a shell expects.
+// A terminal by its path, or the one behind /dev/console, in the settings that a shell expects.
+Descriptor open_terminal(const char* path);
 Descriptor open_terminal();
 
 // Waits until everything written has left the port.

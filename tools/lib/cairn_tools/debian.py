@@ -12,6 +12,7 @@ from cairn_tools.project import BUILD, ToolError, end_process, locked, run, say
 
 SUITE = "bookworm"
 _FOLDER = BUILD / "debian"
+LOCK = BUILD / "debian.lock"  # held by who calls download: apt takes one at a time
 _SYSTEM_LISTS = pathlib.Path("/var/lib/apt/lists")
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _DEFAULT_SOURCES = ("http://deb.debian.org/debian bookworm main", "http://deb.debian.org/debian bookworm-updates main",
@@ -109,7 +110,7 @@ def _chosen(lists: pathlib.Path, packages: tuple[str, ...]) -> list[pathlib.Path
 def linux_kernel() -> pathlib.Path:
     """Debian's own kernel, the one for virtual machines: what the guest's programs are compared with. Several may ask
     at once."""
-    with locked(_FOLDER.with_name("debian.lock")):
+    with locked(LOCK):
         return _fetch_linux_kernel()
 
 

@@ -25,7 +25,7 @@ from typing import Callable, Iterable, Mapping
 from cairn_tools import newc, qemu
 from cairn_tools.build import KernelFile, kernel_image, user_program
 from cairn_tools.emulation import Outcome
-from cairn_tools.project import ToolError, dies_with_parent, end_process, say
+from cairn_tools.project import ROOT, ToolError, dies_with_parent, end_process, say
 from cairn_tools.root_image import DEFAULT_PROFILE, root_image
 
 STATUS_TIMEOUT = 124
@@ -34,6 +34,9 @@ STATUS_KERNEL_FAILED = 125
 _WINDOW = 2048
 _POWER_OFF_SECONDS = 10.0
 _LEAVE = b"\x01"  # Ctrl-A, as in QEMU
+# Names under which init asks process 1 for the machine's end.
+_POWER_COMMANDS = ("halt", "poweroff", "reboot", "shutdown")
+_REPORT = ROOT / "user/report"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +56,11 @@ class Program:
     def plan_on_console(arguments: tuple[str, ...]) -> bytes:
         """A plan for a machine of its own, where nobody listens on the other serial ports."""
         return b"".join(os.fsencode(f"argument={word}") + b"\0" for word in arguments) + b"environment=TERM=vt100\0"
+
+    @staticmethod
+    def plan_of_logins() -> bytes:
+        """A plan for a machine with people at it: a login on each terminal."""
+        return b"logins=all\0"
 
     def plan(self, window: tuple[int, int] | None) -> bytes:
         """The file /.cairn/run; user/init/plan.h reads it."""
@@ -86,9 +94,12 @@ class Result:
 
 
 def session_layer(plan: bytes | None, folder: pathlib.Path, *, build_first: bool = True) -> pathlib.Path:
-    """The root's last layer: init, what it is to run, and the console for its first steps."""
+    """The root's last layer: init, its commands, what it is to run, and the console for its first steps."""
     tree = newc.Tree()
     tree.file("init", user_program("cairn_init", build_first=build_first), 0o755)
+    for name in _POWER_COMMANDS:
+        tree.symlink(f"usr/sbin/{name}", "/init")
+    tree.file("usr/bin/report", _REPORT, 0o755)
     tree.add("dev/console", newc.Node(stat.S_IFCHR | 0o600, device=(5, 1)))
     if plan is not None:
         tree.file(".cairn/run", plan, 0o600)

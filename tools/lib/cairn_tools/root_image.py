@@ -20,8 +20,12 @@ _FULL = _SHELL + " make tcc libc6-dev sqlite3 musl mksh bc strace gdb-minimal pc
 
 _TORTURE = _SHELL + " stress-ng"
 
-PROFILES = {"small": _SMALL, "shell": _SHELL, "full": _FULL, "torture": _TORTURE}
+# What a person at a PC wants: tools that look at the machine, keyboard layouts, programs that fill a screen.
+_PC = _SHELL.replace("vim-tiny", "vim") + (" pciutils usbutils dmidecode util-linux-extra kbd console-data htop tmux")
+
+PROFILES = {"small": _SMALL, "shell": _SHELL, "pc": _PC, "full": _FULL, "torture": _TORTURE}
 DEFAULT_PROFILE = "shell"
+PC_PROFILE = "pc"  # of tools/image
 
 # Dependencies of maintainer scripts and of what no program here uses.
 _UNUSED_PACKAGES = frozenset(
@@ -40,6 +44,7 @@ _UNUSED_PATHS = tuple(
     " usr/share/applications/ usr/share/icons/ usr/share/debconf/ usr/share/gdb/ usr/share/perl5/Debconf/"
     " usr/share/binfmts/ usr/lib/systemd/ usr/lib/x86_64-linux-gnu/gconv/ usr/lib/valgrind/ usr/lib/binfmt.d/"
     " usr/lib/python3.11/lib2to3/ usr/lib/python3.11/pydoc_data/ usr/lib/python3.11/ensurepip/"
+    " usr/share/vim/vim90/doc/ usr/share/vim/vim90/lang/ usr/share/vim/vim90/tutor/ usr/share/vim/vim90/spell/"
     " usr/share/i18n/ usr/share/keyrings/ etc/cron.daily/ etc/init.d/ etc/default/ etc/logrotate.d/ etc/dpkg/".split())
 _STATIC_LIBRARIES_KEPT = ("libc_nonshared.a", "libtcc1.a", "libpthread.a", "libdl.a")
 
@@ -76,7 +81,7 @@ def root_image(profile: str = DEFAULT_PROFILE, *, update: bool = False) -> pathl
                     return folder / name
             except (OSError, ValueError):
                 pass
-        with locked(BUILD / "debian.lock"):
+        with locked(debian.LOCK):
             packages = debian.download(tuple(PROFILES[profile].split()), fresh=update)
         unused = _UNUSED_PACKAGES - _USED_PACKAGES.get(profile, frozenset())
         packages = [file for file in packages if debian.package_name(file) not in unused]
@@ -98,6 +103,8 @@ def _make(profile: str, packages: list[pathlib.Path], folder: pathlib.Path) -> p
         progress(number, len(packages), f"unpacking {debian.package_name(file)}")
         _unpack(tree, file)
     _finish(tree)
+    if profile == PC_PROFILE:
+        _finish_pc(tree)
     temporary = folder / f"{profile}.new"
     with open(temporary, "w+b") as out:
         newc.write(tree, out)
@@ -180,3 +187,13 @@ def _finish(tree: newc.Tree) -> None:
         folder = pathlib.PurePosixPath(link).parent
         if link not in tree.nodes and str(folder / target) in tree.nodes:
             tree.symlink(link, target)
+
+
+def _finish_pc(tree: newc.Tree) -> None:
+    """A live system: root has no password, and who logs in is told what there is."""
+    tree.file("etc/shadow", "root::19000:0:99999:7:::\n", 0o640, gid=42)
+    tree.file("etc/issue", "Cairn \\r on \\m, Debian programs (\\l); log in as root, without a password\n\n")
+    tree.file("etc/motd", "\nAlt-F1 to Alt-F6: more terminals.  poweroff, reboot: the end.\n"
+              "report FILE: what this machine is, for a bug report.  Nothing is kept: the files are in memory.\n\n")
+    for link in ("vim", "vi", "view", "ex", "editor"):
+        tree.symlink(f"usr/bin/{link}", "vim.basic")
