@@ -2,6 +2,7 @@
 
 from typing import Iterator
 
+from boot import shell
 from boot.rows import Row
 from cairn_tools import kernel_log
 from cairn_tools.bochs import BochsMachine
@@ -40,8 +41,20 @@ def _booted(row: Row, run: Run) -> Iterator[str]:
     yield from _memory(row, run)
     if not kernel_log.CLOCK_SOURCE.search(run.log):
         yield "no clock source is named"
+    if row.shell:
+        yield from _in_the_shell(row, run)
     if row.stress_seconds and not kernel_log.STRESS_PASSED.search(run.log):
         yield "the stress did not pass"
+
+
+def _in_the_shell(row: Row, run: Run) -> Iterator[str]:
+    for match in shell.WRONG.finditer(run.log):
+        yield match["what"]
+    cpus = shell.CPUS.search(run.log)
+    if not cpus or int(cpus["cpus"]) != row.machine.cpus:
+        yield f"the shell sees {cpus['cpus'] if cpus else 'no'} CPUs"
+    if not shell.DONE.search(run.log):
+        yield f"the shell did not come to its end; last line: {kernel_log.last_line(run.log)}"
 
 
 def _cpus(row: Row, run: Run) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """The boot matrix: boots the kernel on many emulated machines and reads its log.
 
   tests/boot/matrix                 the part that every commit is tried on
-  tests/boot/matrix --full          every combination (some hundred runs)
+  tests/boot/matrix --pairs         every two values of what a PC can be, each run with a shell at its end
+  tests/boot/matrix --full          every combination (more than a thousand runs)
   tests/boot/matrix --row q35-pvh-1cpu-128m
   tests/boot/matrix --only microvm  the rows whose name contains a word
   tests/boot/matrix --list          the names of the rows, without running them
@@ -14,10 +15,10 @@ import concurrent.futures
 import pathlib
 import sys
 
-from boot import damage
+from boot import damage, shell
 from boot.expectations import complaints
-from boot.rows import Row, full_matrix, short_matrix
-from cairn_tools import bochs, qemu
+from boot.rows import Row, full_matrix, pairs_matrix, short_matrix
+from cairn_tools import bochs, guest, qemu
 from cairn_tools.bochs import BochsMachine
 from cairn_tools.build import KernelImage, kernel_image
 from cairn_tools.emulation import Outcome, Run
@@ -39,12 +40,24 @@ def _boot(row: Row, kernel: KernelImage) -> Run:
     machine = row.machine
     if _kernel_arguments(row):
         machine = machine.with_arguments(_kernel_arguments(row))
+    if row.shell and isinstance(machine, BochsMachine):
+        return bochs.boot(machine, kernel, timeout=row.timeout, iso=shell.iso(row.shell, kernel))
     if isinstance(machine, BochsMachine):
         return bochs.boot(machine, kernel, timeout=row.timeout)
+    if row.shell:
+        return _boot_to_shell(row, kernel)
     if row.damage:
         return damage.boot(row.damage, machine, kernel, timeout=row.timeout)
     # QEMU warns of features that a model has and its translator lacks.
     return qemu.boot(machine, kernel, timeout=row.timeout, show_errors=False)
+
+
+def _boot_to_shell(row: Row, kernel: KernelImage) -> Run:
+    if row.machine.firmware != "none":
+        return qemu.boot(row.machine, kernel, timeout=row.timeout, iso=shell.iso(row.shell, kernel), show_errors=False)
+    with guest.temporary_folder() as folder:
+        return qemu.boot(row.machine, kernel, timeout=row.timeout, layers=shell.layers(row.shell, folder),
+                         show_errors=False)
 
 
 def _try(row: Row, kernel: KernelImage) -> tuple[Run, list[str]]:
@@ -58,7 +71,10 @@ def _try(row: Row, kernel: KernelImage) -> tuple[Run, list[str]]:
 
 
 def _select(options: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Row]:
-    rows = full_matrix() if options.full or options.row else short_matrix()
+    if options.full or options.row:
+        rows = full_matrix()
+    else:
+        rows = pairs_matrix() if options.pairs else short_matrix()
     if options.row:
         rows = [row for row in rows if row.name == options.row]
     if options.only:
@@ -71,6 +87,7 @@ def _select(options: argparse.Namespace, parser: argparse.ArgumentParser) -> lis
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="tests/boot/matrix", description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", action="store_true", help="every two values of what a PC can be, with a shell")
     parser.add_argument("--full", action="store_true", help="every combination")
     parser.add_argument("--row", metavar="NAME", help="this row only")
     parser.add_argument("--only", metavar="WORD", help="rows with WORD in their name")

@@ -1,7 +1,8 @@
 """The rows of the boot matrix.
 
-The full matrix is every combination that makes sense; for each commit a part is tried in which every
-two values of any two columns meet at least once, plus the rows that stand for a promise of their own.
+For each commit a part is tried in which every two values of any two columns meet at least once, plus the rows that
+stand for a promise of their own. The pairs are the same for what a PC can be, each with a shell at its end. The full
+matrix is every combination that makes sense.
 """
 
 import dataclasses
@@ -9,8 +10,9 @@ import itertools
 from typing import Iterator
 
 from boot.damage import MULTIBOOT2_DAMAGES, PVH_DAMAGES
+from boot.shell import Shell
 from cairn_tools.bochs import BochsMachine
-from cairn_tools.qemu import Machine
+from cairn_tools.qemu import MEDIA, SCREENS, Machine
 
 # From a little above the least with which OVMF itself starts (52 MiB) to beyond 4 GiB, where a PC's
 # memory has a hole.
@@ -25,7 +27,7 @@ _CPU_MODELS = ("qemu64", "Nehalem", "Haswell", "EPYC", "max,-xsave", "max,-pdpe1
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One run. `crash`: the kernel is told to crash so, and must show a panic screen that names the
+    """One run. `shell`: it ends in a shell (else without a root). `crash`: the kernel is told to crash so, and must show a panic screen that names the
     function. `stress_seconds`: guest time of the in-kernel stress. `damage`: see damage.py."""
 
     machine: Machine | BochsMachine
@@ -33,6 +35,7 @@ class Row:
     crash: str = ""
     stress_seconds: int = 0
     damage: str = ""
+    shell: Shell | None = None
 
     @property
     def name(self) -> str:
@@ -46,6 +49,10 @@ class Row:
                 parts.append(machine.medium)
             if machine.cpu != "max":
                 parts.append(machine.cpu.replace(",-", "-no-"))
+            if machine.screen == "none":
+                parts.append("no-screen")
+        if self.shell:
+            parts.append(self.shell.name)
         if self.crash:
             parts.append(f"crash-{self.crash}")
         if self.stress_seconds:
@@ -61,7 +68,7 @@ class Row:
 
 
 def _iso_machines() -> list[Machine]:
-    columns = itertools.product(("pc", "q35"), ("bios", "uefi"), _CPUS, _MEMORY_MIB, ("cdrom", "disk"))
+    columns = itertools.product(("pc", "q35"), ("bios", "uefi"), _CPUS, _MEMORY_MIB, MEDIA)
     return [Machine(machine=machine, firmware=firmware, cpus=cpus, memory_mib=memory, medium=medium)
             for machine, firmware, cpus, memory, medium in columns]
 
@@ -82,8 +89,9 @@ def _pairwise(machines: list[Machine]) -> Iterator[Machine]:
 
 
 def _timeout(machine: Machine) -> float:
-    # The guest's CPUs share few real ones, and UEFI needs its time.
-    return 60.0 + 4 * machine.cpus + (60.0 if machine.firmware == "uefi" else 0.0)
+    # The guest's CPUs share few real ones, and UEFI needs its time, most of all for USB.
+    uefi = {"cdrom": 60.0, "disk": 60.0, "usb": 120.0}[machine.medium] if machine.firmware == "uefi" else 0.0
+    return 60.0 + 4 * machine.cpus + uefi
 
 
 def _pvh(machine: str, cpus: int, memory_mib: int, **more) -> Machine:
@@ -95,6 +103,41 @@ _PVH = [_pvh("q35", 1, 128), _pvh("q35", 8, 8192), _pvh("q35", 1, 16), _pvh("q35
 _PVH_MORE = [_pvh(*row) for row in itertools.product(("pc", "q35", "microvm"), (1, 2, 8, 32, 64), _MEMORY_MIB)]
 
 _CRASHES = ("null", "stack", "assert", "deadlock")
+
+
+# What a PC of the last fifteen years may be. 12 GiB lie around the hole below 4 GiB; a CPU of each kind.
+_PC_COLUMNS = {
+    "machine": ("pc", "q35"), "firmware": ("bios", "uefi"), "medium": MEDIA,
+    "cpu": ("qemu64", "Nehalem", "Haswell", "EPYC", "max"), "cpus": (1, 2, 16), "memory_mib": (64, 4096, 12288),
+    "screen": SCREENS,
+}
+# OVMF takes most of 64 MiB for itself: see docs/hardware.md.
+_UEFI_LEAST_MIB = 128
+
+
+def _pcs() -> list[Machine]:
+    machines = []
+    for values in itertools.product(*_PC_COLUMNS.values()):
+        machine = Machine(**dict(zip(_PC_COLUMNS, values)))
+        if machine.firmware == "uefi" and machine.memory_mib < _UEFI_LEAST_MIB:
+            machine = dataclasses.replace(machine, memory_mib=_UEFI_LEAST_MIB)
+        machines.append(machine)
+    return machines
+
+
+def _shell_row(machine: Machine, what: Shell = Shell()) -> Row:
+    return Row(machine, 30.0 + 2 * _timeout(machine), shell=what)
+
+
+def _shells_without_firmware() -> Iterator[Row]:
+    """microvm, QEMU's own loader, and Bochs; and the image for people with its menu and its logins."""
+    for name, cpus, memory in (("microvm", 1, 64), ("microvm", 2, 4096), ("microvm", 16, 512), ("q35", 2, 64),
+                               ("pc", 16, 4096), ("q35", 1, 12288)):
+        yield _shell_row(_pvh(name, cpus, memory))
+    yield Row(BochsMachine(), timeout=600.0, shell=Shell())
+    yield Row(BochsMachine(cpus=2, memory_mib=512), timeout=900.0, shell=Shell())
+    for machine in (Machine(memory_mib=512), Machine(memory_mib=512, firmware="uefi", medium="usb")):
+        yield _shell_row(machine, Shell("pc", logins=True))
 
 
 def _special_rows() -> Iterator[Row]:
@@ -118,11 +161,16 @@ def short_matrix() -> list[Row]:
     return _unique(itertools.chain((Row(one, _timeout(one)) for one in machines), _special_rows(), [stress]))
 
 
+def pairs_matrix() -> list[Row]:
+    """Every two values of what a PC can be, each row with a shell at its end."""
+    return _unique(itertools.chain(map(_shell_row, _pairwise(_pcs())), _shells_without_firmware()))
+
+
 def full_matrix() -> list[Row]:
     """Every combination, and the stress for its whole minute."""
     models = [Machine(machine=machine, cpu=cpu) for machine, cpu in itertools.product(("pc", "q35"), _CPU_MODELS)]
     machines = [*_iso_machines(), *_PVH, *_PVH_MORE, *models]
     stress = [Row(_pvh("q35", cpus, 1024), stress_seconds=60, timeout=900.0) for cpus in (1, 4, 8)]
     more_bochs = [Row(BochsMachine(cpus=2), timeout=300.0), Row(BochsMachine(memory_mib=64), timeout=240.0)]
-    rows = itertools.chain(short_matrix(), (Row(one, _timeout(one)) for one in machines), more_bochs, stress)
+    rows = itertools.chain(short_matrix(), pairs_matrix(), map(_shell_row, _pcs()), (Row(one, _timeout(one)) for one in machines), more_bochs, stress)
     return _unique(rows)

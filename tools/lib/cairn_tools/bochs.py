@@ -61,10 +61,11 @@ class BochsMachine:
         return f"bochs, {self.cpus} CPU, {self.memory_mib} MiB, {self.cpu}"
 
 
-def boot(machine: BochsMachine, kernel: KernelImage, *, timeout: float,
+def boot(machine: BochsMachine, kernel: KernelImage, *, timeout: float, iso: pathlib.Path | None = None,
          on_text: Callable[[bytes], None] = lambda _: None) -> Run:
-    """Boots the ISO of `kernel`; returns when the machine is off, has panicked, or after `timeout` seconds."""
-    iso = make_iso(kernel, machine.kernel_arguments)
+    """Boots `iso`, or the ISO of `kernel`; returns when the machine is off, has panicked, or after `timeout` seconds."""
+    if iso is None:
+        iso = make_iso(kernel, machine.kernel_arguments)
     with tempfile.TemporaryDirectory(prefix="cairn-bochs-") as name, contextlib.ExitStack() as stack:
         folder = pathlib.Path(name)
         serial, log = folder / "serial", folder / "bochs.log"

@@ -22,7 +22,8 @@ EMULATOR = "qemu-system-x86_64"
 MACHINES = ("pc", "q35", "microvm")
 FIRMWARES = ("bios", "uefi", "none")
 ACCELERATORS = ("tcg", "kvm")
-MEDIA = ("cdrom", "disk")
+MEDIA = ("cdrom", "disk", "usb")
+SCREENS = ("std", "none")
 
 _OVMF_CODE = pathlib.Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 _OVMF_VARIABLES = pathlib.Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
@@ -44,6 +45,7 @@ class Machine:
     icount: bool = False
     # How the ISO is presented.
     medium: str = "cdrom"
+    screen: str = "std"
 
     def with_arguments(self, arguments: str) -> "Machine":
         return dataclasses.replace(self, kernel_arguments=arguments)
@@ -62,6 +64,8 @@ class Machine:
                  f"{self.memory_mib} MiB", self.cpu]
         if self.medium != "cdrom":
             parts.append(self.medium)
+        if self.screen != "std":
+            parts.append("no screen")
         if self.accelerator != "tcg":
             parts.append(self.accelerator)
         if self.icount:
@@ -82,19 +86,16 @@ def _machine_options(machine: Machine) -> list[str]:
 
 
 def _boot_options(machine: Machine, kernel: KernelFile, layers: tuple[pathlib.Path, ...],
-                  folder: pathlib.Path) -> list[str]:
+                  folder: pathlib.Path, iso: pathlib.Path | None) -> list[str]:
     if machine.firmware == "none":
         options = ["-kernel", str(kernel.bootable), "-append", machine.kernel_arguments]
         if layers:
             options += ["-initrd", str(_concatenated(layers, folder))]
         return options
     # Layers differ from run to run, so an ISO with them is not worth keeping.
-    iso = make_iso(kernel, machine.kernel_arguments, layers, folder / "cairn.iso" if layers else None)
-    options = ["-drive", f"file={iso},media={machine.medium},format=raw,readonly=on,if=none,id=boot",
-               "-device", f"ide-{'cd' if machine.medium == 'cdrom' else 'hd'},drive=boot,bootindex=0"]
-    if machine.medium == "disk":
-        # A disk that cannot be written to is not something that IDE knows.
-        options[1] = options[1].replace("readonly=on", "snapshot=on")
+    if iso is None:
+        iso = make_iso(kernel, machine.kernel_arguments, layers, folder / "cairn.iso" if layers else None)
+    options = _medium_options(machine.medium, iso)
     if machine.firmware == "uefi":
         if not _OVMF_CODE.exists():
             raise ToolError(f"{_OVMF_CODE} is missing (package ovmf)")
@@ -103,6 +104,17 @@ def _boot_options(machine: Machine, kernel: KernelFile, layers: tuple[pathlib.Pa
         options += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_OVMF_CODE}",
                     "-drive", f"if=pflash,unit=1,format=raw,file={variables}"]
     return options
+
+
+def _medium_options(medium: str, iso: pathlib.Path) -> list[str]:
+    drive = f"file={iso},format=raw,if=none,id=boot"
+    if medium == "cdrom":
+        return ["-drive", f"{drive},media=cdrom,readonly=on", "-device", "ide-cd,drive=boot,bootindex=0"]
+    # IDE knows no disk that cannot be written to.
+    options = ["-drive", f"{drive},snapshot=on"]
+    if medium == "usb":
+        return options + ["-device", "qemu-xhci", "-device", "usb-storage,drive=boot,bootindex=0"]
+    return options + ["-device", "ide-hd,drive=boot,bootindex=0"]
 
 
 def _concatenated(layers: tuple[pathlib.Path, ...], folder: pathlib.Path) -> pathlib.Path:
@@ -119,14 +131,14 @@ def _concatenated(layers: tuple[pathlib.Path, ...], folder: pathlib.Path) -> pat
 
 
 def command_line(machine: Machine, kernel: KernelFile, folder: pathlib.Path, *, layers: tuple[pathlib.Path, ...] = (),
-                 display: str = "none") -> list[str]:
-    """QEMU's command for a machine that boots `kernel` with the archives `layers` as its root; what it
-    needs is put into `folder`. Serial ports are up to the caller."""
+                 iso: pathlib.Path | None = None, display: str = "none") -> list[str]:
+    """QEMU's command for a machine that boots `kernel` with the archives `layers` as its root, or `iso`, made
+    before, if it boots an ISO; what it needs is put into `folder`. Serial ports are up to the caller."""
     machine.check()
-    command = [EMULATOR, *_machine_options(machine), *_boot_options(machine, kernel, layers, folder),
+    command = [EMULATOR, *_machine_options(machine), *_boot_options(machine, kernel, layers, folder, iso),
                "-display", display]
     if machine.machine != "microvm":
-        command += ["-vga", "std"]
+        command += ["-vga", machine.screen]
     return command
 
 
@@ -184,16 +196,17 @@ def terminal_kept():
         termios.tcsetattr(sys.stdin, termios.TCSANOW, settings)
 
 
-def boot(machine: Machine, kernel: KernelFile, *, timeout: float | None,
+def boot(machine: Machine, kernel: KernelFile, *, timeout: float | None, layers: tuple[pathlib.Path, ...] = (),
+         iso: pathlib.Path | None = None,
          on_text: Callable[[bytes], None] = lambda _: None, interactive: bool = False, display: str = "none",
          extra: tuple[str, ...] = (), descriptors: tuple[int, ...] = (), when_started: Callable[[], None] | None = None,
          stop_at_panic: bool = True, show_errors: bool = True) -> Run:
-    """Boots `kernel` and returns when the machine is off, has panicked, or after `timeout` seconds
+    """Boots `kernel` (see command_line) and returns when the machine is off, has panicked, or after `timeout` seconds
     (None: never). Interactive: the user's keys go to the serial line, Ctrl-C ends the run. QEMU gets
     the options `extra` and the open `descriptors`; `when_started` runs before anything is read."""
     control = Control()
     with contextlib.closing(control), tempfile.TemporaryDirectory(prefix="cairn-run-") as name, terminal_kept():
-        command = [*command_line(machine, kernel, pathlib.Path(name), display=display),
+        command = [*command_line(machine, kernel, pathlib.Path(name), layers=layers, iso=iso, display=display),
                    "-chardev", "stdio,id=serial,signal=on", "-serial", "chardev:serial", *control.options(), *extra]
         process = subprocess.Popen(dies_with_parent(command), stdin=None if interactive else subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=None if show_errors else subprocess.DEVNULL,

@@ -43,7 +43,7 @@ examples, the machine:
   tools/run --cpus 8 --memory 2G            eight CPUs, 2 GiB
   tools/run --machine pc --firmware uefi    an older chip set, booted from an ISO with UEFI
   tools/run --firmware bios                 from an ISO with BIOS (none: QEMU enters the kernel through PVH)
-  tools/run --medium disk --firmware bios   the ISO as a disk, as on a USB stick
+  tools/run --medium usb --firmware bios    the ISO on a USB stick; also disk
   tools/run --machine microvm               a machine without PCI or firmware
   tools/run --cpu Nehalem                   another CPU model (see qemu-system-x86_64 -cpu help)
   tools/run --accel tcg                     never KVM
@@ -113,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     machine.add_argument("--machine", choices=qemu.MACHINES, default="q35", help="chip set (q35)")
     machine.add_argument("--firmware", choices=qemu.FIRMWARES, help="none = -kernel (none; bios with --boot-only)")
     machine.add_argument("--medium", choices=qemu.MEDIA, default="cdrom", help="how the ISO is attached (cdrom)")
+    machine.add_argument("--no-screen", action="store_true", help="without a graphics card")
     machine.add_argument("--cpu", default="max", metavar="MODEL", help="CPU model (max)")
     machine.add_argument("--accel", choices=("auto", *qemu.ACCELERATORS), default="auto",
                          help="auto = KVM if it proves to work, else TCG")
@@ -160,6 +161,7 @@ def _machine(options: argparse.Namespace, chosen_accelerator: str) -> qemu.Machi
         kernel_arguments=arguments,
         icount=options.icount,
         medium=options.medium,
+        screen="none" if options.no_screen else "std",
     )
     machine.check()
     return machine
