@@ -80,8 +80,7 @@ def layers(shell: Shell, folder: pathlib.Path) -> tuple[pathlib.Path, ...]:
 def iso(shell: Shell, kernel: KernelImage) -> pathlib.Path:
     """The ISO with the shell, beside the kernel; the same for all machines."""
     media = dataclasses.replace(FOR_PEOPLE, timeout=1) if shell.logins else Media(compressed=True)
-    arguments = "loglevel=7" if shell.logins else ""
     target = kernel.folder / f"cairn-{shell.name}.iso"
     # One at a time: several that find none would each compress the root.
     with locked(target.with_suffix(".making")), guest.temporary_folder() as folder:
-        return make_iso(kernel, arguments, layers(shell, folder), target, media=media)
+        return make_iso(kernel, "", layers(shell, folder), target, media=media)

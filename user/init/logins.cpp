@@ -84,8 +84,8 @@ void Logins::add(const char* device, bool is_serial, bool asks) {
     login.asks = asks;
 }
 
-// The virtual terminals; of the serial ports those that the kernel was told are its console, for others may have a
-// mouse or a modem at their end.
+// The virtual terminals; of the serial ports those that the kernel was told are its console, else the first: others may
+// have a mouse or a modem at their end.
 void Logins::find_terminals() {
     for (int number = 1; number <= kVirtualTerminals; ++number) {
         char device[16];
@@ -97,11 +97,16 @@ void Logins::find_terminals() {
         (void)!std::fgets(names, sizeof names, file);
         std::fclose(file);
     }
+    bool has_serial = false;
     char* rest = names;
     while (char* name = strsep(&rest, " \n")) {
         if (std::strncmp(name, "ttyS", 4) == 0) {
             add(name, true, false);
+            has_serial = true;
         }
+    }
+    if (!has_serial) {
+        add("ttyS0", true, false);
     }
 }
 

@@ -166,7 +166,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--root", type=pathlib.Path, metavar="IMAGE|DIR", help="an archive or a folder instead")
     parser.add_argument("--no-root", action="store_true", help="the kernel alone")
     parser.add_argument("--update", action="store_true", help="make the root anew from Debian's newest packages")
-    parser.add_argument("--kernel-args", metavar="ARGS", help='the kernel\'s command line ("loglevel=6")')
+    parser.add_argument("--kernel-args", metavar="ARGS", help="the kernel's command line")
     parser.add_argument("--menu-timeout", type=int, default=FOR_PEOPLE.timeout, metavar="S",
                         help=f"seconds that the menu waits for a key ({FOR_PEOPLE.timeout})")
     parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="where the ISO goes")
@@ -181,7 +181,7 @@ def main(arguments: list[str]) -> int:
         raise ToolError(f"{options.root} does not exist", status=2)
     if options.menu_timeout < 0:
         parser.error("a menu that waits for ever is not for a machine without a keyboard: --menu-timeout 0 or more")
-    kernel_arguments = options.kernel_args if options.kernel_args is not None else "loglevel=6"
+    kernel_arguments = options.kernel_args or ""
     menu_words(kernel_arguments)
     media = dataclasses.replace(FOR_PEOPLE, timeout=options.menu_timeout)
 
