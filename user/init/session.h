@@ -7,7 +7,6 @@
 // has them all.
 #pragma once
 
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
 
