@@ -231,6 +231,16 @@ private:
 
 }  // namespace
 
+bool end_largest_process() {
+    Atomic<bool>& choosing = g_kernel.tasks->somebody_chooses_victim;
+    if (choosing.exchange(true, Order::acquire)) {
+        return false;
+    }
+    const bool found = Choice(++g_kernel.tasks->victim_rounds).end();
+    choosing.store(false, Order::release);
+    return found;
+}
+
 bool relieve_memory_shortage(task::Task& self, ShortOf whom) {
     constexpr u32 kCopyPatience = 500;
     if (self.thread().kill_pending()) {

@@ -19,4 +19,7 @@ enum class ShortOf : u8 { Program, Copy };
 /// end, it is the caller who ends, or a copy has waited for seconds. Thread context; no spinlock is held.
 bool relieve_memory_shortage(task::Task& self, ShortOf whom);
 
+/// Ends whom relieve_memory_shortage() would (Magic SysRq). False: there is nobody, or somebody is ending just now.
+bool end_largest_process();
+
 }  // namespace cairn

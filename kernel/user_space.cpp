@@ -1,6 +1,8 @@
 #include "kernel/user_space.h"
 
 #include "drivers/devices/device_tree.h"
+#include "drivers/input/input.h"
+#include "drivers/ps2/ps2.h"
 #include "drivers/random/random.h"
 #include "exec/program_support.h"
 #include "exec/transaction.h"
@@ -8,11 +10,13 @@
 #include "fs/cpio/unpack.h"
 #include "fs/event/event_files.h"
 #include "fs/filesystems.h"
+#include "fs/input/input_files.h"
 #include "fs/terminal/serial_terminal.h"
 #include "fs/terminal/virtual_terminals.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
 #include "kernel/ipc/ipc.h"
+#include "kernel/magic_keys.h"
 #include "kernel/ptrace/tracing.h"
 #include "kernel/signal/signal_source.h"
 #include "kernel/syscall/dispatch.h"
@@ -152,7 +156,11 @@ const vfs::Path& start_process_layers() {
 
 void start_user_layers(const boot::Options& options, const arch::PlatformDescription& platform) {
     static_cast<void>(start_process_layers());
+    must(install_magic_keys(), "no memory for keyboards");
+    must(drivers::Input::initialize(), "no memory for keyboards");
+    must(fs::input::initialize(), "no memory for keyboards");
     start_terminals(options.consoles, platform);
+    must(drivers::start_ps2(platform), "no memory for keyboards");
     g_kernel.tasks->initial_syscall_work = options.trace_system_calls ? ptrace::work::kLog : 0;
 }
 

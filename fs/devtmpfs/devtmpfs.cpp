@@ -30,6 +30,16 @@ Result<void> make_node(vfs::OperationContext& context, const vfs::Path& root, co
     return {};
 }
 
+/// Calls `change(context)` with the credentials of the first program and devtmpfs as the root.
+template <typename Change>
+Result<void> as_administrator(Change change) {
+    Ref<vfs::Credentials> credentials = TRY(vfs::Credentials::create_for_init());
+    const vfs::Path root(Ref<vfs::Mount>(device_mount()), Ref<vfs::Dentry>(device_mount().root()));
+    vfs::FilesystemContext filesystem(root, root, 0);
+    vfs::OperationContext context{*credentials, filesystem};
+    return change(context);
+}
+
 Result<void> make_nodes(const vfs::CharacterDevice& device) {
     if (device.name.empty()) {
         return {};
@@ -69,6 +79,23 @@ Result<void> initialize() {
         TRY(make_nodes(*device));
     }
     return {};
+}
+
+Result<void> add_node(std::string_view name, vfs::DeviceNumber number, u16 permissions) {
+    return as_administrator([&](vfs::OperationContext& context) -> Result<void> {
+        for (usize slash = name.find('/'); slash != std::string_view::npos; slash = name.find('/', slash + 1)) {
+            Result<void> made = vfs::make_directory(context, name.substr(0, slash), 0755);
+            if (!made.ok() && made.error() != Errno::eexist) {
+                return made;
+            }
+        }
+        constexpr u32 kCharacterDevice = 0020000;
+        return vfs::make_node(context, name, kCharacterDevice | permissions, number.encode());
+    });
+}
+
+Result<void> remove_node(std::string_view name) {
+    return as_administrator([&](vfs::OperationContext& context) { return vfs::unlink(context, name); });
 }
 
 Result<Ref<vfs::Superblock>> mount(vfs::OperationContext&, std::string_view, std::string_view) {

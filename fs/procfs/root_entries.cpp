@@ -47,6 +47,20 @@ std::span<const Entry> ipc_entries() {
     return kIpc;
 }
 
+constexpr Entry kInput[] = {
+    file("devices", 0444, &show_input_devices),
+    file("handlers", 0444, &show_input_handlers),
+};
+std::span<const Entry> input_entries() {
+    return kInput;
+}
+constexpr Entry kBuses[] = {
+    directory("input", &input_entries),
+};
+std::span<const Entry> bus_entries() {
+    return kBuses;
+}
+
 constexpr Entry kTerminals[] = {
     file("drivers", 0444, &show_terminal_drivers),
 };
@@ -58,6 +72,7 @@ std::span<const Entry> terminal_entries() {
 constexpr Entry kEntries[] = {
     link("self", &show_self),
     link("thread-self", &show_thread_self),
+    directory("bus", &bus_entries),
     file("cmdline", 0444, &show_boot_command_line),
     file("consoles", 0444, &show_consoles),
     file("cpuinfo", 0444, &show_processors),
@@ -77,6 +92,7 @@ constexpr Entry kEntries[] = {
     file("stat", 0444, &show_system_statistics),
     file("swaps", 0444, &show_swaps),
     directory("sys", &setting_entries),
+    {.name = "sysrq-trigger", .permissions = 0200, .store = &store_magic_key},
     directory("sysvipc", &ipc_entries),
     directory("tty", &terminal_entries),
     file("uptime", 0444, &show_uptime),

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "drivers/input/magic_keys.h"
 #include "drivers/random/random.h"
 #include "fs/mqueue/mqueue.h"
 #include "fs/pipe/pipe.h"
@@ -140,6 +141,21 @@ Result<void> store_log_levels(Request&, std::string_view text) {
     return {};
 }
 
+Result<void> show_magic_keys(Request&, Text& text) {
+    text.format("{}\n", drivers::magic_keys_allowed.load(Order::relaxed));
+    return {};
+}
+
+Result<void> store_magic_keys(Request&, std::string_view text) {
+    const i64 value = TRY(parse_integer(text));
+    constexpr i64 kMost = 0x7fff'ffff;
+    if (value < 0 || value > kMost) {
+        return fail(Errno::einval);
+    }
+    drivers::magic_keys_allowed.store(static_cast<u32>(value), Order::relaxed);
+    return {};
+}
+
 Result<void> show_core_pattern(Request&, Text& text) {
     text.append("core\n");
     return {};
@@ -228,6 +244,7 @@ constexpr Entry kKernel[] = {
     ipc_limit("shmall", IpcLimit::AllPages),
     ipc_limit("shmmax", IpcLimit::SegmentBytes),
     ipc_limit("shmmni", IpcLimit::Segments),
+    setting("sysrq", kSettable, &show_magic_keys, &store_magic_keys),
     number<0>("tainted"),
     setting("sched_autogroup_enabled", kSettable, &show_autogroup_enabled, &store_autogroup_enabled),
     setting("threads-max", kFixed, &show_threads_max),

@@ -23,6 +23,10 @@ Result<void> show_swaps(Request& request, Text& text);
 Result<void> show_partitions(Request& request, Text& text);
 Result<void> show_nothing(Request& request, Text& text);
 Result<void> show_terminal_drivers(Request& request, Text& text);
+// input_files.cpp
+Result<void> show_input_devices(Request& request, Text& text);
+Result<void> show_input_handlers(Request& request, Text& text);
+Result<void> store_magic_key(Request& request, std::string_view text);
 Result<void> show_consoles(Request& request, Text& text);
 Result<void> show_execution_domains(Request& request, Text& text);
 

@@ -46,6 +46,9 @@ namespace vfs {
 class Vfs;
 class JobControl;
 }  // namespace vfs
+namespace drivers {
+class Input;
+}
 namespace fs::terminal {
 class Terminals;
 class Display;
@@ -87,6 +90,7 @@ struct Kernel {
     ipc::Ipc* ipc = nullptr;
     procfs::IpcInformation* ipc_information = nullptr;  // the same
     vfs::JobControl* job_control = nullptr;
+    drivers::Input* input = nullptr;
     fs::terminal::Terminals* terminals = nullptr;
     fs::terminal::Display* display = nullptr;
     anonymous::AnonymousFiles* anonymous_files = nullptr;

@@ -37,6 +37,9 @@ namespace cairn {
     X(Terminal,       "settings and owner of one terminal")                     \
     X(TerminalInput,  "the line being edited")                                  \
     X(TerminalOutput, "the characters on their way out")                        \
+    X(InputDevices,   "the list of keyboards and mice")                         \
+    X(Keymaps,        "keymaps, strings of function keys, accents")             \
+    X(UsbDevices,     "the list of devices on USB")                             \
     X(AddressSpace,   "the mappings of one address space")                      \
     X(ObjectMappings, "the mappings of one memory object")                      \
     X(PageCache,      "the pages of one file")                                  \
@@ -75,6 +78,8 @@ namespace cairn {
     X(WallTimers,     "the timerfds that go by the wall clock")                 \
     X(EventCounter,   "state of one eventfd, timerfd or signalfd")              \
     X(TerminalQueue,  "characters between a device and its terminal")           \
+    X(InputDevice,    "the state of one keyboard or mouse, and who listens to it") \
+    X(InputQueue,     "events on their way to a thread")                        \
     X(InterruptLines, "the handlers of device interrupts")                      \
     X(RealTimeClock,  "the battery clock's registers that belong together")     \
     X(WaitQueue,      "the waiters of one queue, and the state of its lock")    \

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "drivers/input/input.h"
 #include "fs/terminal/terminals.h"
 #include "fs/vfs/mount.h"
 #include "kernel/base/kernel.h"
@@ -203,6 +204,9 @@ Result<void> sys_reboot(Caller& self, u32 magic, u32 magic2, u32 command, UserCS
     switch (command) {
         case kCtrlAltDelOn:
         case kCtrlAltDelOff:
+            if (g_kernel.input != nullptr) {
+                g_kernel.input->restart_at_ctrl_alt_del.store(command == kCtrlAltDelOn, Order::relaxed);
+            }
             return {};
         case kRestart:
         case kRestart2:
