@@ -13,6 +13,7 @@
 #include "fs/input/input_files.h"
 #include "fs/terminal/serial_terminal.h"
 #include "fs/terminal/virtual_terminals.h"
+#include "fs/usb/usb_files.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
 #include "kernel/ipc/ipc.h"
@@ -24,7 +25,6 @@
 #include "kernel/task/futex.h"
 #include "kernel/task/job_control.h"
 #include "kernel/task/process_information.h"
-#include "kernel/task/running_process.h"
 #include "mm/initialize.h"
 #include "net/unix/unix_sockets.h"
 
@@ -148,7 +148,6 @@ const vfs::Path& start_process_layers() {
     must(ipc::Ipc::initialize(), "no memory for IPC");
     task::install_job_control();
     task::install_process_information();
-    task::install_process_description();
     g_kernel.event_files->current_signals = &signal::current_signal_source;
     must(exec::ProgramSupport::initialize(), "no memory for what programs share");
     return *first_program.root;
@@ -159,6 +158,7 @@ void start_user_layers(const boot::Options& options, const arch::PlatformDescrip
     must(install_magic_keys(), "no memory for keyboards");
     must(drivers::Input::initialize(), "no memory for keyboards");
     must(fs::input::initialize(), "no memory for keyboards");
+    must(fs::usb::initialize(), "no memory for USB");
     start_terminals(options.consoles, platform);
     must(drivers::start_ps2(platform), "no memory for keyboards");
     g_kernel.tasks->initial_syscall_work = options.trace_system_calls ? ptrace::work::kLog : 0;

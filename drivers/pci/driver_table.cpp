@@ -2,10 +2,13 @@
 
 #include "drivers/pci/driver.h"
 
+#include "drivers/usb/xhci.h"
+
 namespace cairn::pci {
 
 std::span<const Driver* const> drivers() {
-    return {};  // xHCI is going to be the first
+    static const Driver* const kDrivers[] = {&usb::xhci_driver()};
+    return kDrivers;
 }
 
 }  // namespace cairn::pci

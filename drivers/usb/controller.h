@@ -67,7 +67,7 @@ public:
 private:
     // controller_start.cpp
     Result<void> start();
-    Result<void> add_root_nodes();  // nodes.cpp
+    Result<void> add_root_nodes();
     Result<void> take_from_firmware();
     Result<void> reset();
     Result<void> set_up_memory();
@@ -107,6 +107,7 @@ private:
     u32 context_size_ = 32;
     u8 ports_ = 0;
     u8 slots_count_ = 0;
+    char place_[16];  // on PCI
     mm::FrameFlags memory_kind_ = mm::FrameFlags::None;
 
     DmaPages slot_contexts_;  // addresses of all slots' contexts

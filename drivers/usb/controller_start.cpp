@@ -163,6 +163,36 @@ Result<void> Controller::set_up_scratchpads(u32 count) {
     return {};
 }
 
+Result<void> Controller::add_root_nodes() {
+    char place[16];
+    TextBuffer address{std::span(place)};
+    pci_.address().write_to(address);
+    address.view().copy(place_, sizeof place_);
+    for (RootHub& hub : root_hubs) {
+        if (hub.ports == 0 || pci_.node() == nullptr) {
+            continue;
+        }
+        const Speed speed = &hub == &root_hubs[0] ? Speed::High : Speed::Super;
+        hub.descriptors = root_hub_descriptors(speed);
+        char storage[DeviceNode::kNameLimit];
+        TextBuffer name{std::span(storage)};
+        format_to(name, "usb{}", hub.bus);
+        hub.node.set_ports(hub.ports);
+        TRY(hub.node.add(
+            *pci_.node(), name.view(),
+            {.descriptor = hub.descriptors.device,
+             .configuration = std::span<const u8>(hub.descriptors.configuration, hub.descriptors.configuration_size),
+             .manufacturer = "Cairn xhci-hcd",
+             .product = "xHCI Host Controller",
+             .serial = {place_, address.size()},
+             .bus = hub.bus,
+             .address = 1,
+             .speed = speed}));
+        hub.node.set_driver(0, "hub");
+    }
+    return {};
+}
+
 Controller::~Controller() {
     for (DmaPages* pad : scratchpads_.span()) {
         static_cast<void>(Own<DmaPages>::adopt(pad));

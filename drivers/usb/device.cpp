@@ -59,13 +59,33 @@ Result<void> Device::bring_up() {
     read_texts();
     log_info("usb", "bus {} device {}: {:04x}:{:04x} {} {}", hub->bus, address_, descriptor_.vendor,
              descriptor_.product, manufacturer(), product());
-    TRY(add_nodes());
+    TRY(add_node());
     Result<void> configured = configure();
     if (!configured.ok()) {
         // It stays visible; nothing drives it.
         log_warning("usb", "bus {} device {}: not configured: {}", hub->bus, address_, configured.error());
     }
     return {};
+}
+
+Result<void> Device::add_node() {
+    char storage[DeviceNode::kNameLimit];
+    TextBuffer name{std::span(storage)};
+    write_path(name);
+    RootHub& hub = *controller_.root_hub_of(root_port_);
+    devices::Node* above = parent_ == nullptr ? hub.node.node() : parent_->tree_node_.node();
+    if (above == nullptr) {
+        return {};  // there was no memory for it
+    }
+    return tree_node_.add(*above, name.view(),
+                          {.descriptor = raw_descriptor_,
+                           .configuration = configuration_.span(),
+                           .manufacturer = manufacturer(),
+                           .product = product(),
+                           .serial = serial(),
+                           .bus = hub.bus,
+                           .address = address_,
+                           .speed = speed_});
 }
 
 SlotContext Device::slot_context() const {
@@ -202,6 +222,7 @@ void Device::find_functions(const Configuration& configuration) {
         } else if (made.value() != nullptr) {
             made.value()->interface_number = interface->number;
             functions.push_back(*made.value());
+            tree_node_.set_driver(interface->number, made.value()->driver_name());
         }
     }
 }
@@ -227,7 +248,7 @@ void Device::leave() {
         function->leave();
         function->destroy();
     }
-    remove_nodes();
+    tree_node_.remove();
     if (at_work_) {
         controller_.disable_slot(slot_);
         controller_.set_slot(slot_, nullptr, 0);

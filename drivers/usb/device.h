@@ -1,12 +1,12 @@
 #pragma once
-/// Device: something plugged into USB, from its first address on: what it says of itself, its endpoints, and what drives
-/// it (a hub, keyboards and mice). Its controller's thread makes and uses it; nobody else but for what is said to be any
-/// context's, and what programs read of it under the lock of the tree of devices.
+/// Device: something plugged into USB, from its first address on: what it says of itself, its endpoints, and what
+/// drives it (a hub, keyboards and mice). Its controller's thread makes and uses it; nobody else but for what is said
+/// to be any context's, and what programs read of it under the lock of the tree of devices.
 
-#include "drivers/devices/device_tree.h"
 #include "drivers/usb/contexts.h"
 #include "drivers/usb/descriptors.h"
 #include "drivers/usb/endpoint_queue.h"
+#include "drivers/usb/nodes.h"
 #include "kernel/base/list.h"
 #include "kernel/base/own.h"
 #include "kernel/base/own_array.h"
@@ -86,14 +86,13 @@ public:
     /// Under the controller's lock: null: no such endpoint.
     EndpointQueue* queue(u32 context) const { return context < kEndpoints ? queues_[context].get() : nullptr; }
 
-    ListNode node;  // the controller's list
+    ListNode node;                              // the controller's list
     List<Function, &Function::node> functions;  // owned
 
     Device(Controller& controller, Device* parent, u8 port, Speed speed);
     ~Device() = default;
 
 private:
-    friend class DeviceNodes;
     Result<void> bring_up();
     Result<void> set_address();
     Result<void> read_descriptors();
@@ -106,8 +105,7 @@ private:
     void recover(EndpointQueue& queue, bool is_halted);
     void restart_reports(EndpointQueue& queue);
     Result<void> give_input_context(u32 command);
-    Result<void> add_nodes();  // nodes.cpp
-    void remove_nodes();
+    Result<void> add_node();
     SlotContext slot_context() const;
 
     Controller& controller_;
@@ -138,8 +136,7 @@ private:
     usize manufacturer_size_ = 0;
     usize product_size_ = 0;
     usize serial_size_ = 0;
-    std::optional<Ref<devices::Node>> tree_node_;
-    OwnArray<struct InterfaceNode> interface_nodes_;
+    DeviceNode tree_node_;
 };
 
 }  // namespace cairn::usb

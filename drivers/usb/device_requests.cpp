@@ -34,8 +34,9 @@ Result<usize> Device::transfer(const Request& request, std::span<u8> data) {
     Trb blocks[3];
     usize count = 0;
     blocks[count++] = {setup, 8,
-                       trb_control(trb_type::kSetup, trb_flag::kImmediate) |
-                           (size == 0 ? 0 : in ? kDataIn : kDataOut)};
+                       trb_control(trb_type::kSetup, trb_flag::kImmediate) | (size == 0 ? 0
+                                                                              : in      ? kDataIn
+                                                                                        : kDataOut)};
     if (size != 0) {
         blocks[count++] = {bounce_.address(), size,
                            trb_control(trb_type::kData, trb_flag::kInterrupt | (in ? trb_flag::kIn : 0))};
@@ -98,6 +99,7 @@ Result<void> Device::start_reports(const Endpoint& endpoint, ReportSink& sink, u
 void Device::set_hub(u8 ports, u8 think_time) {
     hub_ports_ = ports;
     think_time_ = think_time;
+    tree_node_.set_ports(ports);
     InputContext input(input_context_.as<u32>(), controller_.context_size());
     input.clear();
     input.set_slot(slot_context());
@@ -126,8 +128,8 @@ void Device::read_texts() {
     if (descriptor_.manufacturer_text == 0 && descriptor_.product_text == 0 && descriptor_.serial_text == 0) {
         return;
     }
-    const Result<usize> got = read(
-        {request_kind::kIn, standard_request::kGetDescriptor, descriptor_kind::kString << 8, 0}, languages);
+    const Result<usize> got =
+        read({request_kind::kIn, standard_request::kGetDescriptor, descriptor_kind::kString << 8, 0}, languages);
     if (!got.ok() || got.value() < sizeof languages) {
         return;
     }

@@ -1,17 +1,18 @@
 #pragma once
 /// RootHub: the ports of a controller that speak one generation of USB, which programs see as a bus of its own.
 
-#include "kernel/base/types.h"
+#include "drivers/usb/nodes.h"
 
 namespace cairn::usb {
-
-class Device;
 
 struct RootHub {
     u8 first_port = 0;                               // of the controller's, from 1
     u8 ports = 0;                                    // 0: the controller has none of this generation
     u32 bus = 0;                                     // number of the bus, from 1
     u32 used_addresses[4] = {1u << 1 | 1, 0, 0, 0};  // device numbers on the bus: a bit each; 1 is the root hub
+
+    RootHubDescriptors descriptors;
+    DeviceNode node;
 
     bool has(u8 port) const { return port >= first_port && port - first_port < ports; }
 };

@@ -1,6 +1,6 @@
 #pragma once
-/// Rings of transfer request blocks (xHCI 1.2, 4.9): the producer's, for commands and transfers, and the consumer's, for
-/// events. They know memory only; who may use one when is their owner's matter.
+/// Rings of transfer request blocks (xHCI 1.2, 4.9): the producer's, for commands and transfers, and the consumer's,
+/// for events. They know memory only; who may use one when is their owner's matter.
 
 #include <optional>
 #include <span>

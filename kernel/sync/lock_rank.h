@@ -78,6 +78,7 @@ namespace cairn {
     X(WallTimers,     "the timerfds that go by the wall clock")                 \
     X(EventCounter,   "state of one eventfd, timerfd or signalfd")              \
     X(TerminalQueue,  "characters between a device and its terminal")           \
+    X(UsbController,  "rings and slots of one USB controller")                 \
     X(InputDevice,    "the state of one keyboard or mouse, and who listens to it") \
     X(InputQueue,     "events on their way to a thread")                        \
     X(InterruptLines, "the handlers of device interrupts")                      \
