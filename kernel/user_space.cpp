@@ -25,6 +25,7 @@
 #include "kernel/task/futex.h"
 #include "kernel/task/job_control.h"
 #include "kernel/task/process_information.h"
+#include "kernel/task/running_process.h"
 #include "mm/initialize.h"
 #include "net/unix/unix_sockets.h"
 
@@ -148,6 +149,7 @@ const vfs::Path& start_process_layers() {
     must(ipc::Ipc::initialize(), "no memory for IPC");
     task::install_job_control();
     task::install_process_information();
+    task::install_process_description();
     g_kernel.event_files->current_signals = &signal::current_signal_source;
     must(exec::ProgramSupport::initialize(), "no memory for what programs share");
     return *first_program.root;

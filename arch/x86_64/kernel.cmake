@@ -39,8 +39,8 @@ set(CAIRN_X86_FLAGS
 # only what is not on a hot path is, and the caches gain more than such code loses.
 if(CAIRN_LINK_TIME)
   file(GLOB_RECURSE CAIRN_COLD_SOURCES CONFIGURE_DEPENDS
-       drivers/*.cpp fs/anonymous/*.cpp fs/cpio/*.cpp fs/inotify/*.cpp fs/mqueue/*.cpp fs/procfs/*.cpp fs/sysfs/*.cpp
-       fs/terminal/*.cpp kernel/boot/*.cpp kernel/stress/*.cpp net/*.cpp)
+       drivers/*.cpp fs/anonymous/*.cpp fs/cpio/*.cpp fs/inotify/*.cpp fs/input/*.cpp fs/mqueue/*.cpp fs/procfs/*.cpp
+       fs/sysfs/*.cpp fs/terminal/*.cpp fs/usb/*.cpp kernel/boot/*.cpp kernel/stress/*.cpp net/*.cpp)
   list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "drivers/random/")
   set(more_cold_sources
        fs/event/signal_file.cpp fs/event/timer_file.cpp fs/tmpfs/memory_file.cpp fs/tmpfs/superblock.cpp

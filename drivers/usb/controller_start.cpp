@@ -1,5 +1,7 @@
 /// From a controller as the firmware left it to one that runs (xHCI 1.2, 4.2). See controller.h.
 
+#include <algorithm>
+
 #include "drivers/pci/driver.h"
 #include "drivers/usb/controller.h"
 #include "drivers/usb/registers.h"
@@ -155,7 +157,8 @@ Result<void> Controller::set_up_scratchpads(u32 count) {
     scratchpad_list_ = TRY(DmaPages::create(count > kPerPage ? 1 : 0, memory_kind_));
     scratchpads_ = TRY(OwnArray<DmaPages*>::create(count));
     for (u32 i = 0; i < count; ++i) {
-        Own<DmaPages> pad = TRY(try_new<DmaPages>(TRY(DmaPages::create(0, memory_kind_))));
+        DmaPages pages = TRY(DmaPages::create(0, memory_kind_));
+        Own<DmaPages> pad = TRY(try_new<DmaPages>(std::move(pages)));
         scratchpads_[i] = pad.release();
         scratchpad_list_.as<u64>()[i] = scratchpads_[i]->address();
     }

@@ -205,18 +205,25 @@ Result<void> Device::configure() {
     return {};
 }
 
+/// Null: nothing drives it.
+Result<Function*> Device::create_function(const Interface& interface) {
+    switch (interface.interface_class) {
+        case usb_class::kHub:
+            return create_hub(*this, interface);
+        case usb_class::kHid:
+            return create_boot_device(*this, interface);
+        default:
+            return static_cast<Function*>(nullptr);
+    }
+}
+
 void Device::find_functions(const Configuration& configuration) {
     usize offset = 0;
     while (const std::optional<Interface> interface = next_interface(configuration, offset)) {
         if (interface->alternate != 0) {
             continue;
         }
-        Result<Function*> made = nullptr;
-        if (interface->interface_class == usb_class::kHub) {
-            made = create_hub(*this, *interface);
-        } else if (interface->interface_class == usb_class::kHid) {
-            made = create_boot_device(*this, *interface);
-        }
+        Result<Function*> made = create_function(*interface);
         if (!made.ok()) {
             log_warning("usb", "device {}, interface {}: {}", address_, interface->number, made.error());
         } else if (made.value() != nullptr) {

@@ -98,6 +98,7 @@ private:
     Result<void> read_descriptors();
     Result<void> configure();
     Result<void> add_endpoints(const Configuration& configuration);
+    Result<Function*> create_function(const Interface& interface);
     void find_functions(const Configuration& configuration);
     void read_text(u8 number, u16 language, std::span<char, kTextLimit> to, usize& size);
     void read_texts();

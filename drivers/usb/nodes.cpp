@@ -112,7 +112,7 @@ usize copy_descriptors(const DeviceFacts& facts, u64 offset, std::span<std::byte
         if (offset < begin + part.size() && moved < to.size()) {
             const std::span<const u8> rest = part.subspan(offset - begin);
             const usize size = std::min(rest.size(), to.size() - moved);
-            std::ranges::copy(std::as_bytes(rest.first(size)), to.begin() + static_cast<isize>(moved));
+            std::ranges::copy(std::as_bytes(rest.first(size)), to.subspan(moved).begin());
             moved += size;
             offset += size;
         }

@@ -109,6 +109,25 @@ void write_acpi() {
     write("acpi", "tables", all.data);
 }
 
+/// As QEMU's keyboard and hub say it.
+void write_usb_descriptors() {
+    auto bytes = [](u8 kind, std::initializer_list<u8> list) {
+        Blob blob;
+        blob.add(kind);
+        for (u8 byte : list) {
+            blob.add(byte);
+        }
+        return blob.data;
+    };
+    write("usb_descriptors", "device", bytes(0, {18, 1, 0, 2, 0, 0, 0, 8, 0x27, 6, 1, 0, 0, 0, 1, 4, 11, 1}));
+    write("usb_descriptors", "keyboard", bytes(1, {9, 2, 34,   0,    1, 1, 8, 0xa0, 50, 9, 4, 0, 0,    1, 3, 1, 1,
+                                                   0, 9, 0x21, 0x11, 1, 0, 1, 0x22, 63, 0, 7, 5, 0x81, 3, 8, 0, 10}));
+    write("usb_descriptors", "super", bytes(1, {9, 2, 31, 0, 1,    1, 0, 0xe0, 0,  9, 4,    0, 0, 1, 9, 0,
+                                                0, 0, 7,  5, 0x81, 3, 2, 0,    12, 6, 0x30, 0, 0, 2, 0}));
+    write("usb_descriptors", "hub", bytes(2, {10, 0x29, 8, 0x0a, 0, 1, 0, 0, 0, 0xff}));
+    write("usb_descriptors", "string", bytes(3, {10, 3, 'Q', 0, 'E', 0, 0x3d, 0xd8, 0, 0xde}));
+}
+
 void write_memory_map() {
     Blob entries;
     for (u8 kind = 0; kind < 6; ++kind) {
@@ -201,6 +220,7 @@ int main(int count, char** arguments) {
     write_multiboot2();
     write_pvh();
     write_acpi();
+    write_usb_descriptors();
     write_memory_map();
     write_elfs();
     write_scripts();

@@ -23,8 +23,9 @@ from cairn_tools.build import VARIANTS, build
 from cairn_tools.project import ToolError, end_process, dies_with_parent, install, main_guard, run, say
 
 # Target and the largest input that makes sense for it, in bytes.
-TARGETS = {"multiboot2": 1024, "pvh": 8192, "acpi": 1024, "options": 512, "memory_map": 512,
-           "elf": 2048, "script": 512, "cpio": 2048, "binfmt_misc": 2200, "terminal": 256, "path_walk": 64, "syscalls": 1500}
+TARGETS = {"multiboot2": 1024, "pvh": 8192, "acpi": 1024, "usb_descriptors": 512, "options": 512, "memory_map": 512,
+           "elf": 2048, "script": 512, "cpio": 2048, "binfmt_misc": 2200, "terminal": 256, "path_walk": 64,
+           "syscalls": 1500}
 # An input of these boots a kernel that was built for the fuzzer as a whole: only when they are named.
 WITH_KERNEL = ("syscalls",)
 # Far more than any input takes; one that loops for ever is a finding.
