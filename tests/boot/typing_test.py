@@ -15,7 +15,6 @@ import selectors
 import socket
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -49,14 +48,14 @@ _PORTS = {"usb": "1", "hub": "2.1.3"}
 class Guest:
     """A machine with a screen, a serial line and a monitor."""
 
-    def __init__(self, keyboard: str, folder: pathlib.Path, kernel):
+    def __init__(self, keyboard: str, folder: pathlib.Path, kernel, cpus: int):
         tree = newc.Tree()
         tree.file("init", _INIT.encode(), 0o755)
         tree.add("dev/console", newc.Node(stat.S_IFCHR | 0o600, device=(5, 1)))
         layer = folder / "init.cpio"
         with open(layer, "wb") as out:
             newc.write(tree, out)
-        machine = qemu.Machine(firmware="none", memory_mib=512, kernel_arguments="console=tty0 console=ttyS0 loglevel=7")
+        machine = qemu.Machine(firmware="none", memory_mib=512, cpus=cpus, kernel_arguments="console=tty0 console=ttyS0 loglevel=7")
         command = qemu.command_line(machine, kernel, folder, layers=(root_image("console"), layer))
         self._serial, theirs = socket.socketpair()
         monitor = folder / "monitor"
@@ -240,10 +239,10 @@ CHECKS = {"bash": bash, "interrupt": interrupt, "vim": vim, "login": login, "scr
 SHORT = ("bash", "interrupt", "magic", "replug")
 
 
-def _run(keyboard: str, names: tuple[str, ...], kernel) -> int:
+def _run(keyboard: str, names: tuple[str, ...], kernel, cpus: int) -> int:
     failures = 0
     with tempfile.TemporaryDirectory(prefix="cairn-typing-") as name:
-        guest = Guest(keyboard, pathlib.Path(name), kernel)
+        guest = Guest(keyboard, pathlib.Path(name), kernel, cpus)
         try:
             guest.wait_for("READY", 180)
             guest.settle(3)
@@ -275,6 +274,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keyboard", choices=KEYBOARDS, help="this one only")
     parser.add_argument("--short", action="store_true", help="a part of the checks")
     parser.add_argument("--check", choices=CHECKS, action="append", help="this check only; may be repeated")
+    parser.add_argument("--cpus", type=int, default=2, metavar="N", help="number of CPUs (2)")
     parser.add_argument("--build-dir", type=pathlib.Path, metavar="DIR", help="the kernel's build folder")
     parser.add_argument("--no-build", action="store_true", help="boot what is there")
     options = parser.parse_args(arguments)
@@ -282,10 +282,11 @@ def main(arguments: list[str]) -> int:
     (BUILD / "boot-logs").mkdir(parents=True, exist_ok=True)
     kernel = kernel_image(options.build_dir and options.build_dir.absolute(), build_first=not options.no_build)
     names = tuple(options.check or (SHORT if options.short else CHECKS))
-    failures = sum(_run(keyboard, names, kernel) for keyboard in ([options.keyboard] if options.keyboard else KEYBOARDS))
+    keyboards = [options.keyboard] if options.keyboard else KEYBOARDS
+    failures = sum(_run(keyboard, names, kernel, options.cpus) for keyboard in keyboards)
     say("all is well" if failures == 0 else f"{failures} failed")
     return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    main_guard(main, sys.argv[1:])
+    main_guard(main)
