@@ -56,7 +56,7 @@ class Guest:
         with open(layer, "wb") as out:
             newc.write(tree, out)
         machine = qemu.Machine(firmware="none", memory_mib=512, cpus=cpus, kernel_arguments="console=tty0 console=ttyS0 loglevel=7")
-        command = qemu.command_line(machine, kernel, folder, layers=(root_image("console"), layer))
+        command = qemu.command_line(machine, kernel, folder, layers=(root_image("pc"), layer))
         self._serial, theirs = socket.socketpair()
         monitor = folder / "monitor"
         command += ["-chardev", f"socket,id=serial,fd={theirs.fileno()}", "-serial", "chardev:serial",

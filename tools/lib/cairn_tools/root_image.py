@@ -18,7 +18,6 @@ _SHELL = _SMALL + (" bsdutils util-linux mount procps psmisc less gawk diffutils
                    " ncurses-bin login passwd perl-base python3-minimal python3.11 time")
 _FULL = _SHELL + " make tcc libc6-dev sqlite3 musl mksh bc strace gdb-minimal pciutils usbutils dmidecode util-linux-extra"
 
-
 _TORTURE = _SHELL + " stress-ng"
 
 # What a person at a PC wants: tools that look at the machine, keyboard layouts, programs that fill a screen.
