@@ -41,7 +41,7 @@ void power_off(MagicActions&) {
     arch::power_off();
 }
 void show_registers(MagicActions&) {
-    arch::print_registers(nullptr);
+    arch::print_registers(nullptr, [](std::string_view line) { log_notice("sysrq", "{}", line); });
 }
 void translate_keys(MagicActions&) {
     if (g_kernel.input != nullptr) {
