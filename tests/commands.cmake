@@ -18,6 +18,7 @@ function(cairn_build_fixture variant)
   set_tests_properties(build.${variant} PROPERTIES FIXTURES_SETUP ${variant} TIMEOUT 3600 PROCESSORS 2)
 endfunction()
 cairn_build_fixture(kernel)
+cairn_build_fixture(kernel-release)
 cairn_build_fixture(kernel-clang)
 cairn_build_fixture(host-clang)
 cairn_build_fixture(fuzz)
@@ -70,6 +71,7 @@ cairn_command_test(start-up cost 120 ${CMAKE_SOURCE_DIR}/tools/boot-count --no-b
 # Prints what has become slower; fails only for a row that does not run.
 cairn_command_test(bench cost 600 ${CMAKE_SOURCE_DIR}/tools/bench --no-build --checked)
 set_tests_properties(cost.size cost.start-up cost.bench PROPERTIES FIXTURES_REQUIRED kernel)
+set_tests_properties(cost.size PROPERTIES FIXTURES_REQUIRED "kernel;kernel-release")
 
 # --- the host programs as the other compiler makes them ----------------------------------------------
 foreach(storey unit sim)

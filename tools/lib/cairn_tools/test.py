@@ -24,7 +24,7 @@ _NEEDS = {
     "unit": ("host-clang",),
     "sim": ("host-clang",),
     "boot": ("kernel", "kernel-clang"),
-    "cost": ("kernel",),
+    "cost": ("kernel", "kernel-release"),
     "programs": ("kernel",),
     "torture": ("kernel",),
 }
