@@ -1,6 +1,6 @@
 #include "kernel/devices.h"
 
-#include "drivers/acpi/kept_tables.h"
+#include "drivers/acpi/interrupt_routing.h"
 #include "drivers/clock/real_time_clock.h"
 #include "drivers/firmware/smbios.h"
 #include "drivers/pci/buses.h"
@@ -38,6 +38,10 @@ void start_devices(const arch::PlatformDescription& platform, const boot::Inform
     note("rtc", start_clock_device(platform));
     note("pci", pci::Buses::start(platform, information.memory_map));
     if (g_kernel.pci != nullptr) {
+        if (g_kernel.acpi_tables != nullptr) {
+            note("pci interrupts", acpi::route_pci_interrupts(*g_kernel.acpi_tables, *g_kernel.pci, platform,
+                                                              information.memory_map));
+        }
         note("pci in sysfs", g_kernel.pci->add_nodes());
         note("pci drivers", g_kernel.pci->probe_drivers());
     }

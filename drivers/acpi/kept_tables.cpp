@@ -127,7 +127,8 @@ Result<void> KeptTables::add_nodes() {
         attribute.own_object = table;
     }
     Ref<devices::Node> folder = TRY(devices::tree().make_path("firmware/acpi"));
-    TRY(devices::tree().add(*folder, "tables", attributes_.span(), this));
+    [[maybe_unused]] Ref<devices::Node> tables =
+        TRY(devices::tree().add(*folder, "tables", attributes_.span(), this));
     return {};
 }
 

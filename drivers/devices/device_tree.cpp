@@ -29,7 +29,7 @@ Result<void> DeviceTree::initialize() {
     Ref<Node> root = TRY(try_new_ref<Node>(std::string_view(), std::span<const Attribute>(), nullptr, nullptr));
     Own<DeviceTree> made = TRY(try_new<DeviceTree>(std::move(root)));
     // Programs look for this folder whether there is anything in it or not.
-    TRY(made->make_path("devices/virtual"));
+    [[maybe_unused]] Ref<Node> folder = TRY(made->make_path("devices/virtual"));
     g_kernel.devices = made.release();
     return {};
 }

@@ -127,8 +127,25 @@ Result<void> show_string(Smbios& smbios, TextBuffer& text) {
 template <u8 kType, usize kOffset>
 bool has_string(Smbios& smbios) {
     std::optional<SmbiosStructure> structure = find_structure(smbios, kType);
-    return structure && load_at<u8>(structure->formatted, kOffset).value_or(0) != 0;
+    return structure && kOffset < structure->formatted.size();  // a text that is not given is empty
 }
+
+/// The version of the firmware, and of the embedded controller's, as two bytes.
+template <usize kOffset>
+bool has_release(Smbios& smbios) {
+    std::optional<SmbiosStructure> structure = find_structure(smbios, kFirmware);
+    const u16 release = structure ? load_at<u16>(structure->formatted, kOffset).value_or(0xffff) : u16{0xffff};
+    return release != 0xffff;
+}
+template <usize kOffset>
+Result<void> show_release(Smbios& smbios, TextBuffer& text) {
+    std::optional<SmbiosStructure> structure = find_structure(smbios, kFirmware);
+    const u16 release = structure ? load_at<u16>(structure->formatted, kOffset).value_or(0) : u16{0};
+    format_to(text, "{}.{}\n", release & 0xff, release >> 8);
+    return {};
+}
+constexpr usize kFirmwareRelease = 20;
+constexpr usize kControllerRelease = 22;
 
 Result<void> show_chassis_type(Smbios& smbios, TextBuffer& text) {
     constexpr usize kOffset = 5;
@@ -154,10 +171,13 @@ Result<void> show_uuid(Smbios& smbios, TextBuffer& text) {
     text.append('\n');
     return {};
 }
+/// All zeros or all ones stand for none.
 bool has_uuid(Smbios& smbios) {
-    constexpr usize kEnd = 24;
+    constexpr usize kOffset = 8;
     std::optional<SmbiosStructure> system = find_structure(smbios, kSystem);
-    return system && system->formatted.size() >= kEnd;
+    const auto low = system ? load_at<u64>(system->formatted, kOffset) : std::nullopt;
+    const auto high = system ? load_at<u64>(system->formatted, kOffset + 8) : std::nullopt;
+    return low && high && !(*low == *high && (*low == 0 || *low == ~u64{0}));
 }
 
 /// Without blanks and what separates the fields (Linux: ascii_filter).
@@ -175,18 +195,34 @@ void write_alias(Smbios& smbios, TextBuffer& text) {
         u8 type;
         u8 offset;
     };
+    constexpr u8 kRelease = 0xfe, kChassisType = 0xff;  // numbers
     constexpr Field kFields[] = {{":bvn", kFirmware, 4}, {":bvr", kFirmware, 5}, {":bd", kFirmware, 8},
+                                 {":br", kRelease, kFirmwareRelease},
+                                 {":efr", kRelease, kControllerRelease},
                                  {":svn", kSystem, 4},   {":pn", kSystem, 5},    {":pvr", kSystem, 6},
                                  {":rvn", kBoard, 4},    {":rn", kBoard, 5},     {":rvr", kBoard, 6},
-                                 {":cvn", kChassis, 4}};
+                                 {":cvn", kChassis, 4},  {":ct", kChassisType, 5}, {":cvr", kChassis, 6},
+                                 {":sku", kSystem, 25}};
     text.append("dmi");
     for (const Field& field : kFields) {
-        if (std::string_view value = string_of(smbios, field.type, field.offset); !value.empty()) {
-            write_alias_field(text, field.name, value);
+        const bool is_number = field.type == kRelease || field.type == kChassisType;
+        const u8 type = field.type == kRelease ? kFirmware : field.type == kChassisType ? kChassis : field.type;
+        std::optional<SmbiosStructure> structure = find_structure(smbios, type);
+        if (!structure || field.offset >= structure->formatted.size()) {
+            continue;
+        }
+        if (!is_number) {
+            write_alias_field(text, field.name, structure->string(field.offset));
+            continue;
+        }
+        const u16 number = load_at<u16>(structure->formatted, field.offset).value_or(0xffff);
+        if (field.type == kChassisType) {
+            format_to(text, "{}{}", field.name, number & 0x7f);
+        } else if (number != 0xffff) {
+            format_to(text, "{}{}.{}", field.name, number & 0xff, number >> 8);
         }
     }
-    text.append(":ct");
-    static_cast<void>(show_chassis_type(smbios, text));
+    text.append(":\n");
 }
 Result<void> show_alias(Smbios& smbios, TextBuffer& text) {
     write_alias(smbios, text);
@@ -206,6 +242,7 @@ constexpr devices::Attribute field(std::string_view name, u16 permissions = 0444
 
 constexpr devices::Attribute kIdentity[] = {
     field<kFirmware, 8>("bios_date"),
+    devices::only_if<&has_release<kFirmwareRelease>>(devices::text<&show_release<kFirmwareRelease>>("bios_release")),
     field<kFirmware, 4>("bios_vendor"),
     field<kFirmware, 5>("bios_version"),
     field<kBoard, 8>("board_asset_tag"),
@@ -218,6 +255,8 @@ constexpr devices::Attribute kIdentity[] = {
     devices::only_if<&has_chassis>(devices::text<&show_chassis_type>("chassis_type")),
     field<kChassis, 4>("chassis_vendor"),
     field<kChassis, 6>("chassis_version"),
+    devices::only_if<&has_release<kControllerRelease>>(
+        devices::text<&show_release<kControllerRelease>>("ec_firmware_release")),
     devices::text<&show_alias>("modalias"),
     field<kSystem, 26>("product_family"),
     field<kSystem, 5>("product_name"),
@@ -253,9 +292,11 @@ Result<void> start_smbios(const boot::Information& information) {
     Ref<devices::Node> firmware = TRY(tree.make_path("firmware/dmi"));
     Ref<devices::Node> dmi = TRY(tree.make_path("devices/virtual/dmi"));
     Smbios* kept = smbios.release();
-    TRY(tree.add(*firmware, "tables", kTables, kept));
+    [[maybe_unused]] Ref<devices::Node> tables = TRY(tree.add(*firmware, "tables", kTables, kept));
     Ref<devices::Node> identity = TRY(tree.add(*dmi, "id", kIdentity, kept));
-    return tree.add_link("class/dmi", "id", *identity);
+    Ref<devices::Node> all = TRY(tree.make_path("class/dmi"));
+    TRY(tree.add_link(*identity, "subsystem", *all));
+    return tree.add_link(*all, "id", *identity);
 }
 
 }  // namespace cairn::firmware

@@ -17,6 +17,8 @@ public:
     /// What the firmware wrote into the devices' interrupt-line registers becomes their pins' lines, where nothing better
     /// is known: an ISA interrupt, which PCI drives as a low level unless the firmware says otherwise.
     void route_pins(const arch::PlatformDescription& platform);
+    /// The same from somebody who knows better; before drivers are probed.
+    static void set_pin_line(Device& device, arch::InterruptLine line) { device.pin_line_ = line; }
     /// Enters the devices into the tree of devices (nodes.cpp). ENOMEM: some are missing.
     Result<void> add_nodes();
     /// Gives each device that has a driver to it, in threads. ENOMEM.

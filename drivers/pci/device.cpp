@@ -42,6 +42,9 @@ void Device::read_header(u32 reach) {
     if (header_kind_ == kHeaderDevice) {
         subsystem_vendor_ = read16(kSubsystemVendor);
         subsystem_ = read16(kSubsystem);
+    } else if (const u32 at = find_capability(kCapabilityBridgeSubsystem); at != 0) {
+        subsystem_vendor_ = read16(at + 4);
+        subsystem_ = read16(at + 6);
     }
     // Only PCI Express has more than 256 bytes; elsewhere the window shows the same ones again, or nothing.
     const bool extended = reach > kFirstExtended && find_capability(kCapabilityExpress) != 0 &&

@@ -86,7 +86,7 @@ Result<void> show_event(Device& device, TextBuffer& text) {
     if (const Driver* driver = device.driver()) {
         format_to(text, "DRIVER={}\n", driver->name);
     }
-    write_number(text, "PCI_CLASS=", device.class_code(), device.class_code() > 0xfffff ? 6 : 5);
+    write_number(text, "PCI_CLASS=", device.class_code(), device.class_code() > 0xfffff ? 6 : device.class_code() > 0xffff ? 5 : 4);
     write_number(text, "\nPCI_ID=", device.vendor(), 4);
     write_number(text, ":", device.device(), 4);
     write_number(text, "\nPCI_SUBSYS_ID=", device.subsystem_vendor(), 4);
@@ -111,7 +111,8 @@ u64 resource_flags(const Bar& bar, bool is_rom, bool is_window) {
     if (is_rom) {
         return flags | kReadOnly | kPrefetch | kSizeAligned;
     }
-    return is_window ? flags & ~u64{0xf} : flags | kSizeAligned;
+    constexpr u64 kWindow64 = 1;  // the window's own bit of that meaning
+    return is_window ? (flags & ~u64{0xf}) | (bar.is_64_bit ? kWindow64 : 0) : flags | kSizeAligned;
 }
 
 void write_resource(const Bar& bar, bool is_rom, bool is_window, TextBuffer& text) {
@@ -264,8 +265,8 @@ Result<void> Buses::add_node(Device& device) {
 }
 
 Result<void> Buses::add_nodes() {
-    TRY(devices::tree().make_path("bus/pci/devices"));
-    TRY(devices::tree().make_path("bus/pci/drivers"));
+    [[maybe_unused]] Ref<devices::Node> folder = TRY(devices::tree().make_path("bus/pci/devices"));
+    folder = TRY(devices::tree().make_path("bus/pci/drivers"));
     for (Device* device = first_; device != nullptr; device = device->next_) {
         TRY(add_node(*device));
     }

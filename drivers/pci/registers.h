@@ -57,6 +57,7 @@ constexpr u32 kRomEnable = 1u << 0;
 
 constexpr u8 kCapabilityPower = 0x01;
 constexpr u8 kCapabilityMsi = 0x05;
+constexpr u8 kCapabilityBridgeSubsystem = 0x0d;
 constexpr u8 kCapabilityExpress = 0x10;
 constexpr u8 kCapabilityMsiX = 0x11;
 

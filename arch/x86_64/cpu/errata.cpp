@@ -125,8 +125,9 @@ bool has_page_size_change(const Asked& asked) {
     return asked.is_intel(kNoPageSizeChange) && (asked.capabilities & kNoMeltdown) == 0;
 }
 bool has_store_bypass(const Asked& asked) {
-    const bool amd_immune = asked.identity.maker == Maker::Amd && cpuid(0x8000'0000).eax >= 0x8000'0008 &&
-                            (cpuid(0x8000'0008).ebx >> 26 & 1) != 0;
+    const bool old_amd = asked.identity.maker == Maker::Amd && asked.identity.family <= 0x12;
+    const bool amd_immune = old_amd || (asked.identity.maker == Maker::Amd && cpuid(0x8000'0000).eax >= 0x8000'0008 &&
+                                        (cpuid(0x8000'0008).ebx >> 26 & 1) != 0);
     return (asked.capabilities & kNoStoreBypass) == 0 && !amd_immune;
 }
 bool has_async_abort(const Asked& asked) {

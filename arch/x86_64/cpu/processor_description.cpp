@@ -39,6 +39,10 @@ constexpr FeatureWord kWords[] = {
      "fsgsbase tsc_adjust sgx bmi1 hle avx2  smep bmi2 erms invpcid rtm cqm  mpx rdt_a avx512f avx512dq rdseed adx "
      "smap avx512ifma  clflushopt clwb intel_pt avx512pf avx512er avx512cd sha_ni avx512bw avx512vl "},
     {0xd, 1, &CpuidResult::eax, "xsaveopt xsavec xgetbv1 xsaves "},
+    {6, 0, &CpuidResult::eax, "dtherm ida arat  pln  pts hwp hwp_notify hwp_act_window hwp_epp hwp_pkg_req "},
+    {0x8000'000a, 0, &CpuidResult::edx,
+     "npt lbrv svm_lock nrip_save tsc_scale vmcb_clean flushbyasid decodeassists   pausefilter  pfthreshold avic  "
+     "v_vmsave_vmload vgif "},
     {7, 0, &CpuidResult::ecx,
      " avx512vbmi umip pku ospke waitpkg avx512_vbmi2  gfni vaes vpclmulqdq avx512_vnni avx512_bitalg tme "
      "avx512_vpopcntdq  la57      rdpid   cldemote  movdiri movdir64b enqcmd "},

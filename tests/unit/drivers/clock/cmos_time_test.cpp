@@ -99,5 +99,29 @@ TEST(CmosTime, NoRegisterContentsCrash) {
     }
 }
 
+TEST(CmosTime, CalendarThereAndBack) {
+    // Each day from 1970 to the end of what the clock can hold, at a time that wanders.
+    for (u64 day = 0; day < 36500; ++day) {
+        const u64 seconds = day * 86400 + day * 7919 % 86400;
+        const CalendarTime time = calendar_time(seconds);
+        ASSERT_TRUE(exists(time)) << day;
+        ASSERT_EQ(seconds_since_epoch(time), seconds);
+        ASSERT_EQ(day_of_week(time), (day + 4) % 7);
+        for (u8 status : {u8{0}, kCmosStatusB24Hour, kCmosStatusBBinary, u8{6}}) {
+            Result<CmosRegisters> registers = encode_cmos_time(time, status);
+            if (time.year > 2069) {
+                ASSERT_EQ(registers.error(), Errno::einval);
+                continue;
+            }
+            ASSERT_TRUE(registers.ok());
+            ASSERT_EQ(decode_cmos_time(registers.value()).value(), Nanoseconds::from_seconds(seconds)) << day;
+        }
+    }
+    EXPECT_EQ(day_of_year({.year = 2024, .month = 12, .day = 31}), 365u);
+    EXPECT_EQ(day_of_year({.year = 2023, .month = 3, .day = 1}), 59u);
+    EXPECT_FALSE(exists({.year = 2023, .month = 2, .day = 29}));
+    EXPECT_FALSE(exists({.year = 2023, .month = 1, .day = 1, .hours = 24}));
+}
+
 }  // namespace
 }  // namespace cairn
