@@ -3,15 +3,17 @@
 ///   1  a list of tables {signature index, length, body}: the harness adds headers with right sums,
 ///      root pointer and XSDT, so that the readers behind the sums are reached
 ///   2  AML, for the search of \_S5
-///   3  a MADT body, 4  a FADT body
+///   3  a MADT body, 4  a FADT body, 5  an MCFG body, 6  an SPCR body
 
 #include <cstring>
 #include <vector>
 
 #include "drivers/acpi/fadt.h"
 #include "drivers/acpi/madt.h"
+#include "drivers/acpi/mcfg.h"
 #include "drivers/acpi/platform.h"
 #include "drivers/acpi/soft_off.h"
+#include "drivers/acpi/spcr.h"
 #include "drivers/acpi/tables.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -36,6 +38,12 @@ void require_sound(const arch::PlatformDescription& platform) {
     require(platform.override_count <= arch::PlatformDescription::kMaxOverrides);
     for (u32 i = 0; i < platform.override_count; ++i) {
         require(platform.overrides[i].isa_irq < 16);
+    }
+    require(platform.pci_window_count <= arch::PlatformDescription::kMaxPciWindows);
+    for (u32 i = 0; i < platform.pci_window_count; ++i) {
+        const arch::PciConfigWindow& window = platform.pci_windows[i];
+        require(window.first_bus <= window.last_bus && is_aligned(window.address.value, kMiB));
+        require(window.address.value < boot::MemoryMap::kAddressLimit.value);
     }
     require(platform.soft_off_type_a < 8 && platform.soft_off_type_b < 8);
 }
@@ -85,7 +93,7 @@ u64 append_table(std::vector<std::byte>& memory, const char* signature, Bytes bo
 }
 
 void describe_tables(Bytes input) {
-    constexpr const char* kSignatures[] = {"APIC", "FACP", "HPET", "SSDT", "DSDT", "XXXX"};
+    constexpr const char* kSignatures[] = {"APIC", "FACP", "HPET", "SSDT", "DSDT", "XXXX", "MCFG", "SPCR"};
     std::vector<std::byte> memory(64);
     std::vector<u64> addresses;
     usize offset = 0;
@@ -129,7 +137,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     Bytes rest = fuzz::as_bytes(data + 1, size - 1);
-    switch (data[0] % 5) {
+    switch (data[0] % 7) {
         case 0:
             describe(rest);
             break;
@@ -143,6 +151,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             break;
         case 3:
             acpi::read_madt(with_header(rest), fresh_platform());
+            break;
+        case 5:
+            acpi::read_mcfg(with_header(rest), fresh_platform());
+            break;
+        case 6:
+            acpi::read_spcr(with_header(rest), fresh_platform());
             break;
         default:
             acpi::read_fadt(with_header(rest), fresh_platform());

@@ -65,7 +65,7 @@ TEST(Smbios, EveryDamagedByteIsNoticed) {
 }
 
 TEST(Smbios, StructuresAndTheirStrings) {
-    const std::string table = std::string("\x01\x06\x00\x01\x01\x02", 6) + std::string("QEMU\0Standard PC\0\0", 19) +
+    const std::string table = std::string("\x01\x06\x00\x01\x01\x02", 6) + std::string("QEMU\0Standard PC\0\0", 18) +
                               std::string("\x03\x05\x00\x03\x01", 5) + std::string("\0\0", 2) +
                               std::string("\x7f\x04\x00\x7f\0\0", 6);
     usize offset = 0;
