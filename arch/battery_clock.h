@@ -1,5 +1,6 @@
 #pragma once
-/// The registers of a PC's battery clock (MC146818 and its likes), for its driver. A part of the contract of arch/arch.h.
+/// The registers of a PC's battery clock (MC146818 and its likes), for its driver. A part of the contract of
+/// arch/arch.h.
 
 #include "kernel/base/types.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 /// What a machine tells of its processors beyond what the kernel needs to run on them: for /proc/cpuinfo and
-/// /sys/devices/system/cpu. A part of the contract of arch/arch.h. Any thread context; all CPUs are taken to be alike but
-/// for their numbers.
+/// /sys/devices/system/cpu. A part of the contract of arch/arch.h. Any thread context; all CPUs are taken to be alike
+/// but for their numbers.
 
 #include <optional>
 #include <string_view>

@@ -39,8 +39,8 @@ void start_devices(const arch::PlatformDescription& platform, const boot::Inform
     note("pci", pci::Buses::start(platform, information.memory_map));
     if (g_kernel.pci != nullptr) {
         if (g_kernel.acpi_tables != nullptr) {
-            note("pci interrupts", acpi::route_pci_interrupts(*g_kernel.acpi_tables, *g_kernel.pci, platform,
-                                                              information.memory_map));
+            note("pci interrupts",
+                 acpi::route_pci_interrupts(*g_kernel.acpi_tables, *g_kernel.pci, platform, information.memory_map));
         }
         note("pci in sysfs", g_kernel.pci->add_nodes());
         note("pci drivers", g_kernel.pci->probe_drivers());

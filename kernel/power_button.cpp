@@ -1,5 +1,5 @@
-/// See power_button.h. Linux leaves the button to programs that listen for input events (acpid, logind); here the kernel
-/// sees to it that a machine without such programs goes off in order.
+/// See power_button.h. Linux leaves the button to programs that listen for input events (acpid, logind); here the
+/// kernel sees to it that a machine without such programs goes off in order.
 
 #include "kernel/power_button.h"
 

@@ -1,7 +1,7 @@
 # The tests that are commands: lint, the boot matrix, the kernel's size and start-up cost, the second
 # compiler's programs, exploring and fuzzing. With them one run of ctest is everything that proves.
 #
-# Labels: unit, sim, lint, boot, cost, fuzz, tools, programs, torture, abi. Names begin with the label:
+# Labels: unit, sim, lint, boot, hardware, cost, fuzz, tools, programs, torture, abi. Names begin with the label:
 # boot.q35-uefi-2cpu-256m.
 
 set(CAIRN_TOOL ${CMAKE_SOURCE_DIR}/tools/lib/start)
@@ -64,6 +64,10 @@ foreach(name q35-pvh-8cpu-8192m q35-bios-1cpu-256m)
                      --build-dir build/kernel-clang)
   set_tests_properties(boot.clang-${name} PROPERTIES FIXTURES_REQUIRED kernel-clang PROCESSORS 2)
 endforeach()
+
+# --- hardware: what programs say of the machine ------------------------------------------------------
+cairn_command_test(machine hardware 900 ${CMAKE_CURRENT_SOURCE_DIR}/hardware/run --no-build)
+set_tests_properties(hardware.machine PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
 
 # --- cost --------------------------------------------------------------------------------------------
 cairn_command_test(size cost 60 ${CMAKE_SOURCE_DIR}/tools/size --no-build)

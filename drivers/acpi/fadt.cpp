@@ -42,7 +42,7 @@ constexpr u64 kExtendedGpe0 = 220;
 constexpr u64 kExtendedGpe1 = 232;
 constexpr u64 kSleepControl = 244;
 
-constexpr u16 kNoCmosClock = 1u << 5;   // boot flags, table 5.11
+constexpr u16 kNoCmosClock = 1u << 5;    // boot flags, table 5.11
 constexpr u32 kNoPowerButton = 1u << 4;  // flags, table 5.10: it is none of the fixed ones
 constexpr u32 kTimerIs32Bit = 1u << 8;
 constexpr u32 kHasResetRegister = 1u << 10;

@@ -23,8 +23,12 @@ class MachineHardware final : public Hardware {
 public:
     MachineHardware(pci::ConfigSpace& config, const boot::MemoryMap& memory) : config_(config), memory_(memory) {}
 
-    bool read(u8 space, u64 address, u32 bytes, u64& value) override { return access(space, address, bytes, &value, nullptr); }
-    bool write(u8 space, u64 address, u32 bytes, u64 value) override { return access(space, address, bytes, nullptr, &value); }
+    bool read(u8 space, u64 address, u32 bytes, u64& value) override {
+        return access(space, address, bytes, &value, nullptr);
+    }
+    bool write(u8 space, u64 address, u32 bytes, u64 value) override {
+        return access(space, address, bytes, nullptr, &value);
+    }
 
 private:
     bool access(u8 space, u64 address, u32 bytes, u64* read, const u64* write) {
@@ -32,7 +36,8 @@ private:
             case kMemory:
                 return access_memory({address}, bytes, read, write);
             case kPorts:
-                return address + bytes <= 0x10000 && bytes <= 4 && access_port(static_cast<u16>(address), bytes, read, write);
+                return address + bytes <= 0x10000 && bytes <= 4 &&
+                       access_port(static_cast<u16>(address), bytes, read, write);
             case kPciConfig:
                 return bytes <= 4 && access_config(address, bytes, read, write);
             default:
@@ -77,7 +82,8 @@ private:
         bool in_direct_map = false;
         for (const boot::MemoryRegion& region : memory_.regions()) {
             if (region.range.overlaps(range)) {
-                if (region.kind < boot::MemoryRegion::Kind::AcpiReclaimable || region.kind == boot::MemoryRegion::Kind::Bad) {
+                if (region.kind < boot::MemoryRegion::Kind::AcpiReclaimable ||
+                    region.kind == boot::MemoryRegion::Kind::Bad) {
                     return false;
                 }
                 in_direct_map = region.kind < boot::MemoryRegion::Kind::Reserved;
@@ -100,10 +106,18 @@ private:
             }
         };
         switch (bytes) {
-            case 1: move(static_cast<volatile u8*>(mapped)); break;
-            case 2: move(static_cast<volatile u16*>(mapped)); break;
-            case 4: move(static_cast<volatile u32*>(mapped)); break;
-            default: move(static_cast<volatile u64*>(mapped)); break;
+            case 1:
+                move(static_cast<volatile u8*>(mapped));
+                break;
+            case 2:
+                move(static_cast<volatile u16*>(mapped));
+                break;
+            case 4:
+                move(static_cast<volatile u32*>(mapped));
+                break;
+            default:
+                move(static_cast<volatile u64*>(mapped));
+                break;
         }
         if (!in_direct_map) {
             g_kernel.kernel_space->unmap_device(mapped);
@@ -120,7 +134,8 @@ bool is_root_bridge(Interpreter& interpreter, Node& device) {
     constexpr u64 kPci = 0x030a'd041, kExpress = 0x080a'd041;
     for (std::string_view name : {"_HID", "_CID"}) {
         Node* identity = Interpreter::find_child(device, name);
-        Result<Value> value = identity == nullptr ? Result<Value>(fail(Errno::enoent)) : interpreter.evaluate(*identity);
+        Result<Value> value =
+            identity == nullptr ? Result<Value>(fail(Errno::enoent)) : interpreter.evaluate(*identity);
         if (!value.ok()) {
             continue;
         }
@@ -129,7 +144,7 @@ bool is_root_bridge(Interpreter& interpreter, Node& device) {
             return true;
         }
         if (read.type == Type::String) {
-            const std::string_view text(reinterpret_cast<const char*>(read.bytes->data), read.bytes->size);
+            const std::string_view text = text_of(std::as_bytes(std::span(read.bytes->data, read.bytes->size)));
             if (text == "PNP0A03" || text == "PNP0A08") {
                 return true;
             }
@@ -181,11 +196,13 @@ std::optional<arch::InterruptLine> Router::line_of(const Value& entry) {
     Node* link = interpreter.object_of(source);
     if (link == nullptr) {
         const bool is_gsi = source.type == Type::Integer && source.integer == 0 && index.type == Type::Integer;
-        return is_gsi ? std::optional<arch::InterruptLine>({static_cast<u32>(index.integer), InterruptTrigger::LevelLow})
-                      : std::nullopt;
+        return is_gsi
+                   ? std::optional<arch::InterruptLine>({static_cast<u32>(index.integer), InterruptTrigger::LevelLow})
+                   : std::nullopt;
     }
     Node* settings = Interpreter::find_child(*link, "_CRS");
-    Result<Value> resources = settings == nullptr ? Result<Value>(fail(Errno::enoent)) : interpreter.evaluate(*settings);
+    Result<Value> resources =
+        settings == nullptr ? Result<Value>(fail(Errno::enoent)) : interpreter.evaluate(*settings);
     if (!resources.ok() || resources.value().type != Type::Buffer) {
         return std::nullopt;
     }
@@ -274,8 +291,7 @@ std::optional<arch::InterruptLine> interrupt_of_resources(std::span<const u8> re
             }
             const u32 mask = kind == kSmallIrq && length >= 2 ? body[0] | u32{body[1]} << 8 : 0;
             if (mask != 0) {
-                arch::InterruptLine line =
-                    arch::isa_interrupt_line(platform, static_cast<u32>(__builtin_ctz(mask)));
+                arch::InterruptLine line = arch::isa_interrupt_line(platform, static_cast<u32>(__builtin_ctz(mask)));
                 line.trigger = line.trigger == InterruptTrigger::EdgeHigh ? InterruptTrigger::LevelLow : line.trigger;
                 return line;
             }
@@ -294,8 +310,9 @@ std::optional<arch::InterruptLine> interrupt_of_resources(std::span<const u8> re
             const u32 gsi = body[2] | u32{body[3]} << 8 | u32{body[4]} << 16 | u32{body[5]} << 24;
             const bool edge = (body[0] & 2) != 0;
             const bool low = (body[0] & 4) != 0;
-            return arch::InterruptLine{gsi, edge ? low ? InterruptTrigger::EdgeLow : InterruptTrigger::EdgeHigh
-                                                 : low ? InterruptTrigger::LevelLow : InterruptTrigger::LevelHigh};
+            return arch::InterruptLine{gsi, edge  ? low ? InterruptTrigger::EdgeLow : InterruptTrigger::EdgeHigh
+                                            : low ? InterruptTrigger::LevelLow
+                                                  : InterruptTrigger::LevelHigh};
         }
         at += 3 + length;
     }

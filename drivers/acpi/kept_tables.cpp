@@ -74,7 +74,7 @@ KeptTable* KeptTables::find(std::string_view signature, KeptTable* after) const 
 
 Result<void> KeptTables::keep(Bytes table) {
     Own<KeptTable> kept = TRY(try_new<KeptTable>());
-    std::copy_n(reinterpret_cast<const char*>(table.data()), KeptTable::kSignature, kept->signature);
+    std::copy_n(text_of(table).data(), KeptTable::kSignature, kept->signature);
     kept->bytes = TRY(OwnArray<std::byte>::create_for_overwrite(table.size()));
     std::copy(table.begin(), table.end(), kept->bytes.data());
     KeptTable* made = kept.release();
@@ -127,8 +127,7 @@ Result<void> KeptTables::add_nodes() {
         attribute.own_object = table;
     }
     Ref<devices::Node> folder = TRY(devices::tree().make_path("firmware/acpi"));
-    [[maybe_unused]] Ref<devices::Node> tables =
-        TRY(devices::tree().add(*folder, "tables", attributes_.span(), this));
+    [[maybe_unused]] Ref<devices::Node> tables = TRY(devices::tree().add(*folder, "tables", attributes_.span(), this));
     return {};
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-/// Copies of ACPI's tables, for programs (/sys/firmware/acpi/tables) and for the AML in them. The firmware's own go away
-/// with the memory that the boot loader left. g_kernel.acpi_tables; null where there are none.
+/// Copies of ACPI's tables, for programs (/sys/firmware/acpi/tables) and for the AML in them. The firmware's own go
+/// away with the memory that the boot loader left. g_kernel.acpi_tables; null where there are none.
 
 #include "drivers/acpi/tables.h"
 #include "drivers/devices/device_tree.h"
@@ -22,8 +22,8 @@ struct KeptTable {
 
 class KeptTables {
 public:
-    /// Copies what RSDT or XSDT list, and the DSDT; damaged ones are left out, with a log line. ENOENT, EINVAL: there is
-    /// no list; ENOMEM. Start-up, thread context, before the boot loader's memory is given away.
+    /// Copies what RSDT or XSDT list, and the DSDT; damaged ones are left out, with a log line. ENOENT, EINVAL: there
+    /// is no list; ENOMEM. Start-up, thread context, before the boot loader's memory is given away.
     static Result<void> load(const boot::AcpiRoot& root, const boot::MemoryMap& memory);
     /// Enters them into the tree of devices. ENOMEM.
     Result<void> add_nodes();

@@ -141,7 +141,8 @@ Result<RealTimeClock*> RealTimeClock::start(const arch::PlatformDescription& pla
     return &clock;
 }
 
-/// Keeps the form of the numbers; only those interrupts in `value` stay on. Reading status C takes back what was pending.
+/// Keeps the form of the numbers; only those interrupts in `value` stay on. Reading status C takes back what was
+/// pending.
 void RealTimeClock::write_status_b(u8 value) {
     constexpr u8 kInterrupts = kPeriodic | kAlarm | kUpdate;
     const u8 form = static_cast<u8>(read_battery_clock(kStatusB) & ~(kInterrupts | kSet));

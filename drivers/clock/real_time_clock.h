@@ -1,6 +1,6 @@
 #pragma once
-/// The battery clock as a device (rtc(4)): read, set, an alarm, and an interrupt at each second. Times are what the clock
-/// shows; whether that is UTC or local time is for programs to know (hwclock(8)).
+/// The battery clock as a device (rtc(4)): read, set, an alarm, and an interrupt at each second. Times are what the
+/// clock shows; whether that is UTC or local time is for programs to know (hwclock(8)).
 ///
 /// Lock: `lock_` (rank RealTimeClock) around the registers that belong together and what interrupts are wanted.
 
@@ -17,8 +17,8 @@ public:
     static constexpr u8 kAlarm = 0x20;
     static constexpr u8 kUpdate = 0x10;
 
-    /// Makes the clock of the machine, with its interrupt, and its folder in the tree of devices. ENODEV: there is none;
-    /// ENOMEM. Start-up, thread context. Lives for ever.
+    /// Makes the clock of the machine, with its interrupt, and its folder in the tree of devices. ENODEV: there is
+    /// none; ENOMEM. Start-up, thread context. Lives for ever.
     static Result<RealTimeClock*> start(const arch::PlatformDescription& platform);
 
     /// EIO: the clock does not answer; EINVAL: it shows no date. Any context.

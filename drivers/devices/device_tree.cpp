@@ -178,7 +178,8 @@ const Attribute* DeviceTree::find_attribute(Node& folder, std::string_view name)
     sync::SharedGuard guard(lock_);
     for (const Attribute& attribute : folder.attributes_) {
         if (attribute.name == name) {
-            const bool here = folder.present_ && (attribute.exists == nullptr || attribute.exists(folder.object_of(attribute)));
+            const bool here =
+                folder.present_ && (attribute.exists == nullptr || attribute.exists(folder.object_of(attribute)));
             return here ? &attribute : nullptr;
         }
     }

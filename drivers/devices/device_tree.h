@@ -1,6 +1,7 @@
 #pragma once
 /// The tree of devices, as programs see it under /sys (sysfs(5)): what a driver knows of its hardware, in folders with
-/// attributes and symbolic links. Drivers add and remove; fs/sysfs renders, and computes each attribute when it is read.
+/// attributes and symbolic links. Drivers add and remove; fs/sysfs renders, and computes each attribute when it is
+/// read.
 ///
 ///     static constexpr Attribute kAttributes[] = {text<&show_vendor>("vendor"), …};
 ///     Ref<Node> node = TRY(tree().add(parent, "0000:00:1f.2", kAttributes, &device));
@@ -59,7 +60,9 @@ struct Erased<kFunction> {
 };
 template <typename Object, Result<void> (*kFunction)(Object&, std::string_view)>
 struct Erased<kFunction> {
-    static Result<void> store(void* object, std::string_view text) { return kFunction(object_of<Object>(object), text); }
+    static Result<void> store(void* object, std::string_view text) {
+        return kFunction(object_of<Object>(object), text);
+    }
 };
 template <typename Object, Result<usize> (*kFunction)(Object&, u64, std::span<std::byte>, bool)>
 struct Erased<kFunction> {
@@ -117,7 +120,8 @@ constexpr Attribute only_if(Attribute attribute) {
     return attribute;
 }
 
-/// A folder or a symbolic link of the tree. Counted: whoever renders it may still hold it when it is gone from the tree.
+/// A folder or a symbolic link of the tree. Counted: whoever renders it may still hold it when it is gone from the
+/// tree.
 class Node : public RefCounted<Node> {
 public:
     static constexpr usize kNameLimit = 63;
@@ -155,8 +159,8 @@ public:
     Node& root() { return *root_; }
 
     // --- For drivers. Thread context --------------------------------------------------------------------------
-    /// The folder with this path from the root ("bus/pci/devices"); what is missing of it is made. ENOMEM, ENAMETOOLONG,
-    /// ENOTDIR.
+    /// The folder with this path from the root ("bus/pci/devices"); what is missing of it is made. ENOMEM,
+    /// ENAMETOOLONG, ENOTDIR.
     Result<Ref<Node>> make_path(std::string_view path);
     /// A folder in `parent` with attributes of `object`; all three live until remove(). EEXIST, ENOENT (the parent is
     /// gone), ENAMETOOLONG, ENOMEM.

@@ -1,6 +1,6 @@
 #pragma once
-/// Copies of what firmware keeps in memory, for when the boot loader's page tables are gone. What the memory map does not
-/// name at all may be a device, and is not read.
+/// Copies of what firmware keeps in memory, for when the boot loader's page tables are gone. What the memory map does
+/// not name at all may be a device, and is not read.
 
 #include "kernel/base/own_array.h"
 #include "kernel/boot/memory_map.h"

@@ -196,12 +196,20 @@ void write_alias(Smbios& smbios, TextBuffer& text) {
         u8 offset;
     };
     constexpr u8 kRelease = 0xfe, kChassisType = 0xff;  // numbers
-    constexpr Field kFields[] = {{":bvn", kFirmware, 4}, {":bvr", kFirmware, 5}, {":bd", kFirmware, 8},
+    constexpr Field kFields[] = {{":bvn", kFirmware, 4},
+                                 {":bvr", kFirmware, 5},
+                                 {":bd", kFirmware, 8},
                                  {":br", kRelease, kFirmwareRelease},
                                  {":efr", kRelease, kControllerRelease},
-                                 {":svn", kSystem, 4},   {":pn", kSystem, 5},    {":pvr", kSystem, 6},
-                                 {":rvn", kBoard, 4},    {":rn", kBoard, 5},     {":rvr", kBoard, 6},
-                                 {":cvn", kChassis, 4},  {":ct", kChassisType, 5}, {":cvr", kChassis, 6},
+                                 {":svn", kSystem, 4},
+                                 {":pn", kSystem, 5},
+                                 {":pvr", kSystem, 6},
+                                 {":rvn", kBoard, 4},
+                                 {":rn", kBoard, 5},
+                                 {":rvr", kBoard, 6},
+                                 {":cvn", kChassis, 4},
+                                 {":ct", kChassisType, 5},
+                                 {":cvr", kChassis, 6},
                                  {":sku", kSystem, 25}};
     text.append("dmi");
     for (const Field& field : kFields) {

@@ -14,8 +14,8 @@ public:
     /// Looks for the devices on the bus and behind its bridges. A bridge that names a bus twice, or one that its own
     /// parent does not lead to, is taken for one without a bus. ENOMEM: some are missing.
     Result<void> enumerate(u16 segment, u8 root_bus);
-    /// What the firmware wrote into the devices' interrupt-line registers becomes their pins' lines, where nothing better
-    /// is known: an ISA interrupt, which PCI drives as a low level unless the firmware says otherwise.
+    /// What the firmware wrote into the devices' interrupt-line registers becomes their pins' lines, where nothing
+    /// better is known: an ISA interrupt, which PCI drives as a low level unless the firmware says otherwise.
     void route_pins(const arch::PlatformDescription& platform);
     /// The same from somebody who knows better; before drivers are probed.
     static void set_pin_line(Device& device, arch::InterruptLine line) { device.pin_line_ = line; }

@@ -159,8 +159,8 @@ u32 MachineConfigSpace::read(const FunctionAddress& address, u32 offset, u32 byt
     if (volatile u8* at = registers_of(address, offset)) {
         // SAFETY: a mapped register; config space takes accesses of each size at its own alignment.
         return bytes == 1   ? *at
-               : bytes == 2 ? *reinterpret_cast<volatile u16*>(at)
-                            : *reinterpret_cast<volatile u32*>(at);
+               : bytes == 2 ? *static_cast<volatile u16*>(static_cast<volatile void*>(at))
+                            : *static_cast<volatile u32*>(static_cast<volatile void*>(at));
     }
     if (address.segment != 0 || !has_ports_ || offset >= kPortReach) {
         return all_ones(bytes);
@@ -174,9 +174,9 @@ void MachineConfigSpace::write(const FunctionAddress& address, u32 offset, u32 b
         if (bytes == 1) {
             *at = static_cast<u8>(value);
         } else if (bytes == 2) {
-            *reinterpret_cast<volatile u16*>(at) = static_cast<u16>(value);
+            *static_cast<volatile u16*>(static_cast<volatile void*>(at)) = static_cast<u16>(value);
         } else {
-            *reinterpret_cast<volatile u32*>(at) = value;
+            *static_cast<volatile u32*>(static_cast<volatile void*>(at)) = value;
         }
         return;
     }

@@ -47,8 +47,8 @@ void Device::read_header(u32 reach) {
         subsystem_ = read16(at + 6);
     }
     // Only PCI Express has more than 256 bytes; elsewhere the window shows the same ones again, or nothing.
-    const bool extended = reach > kFirstExtended && find_capability(kCapabilityExpress) != 0 &&
-                          read32(kFirstExtended) != ~u32{0};
+    const bool extended =
+        reach > kFirstExtended && find_capability(kCapabilityExpress) != 0 && read32(kFirstExtended) != ~u32{0};
     config_size_ = extended ? reach : kFirstExtended;
     read_bars();
     if (is_bridge()) {

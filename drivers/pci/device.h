@@ -93,8 +93,9 @@ public:
 
     /// Interrupts of the device that can be told from one another: 1, or as many as its MSI-X table has.
     u32 interrupt_count() const;
-    /// Has interrupt `index` handled on `cpu`: by MSI-X; for index 0 else by MSI, else by the line, which may be shared.
-    /// The handler lives for ever. It may be called at once. EINVAL (no such index), ENODEV, ENOSPC, ENXIO, ENOMEM.
+    /// Has interrupt `index` handled on `cpu`: by MSI-X; for index 0 else by MSI, else by the line, which may be
+    /// shared. The handler lives for ever. It may be called at once. EINVAL (no such index), ENODEV, ENOSPC, ENXIO,
+    /// ENOMEM.
     Result<void> add_interrupt(drivers::InterruptHandler& handler, u32 index = 0, CpuIndex cpu = CpuIndex{0});
     /// Where the device's interrupt arrives: the line of a message, else the GSI; nothing: it has none. For sysfs.
     std::optional<u32> interrupt_line() const;

@@ -24,8 +24,8 @@ u32 table_size(u16 control) {
 
 }  // namespace
 
-/// What the firmware used; a message into a vector of ours would be somebody else's. The line stays as it is until there
-/// is a driver, since the firmware's keyboard emulation may live on it.
+/// What the firmware used; a message into a vector of ours would be somebody else's. The line stays as it is until
+/// there is a driver, since the firmware's keyboard emulation may live on it.
 void Device::quieten_interrupts() {
     if (const u32 at = find_capability(kCapabilityMsiX); at != 0) {
         write16(at + kMsiXControl, static_cast<u16>(read16(at + kMsiXControl) & ~kMsiXEnable));

@@ -1,4 +1,5 @@
-/// PCI devices in the tree of devices: /sys/devices/pci0000:00/…, with links in /sys/bus/pci. The texts are those of Linux's drivers/pci/pci-sysfs.c.
+/// PCI devices in the tree of devices: /sys/devices/pci0000:00/…, with links in /sys/bus/pci. The texts are those of
+/// Linux's drivers/pci/pci-sysfs.c.
 
 #include <algorithm>
 
@@ -86,7 +87,10 @@ Result<void> show_event(Device& device, TextBuffer& text) {
     if (const Driver* driver = device.driver()) {
         format_to(text, "DRIVER={}\n", driver->name);
     }
-    write_number(text, "PCI_CLASS=", device.class_code(), device.class_code() > 0xfffff ? 6 : device.class_code() > 0xffff ? 5 : 4);
+    write_number(text, "PCI_CLASS=", device.class_code(),
+                 device.class_code() > 0xfffff  ? 6
+                 : device.class_code() > 0xffff ? 5
+                                                : 4);
     write_number(text, "\nPCI_ID=", device.vendor(), 4);
     write_number(text, ":", device.device(), 4);
     write_number(text, "\nPCI_SUBSYS_ID=", device.subsystem_vendor(), 4);
@@ -107,7 +111,8 @@ u64 resource_flags(const Bar& bar, bool is_rom, bool is_window) {
     if (bar.kind == Bar::Kind::Io) {
         return kIo | (is_window ? 0 : kIoBit | kSizeAligned);
     }
-    u64 flags = kMemory | (bar.prefetchable ? kPrefetch | kPrefetchBits : 0) | (bar.is_64_bit ? kMemory64 | k64Bits : 0);
+    u64 flags =
+        kMemory | (bar.prefetchable ? kPrefetch | kPrefetchBits : 0) | (bar.is_64_bit ? kMemory64 | k64Bits : 0);
     if (is_rom) {
         return flags | kReadOnly | kPrefetch | kSizeAligned;
     }

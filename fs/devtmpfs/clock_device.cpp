@@ -171,8 +171,7 @@ Result<Ref<vfs::File>> open_clock(vfs::OperationContext&, vfs::Inode& inode, con
     if (the_clock.busy.exchange(true, Order::acq_rel)) {
         return fail(Errno::ebusy);
     }
-    Result<Ref<vfs::File>> made =
-        vfs::try_new_file<ClockFile>(Ref<vfs::Inode>(inode), request.flags, request.path);
+    Result<Ref<vfs::File>> made = vfs::try_new_file<ClockFile>(Ref<vfs::Inode>(inode), request.flags, request.path);
     if (!made.ok()) {
         the_clock.busy.store(false, Order::release);
     }

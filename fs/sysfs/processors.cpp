@@ -250,7 +250,7 @@ std::span<const Entry> caches_entries() {
 // --- vulnerabilities -----------------------------------------------------------------------------------------------
 
 constexpr std::string_view kWeaknesses[] = {
-    "gather_data_sampling", "itlb_multihit", "l1tf",       "mds",        "meltdown", "mmio_stale_data", "retbleed",
+    "gather_data_sampling", "itlb_multihit",     "l1tf",       "mds",        "meltdown", "mmio_stale_data", "retbleed",
     "spec_rstack_overflow", "spec_store_bypass", "spectre_v1", "spectre_v2", "srbds",    "tsx_async_abort",
 };
 Result<void> show_weakness(Request& request, Text& text) {

@@ -36,8 +36,7 @@ constexpr Entry branch(std::string_view name, std::span<const Entry> (*entries)(
 }
 /// The directories that are shared with drivers, by the path under which they enter things.
 constexpr std::string_view kSharedPaths[] = {"block", "bus", "class", "dev/block", "dev/char", "devices", "firmware"};
-constexpr Entry branch_with_devices(std::string_view path, std::string_view name,
-                                    std::span<const Entry> (*entries)()) {
+constexpr Entry branch_with_devices(std::string_view path, std::string_view name, std::span<const Entry> (*entries)()) {
     Entry entry = branch(name, entries);
     entry.make = &make_shared;
     while (kSharedPaths[entry.argument] != path) {

@@ -1,6 +1,6 @@
-/// Configuration space that answers with the input: each function's registers begin at a place in it that the function's
-/// address chooses, and writes change some bits of what is read later. Enumeration must end, with devices that hold what
-/// device.h promises.
+/// Configuration space that answers with the input: each function's registers begin at a place in it that the
+/// function's address chooses, and writes change some bits of what is read later. Enumeration must end, with devices
+/// that hold what device.h promises.
 
 #include <map>
 

@@ -169,7 +169,8 @@ TEST(SysfsSim, DevicesComeAndGo) {
             tree.expect("/sys/bus/usb/devices/1-2/speed", "480\n");
             tree.expect("/sys/bus/usb/devices/1-2/config", "abcdefgh");
             tree.expect("/sys/bus/usb/devices/1-2/ghost", "enoent");
-            sim.check(tree.list("/sys/bus/usb/devices/1-2/") == "config speed 1-2:1.0 ", tree.list("/sys/bus/usb/devices/1-2/"));
+            sim.check(tree.list("/sys/bus/usb/devices/1-2/") == "config speed 1-2:1.0 ",
+                      tree.list("/sys/bus/usb/devices/1-2/"));
             sim.check(tree.list("/sys/devices/pci0000:00/1-2/1-2:1.0/driver/") == "1-2 ", "driver");
             sim.check(all.add(*bus, "1-2").error() == Errno::eexist, "a name twice");
             sim.check(all.add(*node, "speed").error() == Errno::eexist, "the name of an attribute");
@@ -198,26 +199,24 @@ TEST(SysfsSim, DevicesComeAndGo) {
 }
 
 TEST(SysfsSim, NoAttributeRunsAfterRemoval) {
-    EXPLORE(
-        "sysfs: removal", {.cpus = 2, .memory = 12 * kMiB},
-        [](Simulation& sim) {
-            Tree tree(sim);
-            devices::DeviceTree& all = devices::tree();
-            Ref<devices::Node> bus = must(all.make_path("devices/bus"), "path");
-            Gadget gadget;
-            Ref<devices::Node> node = must(all.add(*bus, "1", kGadget, &gadget), "add");
-            sim.spawn("reader", [&] {
-                for (u32 i = 0; i < 3; ++i) {
-                    const std::string text = tree.read("/sys/devices/bus/1/speed");
-                    sim.check(text == "480\n" || text == "enoent" || text == "enodev", text);
-                }
-            });
-            sim.spawn("remover", [&] {
-                all.remove(*node);
-                gadget.alive = false;
-            });
-            sim.join();
+    EXPLORE("sysfs: removal", {.cpus = 2, .memory = 12 * kMiB}, [](Simulation& sim) {
+        Tree tree(sim);
+        devices::DeviceTree& all = devices::tree();
+        Ref<devices::Node> bus = must(all.make_path("devices/bus"), "path");
+        Gadget gadget;
+        Ref<devices::Node> node = must(all.add(*bus, "1", kGadget, &gadget), "add");
+        sim.spawn("reader", [&] {
+            for (u32 i = 0; i < 3; ++i) {
+                const std::string text = tree.read("/sys/devices/bus/1/speed");
+                sim.check(text == "480\n" || text == "enoent" || text == "enodev", text);
+            }
         });
+        sim.spawn("remover", [&] {
+            all.remove(*node);
+            gadget.alive = false;
+        });
+        sim.join();
+    });
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-/// See errata.h. Which processors are affected by a weakness follows Linux's arch/x86/kernel/cpu/common.c, with what the
-/// processor says of itself (IA32_ARCH_CAPABILITIES) taken before its model.
+/// See errata.h. Which processors are affected by a weakness follows Linux's arch/x86/kernel/cpu/common.c, with what
+/// the processor says of itself (IA32_ARCH_CAPABILITIES) taken before its model.
 
 #include "arch/x86_64/cpu/errata.h"
 
@@ -138,14 +138,14 @@ bool has_register_sampling(const Asked& asked) {
     return asked.is_model({0x3a, 0x3c, 0x3d, 0x45, 0x46, 0x47, 0x4e, 0x5e, 0x8e, 0x9e, 0xa5, 0xa6});
 }
 bool has_stale_data(const Asked& asked) {
-    return asked.is_intel(kNoStaleData) &&
-           asked.is_model({0x3f, 0x4e, 0x4f, 0x55, 0x56, 0x5e, 0x6a, 0x6c, 0x7e, 0x8a, 0x8c, 0x8d, 0x8e, 0x96, 0x9c,
-                           0x9e, 0xa5, 0xa6, 0xa7});
+    return asked.is_intel(kNoStaleData) && asked.is_model({0x3f, 0x4e, 0x4f, 0x55, 0x56, 0x5e, 0x6a, 0x6c, 0x7e, 0x8a,
+                                                           0x8c, 0x8d, 0x8e, 0x96, 0x9c, 0x9e, 0xa5, 0xa6, 0xa7});
 }
 bool has_retbleed(const Asked& asked) {
-    const bool amd = asked.identity.maker == Maker::Amd && asked.identity.family >= 0x15 && asked.identity.family <= 0x17;
-    return amd || asked.is_model({0x4e, 0x55, 0x5e, 0x66, 0x6a, 0x6c, 0x7e, 0x8a, 0x8c, 0x8d, 0x8e, 0x9e, 0xa5, 0xa6,
-                                  0xa7});
+    const bool amd =
+        asked.identity.maker == Maker::Amd && asked.identity.family >= 0x15 && asked.identity.family <= 0x17;
+    return amd ||
+           asked.is_model({0x4e, 0x55, 0x5e, 0x66, 0x6a, 0x6c, 0x7e, 0x8a, 0x8c, 0x8d, 0x8e, 0x9e, 0xa5, 0xa6, 0xa7});
 }
 bool has_return_overflow(const Asked& asked) {
     return asked.identity.maker == Maker::Amd && (asked.identity.family == 0x17 || asked.identity.family == 0x19);

@@ -5,8 +5,8 @@
 
 namespace cairn::arch {
 
-/// Does on the calling CPU what the table of errata says; on the boot CPU also says so in the log, with the level of the
-/// microcode. From initialize_cpu.
+/// Does on the calling CPU what the table of errata says; on the boot CPU also says so in the log, with the level of
+/// the microcode. From initialize_cpu.
 void handle_errata(bool is_boot_cpu);
 
 /// The level of the boot CPU's microcode; 0: not known.

@@ -1,4 +1,5 @@
-/// How CPUs belong together and which caches they have (SDM vol. 3A, 9.9.2; vol. 2A, CPUID; AMD APM vol. 3, appendix E).
+/// How CPUs belong together and which caches they have (SDM vol. 3A, 9.9.2; vol. 2A, CPUID; AMD APM vol. 3, appendix
+/// E).
 
 #include <algorithm>
 #include <bit>

@@ -43,7 +43,8 @@ public:
             result.port_ = static_cast<u16>(address.address);
         } else if (address.space == kSpacePciConfig) {
             result.config_ = kConfigEnable | static_cast<u32>(address.address >> 32 & 0x1f) << 11 |
-                             static_cast<u32>(address.address >> 16 & 7) << 8 | static_cast<u32>(address.address & 0xff);
+                             static_cast<u32>(address.address >> 16 & 7) << 8 |
+                             static_cast<u32>(address.address & 0xff);
         }
         return result;
     }

@@ -110,7 +110,7 @@ Result<void> Interpreter::load(std::span<const std::byte> aml, u8 revision) {
     error_ = load_error_ = {};
     steps_ = depth_ = 0;
     Frame frame{};
-    frame.at = reinterpret_cast<const u8*>(aml.data());
+    frame.at = static_cast<const u8*>(static_cast<const void*>(aml.data()));
     frame.end = frame.at + aml.size();
     frame.scope = root_;
     frame.defines = true;

@@ -40,8 +40,8 @@ public:
     /// The hardware outlives it.
     explicit Interpreter(Hardware& hardware) : hardware_(hardware) {}
 
-    /// Enters what a DSDT or SSDT defines; the AML behind the header. The table outlives the interpreter. ENOMEM; EINVAL:
-    /// some of it could not be understood (error()), the rest is there.
+    /// Enters what a DSDT or SSDT defines; the AML behind the header. The table outlives the interpreter. ENOMEM;
+    /// EINVAL: some of it could not be understood (error()), the rest is there.
     Result<void> load(std::span<const std::byte> aml, u8 revision);
 
     Node* root() { return root_; }
@@ -52,7 +52,8 @@ public:
     /// The object that a value is or names; null: none.
     Node* object_of(const Value& value);
 
-    /// The value of a name or field, or what a method returns for these arguments. EINVAL and so on: error() tells where.
+    /// The value of a name or field, or what a method returns for these arguments. EINVAL and so on: error() tells
+    /// where.
     Result<Value> evaluate(Node& node, std::span<const Value> arguments = {});
     Result<u64> evaluate_integer(Node& node);
 
@@ -69,10 +70,10 @@ private:
         const u8* at;
         const u8* end;
         Node* scope;
-        Value* locals;     // 8, then 7 arguments
-        Value result;      // of Return
+        Value* locals;  // 8, then 7 arguments
+        Value result;   // of Return
         Flow flow;
-        bool defines;      // a table is being loaded
+        bool defines;  // a table is being loaded
     };
     /// Where a store goes.
     struct Target {
@@ -136,6 +137,8 @@ private:
     Value computation(Frame& frame, u32 opcode);
     Value arithmetic(Frame& frame, u32 opcode);
     Value logic(Frame& frame, u32 opcode);
+
+    // Data and stores (data.cpp)
     Value bytes_value(Type type, const u8* from, u64 given, u64 size);
     Value make_buffer(Frame& frame);
     Value make_package(Frame& frame, u32 opcode);

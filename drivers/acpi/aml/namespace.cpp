@@ -7,6 +7,14 @@
 
 namespace cairn::acpi::aml {
 
+namespace {
+
+const char* letters(const u8* bytes) {
+    return static_cast<const char*>(static_cast<const void*>(bytes));
+}
+
+}  // namespace
+
 Arena::~Arena() {
     while (Chunk* chunk = first_) {
         first_ = chunk->next;
@@ -31,7 +39,7 @@ void* Arena::allocate(u64 size) {
         first_ = chunk;
         used_ = sizeof(Chunk);
     }
-    u8* result = reinterpret_cast<u8*>(first_) + used_;
+    u8* result = static_cast<u8*>(static_cast<void*>(first_)) + used_;
     used_ += wanted;
     std::memset(result, 0, wanted);
     return result;
@@ -114,7 +122,7 @@ Node* Interpreter::look_up(const Path& path, Node& scope) {
     if (from == nullptr) {
         return nullptr;
     }
-    auto segment = [&](u32 i) { return std::string_view(reinterpret_cast<const char*>(path.segments) + 4 * i, 4); };
+    auto segment = [&](u32 i) { return std::string_view(letters(path.segments) + 4 * i, 4); };
     if (path.count == 1 && !path.absolute && path.parents == 0) {
         for (; from != nullptr; from = from->parent) {
             if (Node* found = find_child(*from, segment(0))) {
@@ -142,7 +150,7 @@ Node* Interpreter::define(const Path& path, Node& scope, Kind kind) {
         fail("a name in a scope that is not there");
         return nullptr;
     }
-    const char* name = reinterpret_cast<const char*>(path.segments) + 4 * (path.count - 1);
+    const char* name = letters(path.segments) + 4 * (path.count - 1);
     if (Node* present = find_child(*parent, {name, 4})) {
         present->kind = kind == Kind::Scope ? present->kind : kind;
         return present;

@@ -23,7 +23,8 @@ from cairn_tools.build import VARIANTS, build
 from cairn_tools.project import ToolError, end_process, dies_with_parent, install, main_guard, run, say
 
 # Target and the largest input that makes sense for it, in bytes.
-TARGETS = {"multiboot2": 1024, "pvh": 8192, "acpi": 1024, "aml": 8192, "smbios": 512, "pci_config": 2048, "usb_descriptors": 512, "options": 512, "memory_map": 512,
+TARGETS = {"multiboot2": 1024, "pvh": 8192, "acpi": 1024, "aml": 8192, "smbios": 512,
+           "pci_config": 2048, "usb_descriptors": 512, "options": 512, "memory_map": 512,
            "elf": 2048, "script": 512, "cpio": 2048, "binfmt_misc": 2200, "terminal": 256, "path_walk": 64,
            "syscalls": 1500}
 # An input of these boots a kernel that was built for the fuzzer as a whole: only when they are named.

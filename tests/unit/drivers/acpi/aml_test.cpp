@@ -105,8 +105,8 @@ TEST_F(Aml, LoopsAndConditions) {
 TEST_F(Aml, FieldsOfRegions) {
     const Code region = Code{0x5b, 0x80} + text("PORT") + Code{1, 0x0b, 0x00, 0x06, 0x0a, 4};
     // Byte access: LOW_ 4 bits, 4 reserved, WIDE 12 bits.
-    const Code field = block({0x5b, 0x81}, text("PORT") + Code{0x01} + text("LOW_") + Code{4, 0x00, 4} + text("WIDE") +
-                                               Code{12});
+    const Code field =
+        block({0x5b, 0x81}, text("PORT") + Code{0x01} + text("LOW_") + Code{4, 0x00, 4} + text("WIDE") + Code{12});
     ASSERT_TRUE(load(region + field + method("SET_", 1, Code{0x70, 0x68} + text("WIDE"))).ok());
     hardware.cells[{1, 0x600}] = 0xab;
     hardware.cells[{1, 0x602}] = 0x50;
@@ -151,8 +151,8 @@ TEST_F(Aml, WhatIsNotKnownEndsTheDeviceOnly) {
 
 TEST_F(Aml, CutOffAnywhere) {
     const Code region = Code{0x5b, 0x80} + text("PORT") + Code{1, 0x0b, 0x00, 0x06, 0x0a, 4};
-    const Code whole = region + method("LOOP", 2, block({0xa2}, Code{0x95, 0x60, 0x0a, 10, 0x75, 0x60})) +
-                       Code{0x08} + text("LIST") + block({0x12}, Code{3, 0x0a, 5} + text("LOOP") + Code{0x0d, 'x', 0});
+    const Code whole = region + method("LOOP", 2, block({0xa2}, Code{0x95, 0x60, 0x0a, 10, 0x75, 0x60})) + Code{0x08} +
+                       text("LIST") + block({0x12}, Code{3, 0x0a, 5} + text("LOOP") + Code{0x0d, 'x', 0});
     for (usize size = 0; size < whole.size(); ++size) {
         Interpreter each(hardware);
         const Code part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));

@@ -61,11 +61,11 @@ TEST_F(PciBuses, LooksBehindBridges) {
 }
 
 TEST_F(PciBuses, RefusesBusNumbersThatCannotBe) {
-    config.add_bridge(0, 1, 0, 0);   // not numbered, or back to where it is
-    config.add_bridge(0, 2, 5, 4);   // ends before it begins
+    config.add_bridge(0, 1, 0, 0);  // not numbered, or back to where it is
+    config.add_bridge(0, 2, 5, 4);  // ends before it begins
     config.add_bridge(0, 3, 1, 1);
-    config.add_bridge(0, 4, 1, 1);   // the same bus again
-    config.add_bridge(1, 0, 1, 9);   // itself
+    config.add_bridge(0, 4, 1, 1);                       // the same bus again
+    config.add_bridge(1, 0, 1, 9);                       // itself
     config.add_bridge(0, 5, 6, 6).put8(kPrimaryBus, 2);  // says to be elsewhere
     config.add(5, 0, 0);
     config.add(6, 0, 0);
@@ -90,12 +90,12 @@ TEST_F(PciBuses, EndsOnEveryBusNumbered) {
 
 TEST_F(PciBuses, SizesBarsAndPutsThemBack) {
     ModelFunction& model = config.add(0, 1, 0);
-    model.put_writable(kFirstBar, 0xfebf'0000, 0xffff'f000);           // 4 KiB of memory
-    model.put_writable(kFirstBar + 4, 0x0000'c041, 0x0000'ffe0);       // 32 ports, upper half not implemented
-    model.put_writable(kFirstBar + 8, 0x8000'000c, 0x8000'0000);       // 64-bit, prefetchable, 2 GiB
+    model.put_writable(kFirstBar, 0xfebf'0000, 0xffff'f000);      // 4 KiB of memory
+    model.put_writable(kFirstBar + 4, 0x0000'c041, 0x0000'ffe0);  // 32 ports, upper half not implemented
+    model.put_writable(kFirstBar + 8, 0x8000'000c, 0x8000'0000);  // 64-bit, prefetchable, 2 GiB
     model.put_writable(kFirstBar + 12, 0x0000'0008, 0xffff'ffff);
-    model.put_writable(kFirstBar + 20, 0, 0);                          // not there
-    model.put_writable(kRom, 0xfe80'0000, 0xffff'0001);                // 64 KiB
+    model.put_writable(kFirstBar + 20, 0, 0);            // not there
+    model.put_writable(kRom, 0xfe80'0000, 0xffff'0001);  // 64 KiB
     enumerate();
     Device& device = at(0, 1);
     EXPECT_EQ(device.bar(0).kind, Bar::Kind::Memory);
@@ -119,7 +119,7 @@ TEST_F(PciBuses, SizesBarsAndPutsThemBack) {
 
 TEST_F(PciBuses, RefusesBarsThatAreNone) {
     ModelFunction& model = config.add(0, 1, 0);
-    model.put_writable(kFirstBar, 0, 0x00ff'f0f0);          // holes in the mask
+    model.put_writable(kFirstBar, 0, 0x00ff'f0f0);           // holes in the mask
     model.put_writable(kFirstBar + 4, 0x1000, 0xffff'0000);  // an address that its size forbids
     enumerate();
     EXPECT_EQ(at(0, 1).bar(0).kind, Bar::Kind::None);

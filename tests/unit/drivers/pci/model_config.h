@@ -68,7 +68,7 @@ public:
         ++reads;
         auto found = functions.find({address.bus, address.device, address.function});
         return found == functions.end() || offset + bytes > 4096 ? ~u32{0} >> 8 * (4 - bytes)
-                                                                  : found->second.read(offset, bytes);
+                                                                 : found->second.read(offset, bytes);
     }
     void write(const pci::FunctionAddress& address, u32 offset, u32 bytes, u32 value) override {
         auto found = functions.find({address.bus, address.device, address.function});
