@@ -146,6 +146,37 @@ void Display::scroll(ScreenConsole& console, i32 rows) {
     with([&](drivers::Screen&) { return console.scroll(rows); });
 }
 
+Result<void> Display::set_font(const drivers::Font& font) {
+    const drivers::Font* before = screen_.font();
+    while (drawing_.exchange(1, Order::acquire) != 0) {
+        sched::sleep_for(kFrame);
+    }
+    Result<void> result = exchange_font(font, *before);
+    drawing_.store(0, Order::release);
+    with([&](drivers::Screen&) { shown_->mark_all(); });
+    return result;
+}
+
+/// Nobody draws meanwhile.
+Result<void> Display::exchange_font(const drivers::Font& font, const drivers::Font& before) {
+    if (!screen_.set_font(font)) {
+        return fail(Errno::einval);
+    }
+    Result<OwnArray<Cell>> on_screen = OwnArray<Cell>::create(usize{columns()} * rows());
+    Result<OwnArray<Cell>> line = OwnArray<Cell>::create(columns());
+    if (!on_screen.ok() || !line.ok()) {
+        static_cast<void>(screen_.set_font(before));
+        return fail(Errno::enomem);
+    }
+    on_screen_ = std::move(on_screen).value();
+    line_ = std::move(line).value();
+    if (!graphics_) {
+        screen_.clear();
+    }
+    forget_shown();
+    return {};
+}
+
 // --- The log -------------------------------------------------------------------------------------------------------
 
 void Display::log_written(const ConsoleSink& self, std::string_view) {

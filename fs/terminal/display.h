@@ -66,6 +66,9 @@ public:
     /// A program draws on the framebuffer itself (KD_GRAPHICS): the screen is left alone.
     void set_graphics(bool on);
     void scroll(ScreenConsole& console, i32 rows);
+    /// Another font, which lives until the next; the consoles keep their sizes. EINVAL: too large for the screen;
+    /// ENOMEM. One caller at a time.
+    Result<void> set_font(const drivers::Font& font);
     /// Runs `change` under the lock and has what it changed drawn.
     template <typename Change>
     auto with(Change change) {
@@ -122,6 +125,7 @@ private:
     void draw_rows();
     bool take_row(u32 row);
     void forget_shown();
+    Result<void> exchange_font(const drivers::Font& font, const drivers::Font& before);
     void run();
 
     drivers::Screen& screen_;

@@ -17,7 +17,6 @@ enum Command : u32 {
     kSetMode = 0x4b3a,
     kGetMode = 0x4b3b,
     kFont = 0x4b72,
-    kResetFont = 0x4b6d,
     kGetUnicodeMap = 0x4b66,
     kSetUnicodeMap = 0x4b67,
     kClearUnicodeMap = 0x4b68,
@@ -33,7 +32,6 @@ enum Command : u32 {
     kResizeAll = 0x560a,
     kLockSwitch = 0x560b,
     kUnlockSwitch = 0x560c,
-    kGetFontMask = 0x560d,
     kLinux = 0x541c,
 };
 
@@ -260,8 +258,24 @@ Result<u64> VirtualTerminal::linux_ioctl(Request& request) {
     }
 }
 
-Result<u64> VirtualTerminal::font_ioctl(Request&) {
-    return fail(Errno::enotty);
+Result<u64> VirtualTerminal::font_ioctl(Request& request) {
+    ConsoleFont& font = request.terminals.font();
+    switch (request.command) {
+        case kFont:
+            TRY(request.check_owner());
+            return font.operate(request.argument, request.terminals);
+        case kGetUnicodeMap:
+            return font.get_map(request.argument);
+        case kSetUnicodeMap:
+            TRY(request.check_owner());
+            return font.set_map(request.argument);
+        case kClearUnicodeMap:
+            TRY(request.check_owner());
+            font.clear_map();
+            return u64{0};
+        default:
+            return fail(Errno::enotty);
+    }
 }
 
 }  // namespace cairn::fs::terminal

@@ -8,6 +8,7 @@
 /// Lock: `mutex_` (rank VirtualTerminals) around who is shown and how switching goes.
 
 #include "drivers/input/keyboard_target.h"
+#include "fs/terminal/console_font.h"
 #include "fs/terminal/virtual_terminal.h"
 #include "kernel/boot/options.h"
 
@@ -23,7 +24,7 @@ public:
     /// Null: there is no screen.
     static VirtualTerminals* get();
 
-    explicit VirtualTerminals(Display& display) : display_(display) {}
+    explicit VirtualTerminals(Display& display) : display_(display), font_(display) {}
     ~VirtualTerminals() = default;
 
     // KeyboardTarget
@@ -58,6 +59,8 @@ public:
     Result<void> disallocate(u32 number);
     void lock_switching(bool locked);
 
+    ConsoleFont& font() { return font_; }
+
     /// The last user of a terminal is gone.
     void closed(VirtualTerminal& terminal);
 
@@ -66,6 +69,7 @@ private:
     void before_drawing();
 
     Display& display_;
+    ConsoleFont font_;
     sync::Mutex<LockRank::VirtualTerminals> mutex_;
     Atomic<VirtualTerminal*> terminals_[kMost + 1];  // by number; [0] is not used; set once, under mutex_
     Atomic<VirtualTerminal*> shown_{nullptr};        // changed under mutex_

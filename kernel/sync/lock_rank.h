@@ -33,6 +33,7 @@ namespace cairn {
     X(Pipe,           "one pipe")                                               \
     X(EventFile,      "one eventfd, timerfd, signalfd and the like")            \
     X(AsyncFiles,     "the open files that want SIGIO from one pipe or socket")     \
+    X(ConsoleFont,    "the font of the screen")                                 \
     X(VirtualTerminals, "which terminal is on the screen")                      \
     X(Terminal,       "settings and owner of one terminal")                     \
     X(TerminalInput,  "the line being edited")                                  \

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "tests/unit/fs/terminal/screen_fixture.h"
+#include "tests/unit/mm/memory_fixture.h"
 
 namespace cairn::fs::terminal {
 namespace {
@@ -66,7 +67,7 @@ const Case kCases[] = {
     {"DECOM", "\33[2;4r\33[?6hX\33[3;1HY\33[9;1HZ", "|X||Z|", "3,1"},
     {"SU SD", "1\r\n2\r\n3\33[S\33[2T", "||2|3|", "2,1"},
     {"a bad region", "\33[4;2r\33[3;1HX", "||X|", "2,1"},
-    {"IND NEL RI", "a\33Db\33Ec\33Md", "a| b d|c|" , "1,4"},
+    {"IND NEL RI", "a\33Db\33Ec\33Md", "a| d|c|", "1,2"},
     {"DECSC DECRC", "\33[2;3H\0337\33[5;5H\0338X", "|  X|", "1,3"},
     {"SCOSC SCORC", "\33[2;3H\33[s\33[5;5H\33[uX", "|  X|", "1,3"},
     {"HTS TBC", "\33[3g\33[4G\33H\r\tX", "   X|", "0,4"},
@@ -100,7 +101,12 @@ const Case kCases[] = {
 };
 // clang-format on
 
-TEST(TerminalEmulatorTest, ShowsWhatTheStandardsSay) {
+struct TerminalEmulatorTest : testing::Test {
+    TerminalEmulatorTest() { machine.add_cpu(); }
+    mm::MemoryMachine machine{32 * kMiB};
+};
+
+TEST_F(TerminalEmulatorTest, ShowsWhatTheStandardsSay) {
     for (const Case& test : kCases) {
         SCOPED_TRACE(test.name);
         EmulatedScreen screen(10, 5);
@@ -127,7 +133,7 @@ constexpr drivers::Colour rgb(u32 value) {
     return drivers::kRgb | value;
 }
 
-TEST(TerminalEmulatorTest, SelectsGraphics) {
+TEST_F(TerminalEmulatorTest, SelectsGraphics) {
     const Looks kLooks[] = {
         {"1", look::kBold, kUsual, kUsual},
         {"1;2", look::kDim, kUsual, kUsual},
@@ -166,7 +172,7 @@ TEST(TerminalEmulatorTest, SelectsGraphics) {
     }
 }
 
-TEST(TerminalEmulatorTest, ErasesWithTheBackground) {
+TEST_F(TerminalEmulatorTest, ErasesWithTheBackground) {
     EmulatedScreen screen(10, 2);
     screen.feed("\33[1;31;44mab\33[K");
     EXPECT_EQ(screen.at(0, 5), (drivers::Cell{' ', kUsual, 4}));
@@ -174,7 +180,7 @@ TEST(TerminalEmulatorTest, ErasesWithTheBackground) {
     EXPECT_EQ(screen.at(1, 0).back, 4u);
 }
 
-TEST(TerminalEmulatorTest, AnswersQuestions) {
+TEST_F(TerminalEmulatorTest, AnswersQuestions) {
     const std::pair<std::string_view, std::string_view> kAnswers[] = {
         {"\33[c", "\33[?6c"},          {"\33[0c", "\33[?6c"},         {"\33Z", "\33[?6c"},
         {"\33[5n", "\33[0n"},          {"\33[2;3H\33[6n", "\33[2;3R"}, {"\33[>c", "\33[>0;0;0c"},
@@ -190,7 +196,7 @@ TEST(TerminalEmulatorTest, AnswersQuestions) {
     }
 }
 
-TEST(TerminalEmulatorTest, TellsTheKeyboardItsModes) {
+TEST_F(TerminalEmulatorTest, TellsTheKeyboardItsModes) {
     EmulatedScreen screen(10, 5);
     screen.feed("\33[?1h\33=\33[20h\33[?8l");
     EXPECT_TRUE(screen.keyboard.application_cursor_keys && screen.keyboard.application_keypad);
@@ -200,7 +206,7 @@ TEST(TerminalEmulatorTest, TellsTheKeyboardItsModes) {
     EXPECT_TRUE(screen.keyboard.auto_repeat);
 }
 
-TEST(TerminalEmulatorTest, KeepsModesOfPrograms) {
+TEST_F(TerminalEmulatorTest, KeepsModesOfPrograms) {
     EmulatedScreen screen(10, 5);
     screen.feed("\33[?25l\33[?2004h\33[?1000h");
     EXPECT_FALSE(screen.emulator.cursor_visible());
@@ -215,7 +221,7 @@ TEST(TerminalEmulatorTest, KeepsModesOfPrograms) {
     EXPECT_EQ(screen.bells, 1u);
 }
 
-TEST(TerminalEmulatorTest, ChangesColours) {
+TEST_F(TerminalEmulatorTest, ChangesColours) {
     EmulatedScreen screen(10, 5);
     screen.feed("\33]P1123abcX");
     EXPECT_EQ(screen.emulator.palette().colours[1], 0x123abcu);
@@ -226,7 +232,7 @@ TEST(TerminalEmulatorTest, ChangesColours) {
     EXPECT_TRUE(screen.emulator.palette().reversed);
 }
 
-TEST(TerminalEmulatorTest, KeepsLinesThatLeave) {
+TEST_F(TerminalEmulatorTest, KeepsLinesThatLeave) {
     EmulatedScreen screen(10, 3);
     for (int i = 0; i < 20; ++i) {
         screen.feed("line " + std::to_string(i) + "\r\n");
@@ -240,7 +246,7 @@ TEST(TerminalEmulatorTest, KeepsLinesThatLeave) {
     EXPECT_EQ(screen.scroll_back.rows(), 0u);
 }
 
-TEST(TerminalEmulatorTest, ForgetsTheOldestLines) {
+TEST_F(TerminalEmulatorTest, ForgetsTheOldestLines) {
     EmulatedScreen screen(10, 3, 2);
     screen.scroll_back.give(try_new<ScrollBack::Chunk>().value());
     EXPECT_FALSE(screen.scroll_back.wants_chunk());
@@ -252,7 +258,7 @@ TEST(TerminalEmulatorTest, ForgetsTheOldestLines) {
     EXPECT_LE(screen.scroll_back.rows(), 2 * ScrollBack::Chunk::kRows);
 }
 
-TEST(TerminalEmulatorTest, KeepsTheCursorInViewWhenTheSizeChanges) {
+TEST_F(TerminalEmulatorTest, KeepsTheCursorInViewWhenTheSizeChanges) {
     EmulatedScreen screen(10, 5);
     screen.feed("1\r\n2\r\n3\r\n4\r\n5");
     TerminalGrid::Storage storage = TerminalGrid::Storage::create(4, 2).value();
@@ -267,7 +273,7 @@ TEST(TerminalEmulatorTest, KeepsTheCursorInViewWhenTheSizeChanges) {
 }
 
 /// An interjected line leaves the program's state alone.
-TEST(TerminalEmulatorTest, TakesLinesOfTheLog) {
+TEST_F(TerminalEmulatorTest, TakesLinesOfTheLog) {
     EmulatedScreen screen(20, 5);
     screen.feed("abc\33[1;3");
     {
@@ -281,7 +287,7 @@ TEST(TerminalEmulatorTest, TakesLinesOfTheLog) {
 }
 
 /// Whatever comes, the cursor and the region stay inside, and halves of wide characters stay together.
-TEST(TerminalEmulatorTest, SurvivesAnything) {
+TEST_F(TerminalEmulatorTest, SurvivesAnything) {
     std::mt19937 random(7);
     const std::string_view kPieces[] = {"\33[", "\33]", "\33", ";", ":", "?", "1", "99", "5", "日", "x", "\n", "\b", "\t",
                                         "\33[2;3r", "\33[?6h", "\33[?1049h", "\33[?1049l", "\33[4h", "\33M", "\33[7A",
