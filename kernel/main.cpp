@@ -107,8 +107,8 @@ void start_screen() {
         log_info("display", "no screen ({})", screen.error());
         return;
     }
-    must(fs::terminal::Display::start(*screen.value(), start_up.information.memory_map.total(
-                                                           boot::MemoryRegion::Kind::Usable)),
+    must(fs::terminal::Display::start(*screen.value(),
+                                      start_up.information.memory_map.total(boot::MemoryRegion::Kind::Usable)),
          "no memory for the screen");
     if (start_up.options.consoles.keeps_log_from_screen()) {
         g_kernel.display->leave_log();

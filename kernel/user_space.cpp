@@ -12,6 +12,7 @@
 #include "fs/filesystems.h"
 #include "fs/input/input_files.h"
 #include "fs/terminal/serial_terminal.h"
+#include "fs/terminal/terminals.h"
 #include "fs/terminal/virtual_terminals.h"
 #include "fs/usb/usb_files.h"
 #include "kernel/base/log.h"
@@ -118,6 +119,12 @@ void start_terminals(const boot::ConsoleChoices& consoles, const arch::PlatformD
     if (screen) {
         must(fs::terminal::start_virtual_terminals(consoles), "no memory for terminals");
     }
+    constexpr u32 kNone = fs::terminal::Terminals::kNoLog;
+    const bool screen_log = screen && !consoles.keeps_log_from_screen();
+    const bool has_port = g_kernel.terminals->serial(consoles.port) != nullptr;
+    g_kernel.terminals->set_log(
+        screen_log ? consoles.screen_number : kNone,
+        serial_log && has_port ? fs::terminal::SerialTerminal::kFirstMinor + consoles.port : kNone);
 }
 
 /// Process 1, in kernel mode.

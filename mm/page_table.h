@@ -272,7 +272,7 @@ private:
         protection.executable = (entry & Format::kNoExecute) == 0;
         protection.user = (entry & Format::kUser) != 0;
         protection.global = (entry & Format::kGlobal) != 0;
-        protection.caching = (entry & Format::kUncached) != 0        ? Caching::Uncached
+        protection.caching = (entry & Format::kUncached) != 0       ? Caching::Uncached
                              : (entry & Format::kWriteThrough) != 0 ? Caching::WriteCombining
                                                                     : Caching::WriteBack;
         return protection;

@@ -51,7 +51,15 @@ constexpr Palette kUsualPalette{{0x000000, 0xaa0000, 0x00aa00, 0xaa5500, 0x0000a
                                  0x555555, 0xff5555, 0x55ff55, 0xffff55, 0x5555ff, 0xff55ff, 0x55ffff, 0xffffff}};
 
 /// How the cursor looks: rows of a cell from the bottom that it fills, in sixteenths; 0: it is not seen.
-enum class CursorShape : u8 { Hidden = 0, Underline = 2, LowerThird = 5, LowerHalf = 8, TwoThirds = 11, Block = 16, Bar = 17 };
+enum class CursorShape : u8 {
+    Hidden = 0,
+    Underline = 2,
+    LowerThird = 5,
+    LowerHalf = 8,
+    TwoThirds = 11,
+    Block = 16,
+    Bar = 17
+};
 
 /// Colours of palette entry 16 to 255: a cube of 6×6×6 and 24 greys.
 constexpr Rgb extended_colour(u32 index) {

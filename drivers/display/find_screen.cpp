@@ -15,8 +15,8 @@ using boot::Framebuffer;
 
 Result<Screen*> use_framebuffer(const Framebuffer& description) {
     const PhysicalAddress start = description.address;
-    void* memory = TRY(g_kernel.kernel_space->map_device(
-        {start, start + u64{description.pitch} * description.height}, mm::kKernelFramebuffer));
+    void* memory = TRY(g_kernel.kernel_space->map_device({start, start + u64{description.pitch} * description.height},
+                                                         mm::kKernelFramebuffer));
     Own<FramebufferScreen> screen = TRY(try_new<FramebufferScreen>(description, memory, kBuiltInFont));
     if (screen->columns() == 0) {
         return fail(Errno::enodev);

@@ -1,6 +1,6 @@
 #pragma once
-/// Font: glyphs of a fixed size and which character each is for. kBuiltInFont is made from a font of a Debian package when
-/// the kernel is built (make_font.py).
+/// Font: glyphs of a fixed size and which character each is for. kBuiltInFont is made from a font of a Debian package
+/// when the kernel is built (make_font.py).
 
 #include <span>
 
@@ -15,7 +15,7 @@ public:
         u16 code;
         u16 glyph;
     };
-    static constexpr u32 kMaxWidth = 32, kMaxHeight = 64;
+    static constexpr u32 kWidest = 32, kTallest = 64;
 
     /// `glyphs`: each of `height` rows of (width + 7) / 8 bytes, the leftmost pixel in the highest bit.
     constexpr Font(u32 width, u32 height, std::span<const u8> glyphs, std::span<const Mapping> map)

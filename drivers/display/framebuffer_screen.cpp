@@ -64,7 +64,7 @@ bool FramebufferScreen::set_font(const Font& font) {
     u32 scale = description_.width >= kDoubledFrom && font.width() <= 8 ? description_.width / (kDoubledFrom / 2) : 1;
     u32 columns = description_.width / (font.width() * scale);
     u32 rows = description_.height / (font.height() * scale);
-    if (columns == 0 || rows == 0 || font.width() > Font::kMaxWidth || font.height() > Font::kMaxHeight) {
+    if (columns == 0 || rows == 0 || font.width() > Font::kWidest || font.height() > Font::kTallest) {
         return false;
     }
     font_ = &font;
@@ -85,7 +85,7 @@ void FramebufferScreen::clear() {
     }
 }
 
-void FramebufferScreen::compose(const Cell& cell, CursorShape cursor, u32 (&lines)[Font::kMaxHeight]) const {
+void FramebufferScreen::compose(const Cell& cell, CursorShape cursor, u32 (&lines)[Font::kTallest]) const {
     const u32 height = font_->height();
     const u32 width = font_->width();
     const u32 row_bytes = font_->row_bytes();
@@ -123,7 +123,7 @@ void FramebufferScreen::compose(const Cell& cell, CursorShape cursor, u32 (&line
 }
 
 template <typename Pixels>
-void FramebufferScreen::draw_cell(u8* to, const u32 (&lines)[Font::kMaxHeight], u32 fore, u32 back) const {
+void FramebufferScreen::draw_cell(u8* to, const u32 (&lines)[Font::kTallest], u32 fore, u32 back) const {
     const u32 width = font_->width();
     const u32 difference = fore ^ back;
     for (u32 y = 0; y < font_->height(); ++y) {
@@ -141,7 +141,7 @@ void FramebufferScreen::draw_cell(u8* to, const u32 (&lines)[Font::kMaxHeight], 
     }
 }
 
-void FramebufferScreen::draw_lines(u8* to, const u32 (&lines)[Font::kMaxHeight], u32 fore, u32 back) const {
+void FramebufferScreen::draw_lines(u8* to, const u32 (&lines)[Font::kTallest], u32 fore, u32 back) const {
     switch (bytes_) {
         case 2:
             return draw_cell<Pixels16>(to, lines, fore, back);
@@ -160,7 +160,7 @@ void FramebufferScreen::draw(u32 row, u32 column, std::span<const Cell> cells, c
     cells = cells.first(std::min<usize>(cells.size(), columns_ - column));
     const usize step = usize{font_->width()} * scale_ * bytes_;
     u8* to = memory_ + u64{row} * font_->height() * scale_ * description_.pitch + column * step;
-    u32 lines[Font::kMaxHeight];
+    u32 lines[Font::kTallest];
     for (const Cell& cell : cells) {
         if (cell.code != kUnchanged) {
             const Inks inks = inks_of(cell, palette);

@@ -25,10 +25,10 @@ public:
 private:
     u32 pixel(Rgb colour) const;
     /// The rows of a cell's glyph with its looks: bit 31 is the leftmost pixel.
-    void compose(const Cell& cell, CursorShape cursor, u32 (&lines)[Font::kMaxHeight]) const;
+    void compose(const Cell& cell, CursorShape cursor, u32 (&lines)[Font::kTallest]) const;
     template <typename Pixels>
-    void draw_cell(u8* to, const u32 (&lines)[Font::kMaxHeight], u32 fore, u32 back) const;
-    void draw_lines(u8* to, const u32 (&lines)[Font::kMaxHeight], u32 fore, u32 back) const;
+    void draw_cell(u8* to, const u32 (&lines)[Font::kTallest], u32 fore, u32 back) const;
+    void draw_lines(u8* to, const u32 (&lines)[Font::kTallest], u32 fore, u32 back) const;
 
     boot::Framebuffer description_;
     u8* memory_;

@@ -17,6 +17,12 @@ constexpr u8 kModeControl = 0x10, kKeepScreenOn = 0x20, kBlinkEnabled = 0x08;
 constexpr u8 kCursorOff = 0x20;
 constexpr u16 kBlank = 0x0720;
 
+/// Bit 0 of VGA's colours is blue, and bit 2 red.
+u32 vga_colour(Rgb colour) {
+    const u32 number = nearest_colour(colour);
+    return (number & 0xa) | (number & 1) << 2 | (number >> 2 & 1);
+}
+
 void write_crtc(u8 index, u32 value) {
     arch::io_write8(kCrtcIndex, index);
     arch::io_write8(kCrtcData, static_cast<u8>(value));
@@ -63,7 +69,7 @@ void VgaTextScreen::draw(u32 row, u32 column, std::span<const Cell> cells, const
         if (cell.code != kUnchanged) {
             const Inks inks = inks_of(cell, palette);
             const u8 character = code_page_of(cell.character());
-            const u32 colours = u32{nearest_colour(inks.back)} << 4 | nearest_colour(inks.fore);
+            const u32 colours = vga_colour(inks.back) << 4 | vga_colour(inks.fore);
             memory_[at] = static_cast<u16>(character | colours << 8);
             if ((cell.code & look::kCursor) != 0) {
                 constexpr u32 kLastLine = 15;

@@ -1,6 +1,6 @@
 #pragma once
-/// VgaTextScreen: VGA's text mode (80×25 in mode 3): characters and colours of a byte each at physical 0xb8000. The font
-/// is the firmware's, code page 437; colours are the nearest of 16.
+/// VgaTextScreen: VGA's text mode (80×25 in mode 3): characters and colours of a byte each at physical 0xb8000. The
+/// font is the firmware's, code page 437; colours are the nearest of 16.
 
 #include "drivers/display/screen.h"
 

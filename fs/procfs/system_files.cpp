@@ -2,6 +2,7 @@
 
 #include "fs/procfs/system_files.h"
 
+#include "fs/terminal/terminals.h"
 #include "fs/vfs/vfs.h"
 #include "mm/system_memory.h"
 
@@ -88,6 +89,10 @@ Result<void> show_boot_command_line(Request&, Text& text) {
     return {};
 }
 
+bool has_screen() {
+    return g_kernel.terminals->virtual_terminals() != nullptr;
+}
+
 /// proc_devices(5)
 Result<void> show_devices(Request&, Text& text) {
     struct Major {
@@ -97,7 +102,11 @@ Result<void> show_devices(Request&, Text& text) {
     // As Linux names them, whatever files they have under /dev.
     constexpr Major kNames[] = {{1, "mem"},       {4, "ttyS"},  {5, "/dev/tty"}, {5, "/dev/console"},
                                 {5, "/dev/ptmx"}, {10, "misc"}, {128, "ptm"},    {136, "pts"}};
+    constexpr Major kOfScreen[] = {{4, "/dev/vc/0"}, {4, "tty"}};
     text.append("Character devices:\n");
+    for (const Major& major : has_screen() ? std::span<const Major>(kOfScreen) : std::span<const Major>{}) {
+        text.format("{:3} {}\n", major.number, major.name);
+    }
     for (const Major& major : kNames) {
         text.format("{:3} {}\n", major.number, major.name);
     }
@@ -156,7 +165,13 @@ Result<void> show_terminal_drivers(Request&, Text& text) {
     text.append(
         "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
         "/dev/console         /dev/console    5       1 system:console\n"
-        "/dev/ptmx            /dev/ptmx       5       2 system\n"
+        "/dev/ptmx            /dev/ptmx       5       2 system\n");
+    if (has_screen()) {
+        text.append(
+            "/dev/vc/0            /dev/vc/0       4       0 system:vtmaster\n"
+            "unknown              /dev/tty        4 1-63 console\n");
+    }
+    text.append(
         "serial               /dev/ttyS       4 64-67 serial\n"
         "pty_slave            /dev/pts      136 0-1048575 pty:slave\n"
         "pty_master           /dev/ptm      128 0-1048575 pty:master\n");
@@ -164,7 +179,18 @@ Result<void> show_terminal_drivers(Request&, Text& text) {
 }
 
 Result<void> show_consoles(Request&, Text& text) {
-    text.append("ttyS0                -W- (EC  p a)    4:64\n");
+    const fs::terminal::Terminals& terminals = *g_kernel.terminals;
+    constexpr u32 kNone = fs::terminal::Terminals::kNoLog, kFirstSerial = 64;
+    const fs::terminal::Terminal* console = terminals.console();
+    const u32 last = console == nullptr ? kNone : terminals.console_is_shown_terminal() ? 0 : console->number().minor;
+    // E: it is on; C: it is /dev/console; p: it has the log; a: it goes on when CPUs go.
+    if (u32 serial = terminals.log_on_serial(); serial != kNone) {
+        text.format("ttyS{}                -W- (E{}  p a)    4:{}\n", serial - kFirstSerial, serial == last ? 'C' : ' ',
+                    serial);
+    }
+    if (u32 screen = terminals.log_on_screen(); screen != kNone) {
+        text.format("tty{:<17} -WU (E{}  p  )    4:{}\n", screen, screen == last ? 'C' : ' ', screen == 0 ? 1 : screen);
+    }
     return {};
 }
 

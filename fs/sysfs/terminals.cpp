@@ -1,8 +1,9 @@
-/// /sys/class/tty: the terminals of serial ports, and which of them is the console.
+/// /sys/class/tty: the terminals of the screen and of serial ports, and which of them is the console.
 
 #include "fs/terminal/terminals.h"
 #include "fs/sysfs/numbered.h"
 #include "fs/sysfs/sysfs.h"
+#include "fs/terminal/serial_terminal.h"
 
 namespace cairn::sysfs {
 
@@ -10,44 +11,57 @@ namespace {
 
 namespace terminal = fs::terminal;
 
-const terminal::Terminal* serial(u32 index) {
-    return g_kernel.terminals == nullptr ? nullptr : g_kernel.terminals->serial(index);
+/// The directories are numbered as the minors are: tty0 to tty63, then ttyS0 to ttyS3.
+constexpr u32 kMajor = 4;
+constexpr u32 kFirstSerial = terminal::SerialTerminal::kFirstMinor;
+
+bool exists(u32 index) {
+    const terminal::Terminals* terminals = g_kernel.terminals;
+    if (terminals == nullptr) {
+        return false;
+    }
+    return index < kFirstSerial ? terminals->virtual_terminals() != nullptr
+                                : terminals->serial(index - kFirstSerial) != nullptr;
 }
 
-u32 minor_of(u32 index) {
-    const terminal::Terminal* found = serial(index);
-    return found == nullptr ? 0 : found->number().minor;
+template <typename Out>
+void append_name(u32 index, Out& out) {
+    const bool serial = index >= kFirstSerial;
+    format_to(out, "{}{}", serial ? std::string_view("ttyS") : std::string_view("tty"),
+              serial ? index - kFirstSerial : index);
 }
-constexpr u32 kSerialMajor = 4;
 
 /// "4:64"
 Result<void> show_number(Request& request, Text& text) {
-    text.format("{}:{}\n", kSerialMajor, minor_of(request.subject.index));
+    text.format("{}:{}\n", kMajor, request.subject.index);
     return {};
 }
 
 Result<void> show_event(Request& request, Text& text) {
     const u32 index = request.subject.index;
-    text.format("MAJOR={}\nMINOR={}\nDEVNAME=ttyS{}\n", kSerialMajor, minor_of(index), index);
+    char storage[16];
+    TextBuffer name{std::span(storage)};
+    append_name(index, name);
+    text.format("MAJOR={}\nMINOR={}\nDEVNAME={}\n", kMajor, index, name.view());
     return {};
 }
 
-constexpr Entry kSerial[] = {
+constexpr Entry kTerminal[] = {
     leaf("dev", &show_number),
     leaf("uevent", &show_event),
 };
-std::span<const Entry> serial_entries() {
-    return kSerial;
+std::span<const Entry> terminal_entries() {
+    return kTerminal;
 }
 
 constexpr Numbered kNumbered = {
-    .count = [] { return terminal::Terminals::kSerialTerminals; },
+    .count = [] { return kFirstSerial + terminal::Terminals::kSerialTerminals; },
     .name =
         [](u32 index, TextBuffer& text) {
-            format_to(text, "ttyS{}", index);
-            return serial(index) != nullptr;
+            append_name(index, text);
+            return exists(index);
         },
-    .entries = &serial_entries,
+    .entries = &terminal_entries,
 };
 
 // --- /dev/tty, /dev/console, /dev/ptmx -------------------------------------------------------------------------------
@@ -56,14 +70,28 @@ constexpr char kTtyNumber[] = "5:0";
 constexpr char kConsoleNumber[] = "5:1";
 constexpr char kPtmxNumber[] = "5:2";
 
-/// The names of the console's terminals (agetty(8), systemd look here).
+/// The names of the terminals that have the log, and last the one that is /dev/console (agetty(8) and systemd look
+/// here).
 Result<void> show_active(Request&, Text& text) {
-    for (u32 index = 0; index < terminal::Terminals::kSerialTerminals; ++index) {
-        if (serial(index) != nullptr && serial(index) == g_kernel.terminals->console()) {
-            text.format("ttyS{}", index);
+    const terminal::Terminals& terminals = *g_kernel.terminals;
+    const terminal::Terminal* console = terminals.console();
+    if (console == nullptr) {
+        text.append('\n');
+        return {};
+    }
+    const u32 last = terminals.console_is_shown_terminal() ? 0 : console->number().minor;
+    for (u32 minor : {terminals.log_on_screen(), terminals.log_on_serial()}) {
+        if (minor != terminal::Terminals::kNoLog && minor != last) {
+            char storage[16];
+            TextBuffer name{std::span(storage)};
+            append_name(minor, name);
+            text.format("{} ", name.view());
         }
     }
-    text.append('\n');
+    char storage[16];
+    TextBuffer name{std::span(storage)};
+    append_name(last, name);
+    text.format("{}\n", name.view());
     return {};
 }
 

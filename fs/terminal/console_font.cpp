@@ -73,8 +73,8 @@ Result<u64> ConsoleFont::operate(u64 argument, VirtualTerminals& terminals) {
 }
 
 Result<void> ConsoleFont::load(const Operation& operation, VirtualTerminals& terminals) {
-    if (operation.data == 0 || operation.width == 0 || operation.width > Font::kMaxWidth || operation.height == 0 ||
-        operation.height > std::min(Font::kMaxHeight, operation.rows()) || operation.count == 0 ||
+    if (operation.data == 0 || operation.width == 0 || operation.width > Font::kWidest || operation.height == 0 ||
+        operation.height > std::min(Font::kTallest, operation.rows()) || operation.count == 0 ||
         operation.count > kMostGlyphs) {
         return fail(Errno::einval);
     }
@@ -106,7 +106,7 @@ Result<void> ConsoleFont::store(Operation& operation) {
         return fail(Errno::enospc);
     }
     const usize glyph_bytes = usize{font.row_bytes()} * font.height();
-    const u8 blank[Font::kMaxHeight * Font::kMaxWidth / 8] = {};
+    const u8 blank[Font::kTallest * Font::kWidest / 8] = {};
     for (u32 i = 0; i < font.count(); ++i) {
         const u64 to = operation.data + u64{i} * operation.row_bytes() * operation.rows();
         TRY(mm::copy_out({to}, font.glyphs().data() + i * glyph_bytes, glyph_bytes));

@@ -1,9 +1,9 @@
 #pragma once
-/// ConsoleFont: the screen's font as programs change it (setfont(8), KDFONTOP and the ioctls of the Unicode map). One for
-/// all terminals; the built-in one until a program loads another.
+/// ConsoleFont: the screen's font as programs change it (setfont(8), KDFONTOP and the ioctls of the Unicode map). One
+/// for all terminals; the built-in one until a program loads another.
 ///
-/// Lock: `mutex_` (rank ConsoleFont) around a change as a whole. The Display keeps the screen from being drawn while its
-/// font is exchanged.
+/// Lock: `mutex_` (rank ConsoleFont) around a change as a whole. The Display keeps the screen from being drawn while
+/// its font is exchanged.
 
 #include "drivers/display/font.h"
 #include "fs/terminal/display.h"
@@ -17,8 +17,8 @@ class ConsoleFont {
 public:
     explicit ConsoleFont(Display& display) : display_(display) {}
 
-    /// KDFONTOP, struct console_font_op at `argument`. ENOSYS (the screen has a font of its own), EINVAL, ENOSPC, EFAULT,
-    /// ENOMEM.
+    /// KDFONTOP, struct console_font_op at `argument`. ENOSYS (the screen has a font of its own), EINVAL, ENOSPC,
+    /// EFAULT, ENOMEM.
     Result<u64> operate(u64 argument, VirtualTerminals& terminals);
     /// GIO_UNIMAP, struct unimapdesc. ENOMEM: more entries than there is room for, as Linux says it.
     Result<u64> get_map(u64 argument);

@@ -64,8 +64,8 @@ void Display::leave_log() {
 
 Result<void> Display::start_thread(void (*before_drawing)()) {
     before_drawing_ = before_drawing;
-    Ref<sched::Thread> thread = TRY(
-        sched::Thread::create("display", [](void* self) { static_cast<Display*>(self)->run(); }, this));
+    Ref<sched::Thread> thread =
+        TRY(sched::Thread::create("display", [](void* self) { static_cast<Display*>(self)->run(); }, this));
     thread->start();
     return {};
 }
@@ -250,12 +250,14 @@ void Display::draw_rows() {
     full_fence();
     for (u32 row = 0; row < rows(); ++row) {
         if (take_row(row)) {
-            screen_.draw(row, line_first_, line_.span().subspan(line_first_, line_end_ - line_first_), palette_, cursor_);
+            screen_.draw(row, line_first_, line_.span().subspan(line_first_, line_end_ - line_first_), palette_,
+                         cursor_);
         }
     }
 }
 
-/// Compares a row with what is on the screen, and copies what is to be drawn. False: nothing, or it is not ours to draw.
+/// Compares a row with what is on the screen, and copies what is to be drawn. False: nothing, or it is not ours to
+/// draw.
 bool Display::take_row(u32 row) {
     arch::InterruptState state = lock();
     ScreenConsole& console = *shown_;

@@ -2,13 +2,13 @@
 /// Display: what is between the virtual terminals and the screen: which of them is shown, what of it is on the screen
 /// already, the kernel's log on it, and the end of the machine. g_kernel.display; null where there is no screen.
 ///
-/// Changes and drawing are apart. Programs' output changes the grid under `lock_`; a kernel thread draws, row by row, what
-/// differs from what the screen shows, and not more often than the eye can see, so that a thousand lines in between cost
-/// nothing but the changes. Until the thread runs, and from contexts that may not wake it, the log draws itself: it must
-/// be seen also when all else is broken.
+/// Changes and drawing are apart. Programs' output changes the grid under `lock_`; a kernel thread draws, row by row,
+/// what differs from what the screen shows, and not more often than the eye can see, so that a thousand lines in
+/// between cost nothing but the changes. Until the thread runs, and from contexts that may not wake it, the log draws
+/// itself: it must be seen also when all else is broken.
 ///
-/// Lock: `lock_`, the innermost of all, because the log may be written under any other. The log only tries it: when it is
-/// taken, whoever has it shows the new records when he lets it go. Who draws is decided by `drawing_`; who comes
+/// Lock: `lock_`, the innermost of all, because the log may be written under any other. The log only tries it: when it
+/// is taken, whoever has it shows the new records when he lets it go. Who draws is decided by `drawing_`; who comes
 /// second leaves it to the first. So nobody waits for a screen.
 
 #include "drivers/display/screen.h"
@@ -19,8 +19,8 @@
 
 namespace cairn::fs::terminal {
 
-/// The end of the machine on a screen: lines from the top, so many of each part as leave room for the others, then the last
-/// lines of the log, and what comes next.
+/// The end of the machine on a screen: lines from the top, so many of each part as leave room for the others, then the
+/// last lines of the log, and what comes next.
 class PanicPage final : public PanicScreen {
 public:
     explicit PanicPage(drivers::Screen& screen);

@@ -8,7 +8,7 @@ namespace cairn::fs::terminal {
 
 namespace {
 
-constexpr drivers::Colour kRed = 1, kGrey = 7, kDark = 8, kYellow = 11, kWhite = 15, kBlack = 0;
+constexpr drivers::Colour kRed = 1, kGrey = 7, kYellow = 11, kWhite = 15, kBlack = 0;
 constexpr std::string_view kTitle = " Cairn has stopped: the kernel found a fault of its own";
 /// Rows at the bottom for the last lines of the log, if there is room for more than the rest.
 constexpr u32 kLogRows = 4;
@@ -38,12 +38,12 @@ void PanicPage::end_page(PanicScreen& self, std::string_view ending) {
     static_cast<PanicPage&>(self).finish(ending);
 }
 
-/// On 25 rows: the title, 2 of the message, 3 of the machine, 2 of locks, 7 of registers, 5 of the backtrace, 4 of the
-/// log, and the end.
+/// On 25 rows: the title, 2 of the message, 3 of the machine, 2 of locks, 8 of registers, 5 of the backtrace, and what
+/// is left of the log.
 u32 PanicPage::most_rows(PanicPart part) const {
     constexpr u32 kUsualRows = 25;
     const u32 more = screen_.rows() > kUsualRows ? (screen_.rows() - kUsualRows) / 2 : 0;
-    constexpr u32 kMost[] = {2, 3, 2, 7, 5};
+    constexpr u32 kMost[] = {2, 3, 2, 8, 5};
     const u32 most = kMost[static_cast<u32>(part)];
     return part == PanicPart::Backtrace ? most + more : part == PanicPart::Registers ? most : most + more / 4;
 }
@@ -92,7 +92,7 @@ void PanicPage::put_log(u32 rows) {
         const u64 microseconds = record.time.value / 1000;
         format_to(text, "[{:5}.{:06}] {}: {}", microseconds / 1'000'000, microseconds % 1'000'000, record.subsystem(),
                   record.text());
-        put_row(text.view(), kDark, kBlack);
+        put_row(text.view(), kGrey, kBlack);
     }
 }
 

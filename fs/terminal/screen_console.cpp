@@ -92,10 +92,12 @@ bool ScreenConsole::scroll(i32 rows) {
 }
 
 void ScreenConsole::reply(std::string_view text) {
-    // SAFETY: characters as bytes.
-    std::span<const u8> bytes(reinterpret_cast<const u8*>(text.data()), text.size());
-    if (replies_.room() >= bytes.size()) {  // an answer is whole, or there is none
-        replies_.push(bytes);
+    if (replies_.room() < text.size()) {
+        return;  // an answer is whole, or there is none
+    }
+    for (char character : text) {
+        const u8 byte = static_cast<u8>(character);
+        replies_.push({&byte, 1});
     }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-/// ScreenConsole: what one virtual terminal shows: its grid, scroll-back and emulator, whether it is on the screen or not.
+/// ScreenConsole: what one virtual terminal shows: its grid, scroll-back and emulator, whether it is on the screen or
+/// not.
 ///
 /// All of it under the Display's lock, but for `keyboard`, whose fields stand for themselves.
 

@@ -1,6 +1,6 @@
 #pragma once
-/// ScrollBack: the lines that have left a terminal's screen at the top, oldest first, in chunks of memory that are taken
-/// when they are needed, up to a bound; then the oldest lines go. Trailing blanks are not kept.
+/// ScrollBack: the lines that have left a terminal's screen at the top, oldest first, in chunks of memory that are
+/// taken when they are needed, up to a bound; then the oldest lines go. Trailing blanks are not kept.
 ///
 /// No lock of its own: its owner's. push() allocates nothing: who can allocate brings chunks before.
 

@@ -1,6 +1,7 @@
 #pragma once
-/// TerminalEmulator: what a terminal does with the characters that programs send: a state machine from bytes to a grid of
-/// cells. It understands what console_codes(4) lists for TERM=linux, and of xterm-256color what full-screen programs use.
+/// TerminalEmulator: what a terminal does with the characters that programs send: a state machine from bytes to a grid
+/// of cells. It understands what console_codes(4) lists for TERM=linux, and of xterm-256color what full-screen programs
+/// use.
 ///
 /// No lock of its own: its owner's. Nothing here sleeps or allocates, so it may run under a spinlock and in a panic.
 /// Pure: what it wants of the world beyond its grid it asks of a Host.
@@ -112,9 +113,9 @@ private:
     struct Sequence {
         static constexpr u32 kMost = 32;
         u16 numbers[kMost];
-        u32 count;      // of numbers that are there, empty ones included
-        u32 colons;     // bit n: a colon stands before number n
-        u8 prefix;      // one of "<=>?", or 0
+        u32 count;   // of numbers that are there, empty ones included
+        u32 colons;  // bit n: a colon stands before number n
+        u8 prefix;   // one of "<=>?", or 0
         u8 intermediate;
 
         u32 number(u32 index) const { return index < count ? numbers[index] : 0; }
@@ -132,6 +133,8 @@ private:
     void put(u32 code, u32 width);
     u32 translate(u8 byte) const;
     bool control(u8 byte);
+
+    // terminal_escapes.cpp
     void take_in_state(u8 byte);
     void escape(u8 byte);
     void choose_charset(u8 byte, u32 which);
@@ -145,7 +148,7 @@ private:
     void back_space();
     void next_tab();
 
-    // terminal_sequences.cpp
+    // terminal_sequences.cpp, terminal_looks.cpp
     void dispatch(u8 final);
     void dispatch_private(u8 final);
     void dispatch_intermediate(u8 final);
@@ -195,19 +198,19 @@ private:
     Pen pen_;
     Charset charsets_[2] = {Charset::Latin, Charset::Graphics};
     u8 charset_ = 0;
-    bool code_page_ = false;     // CSI 11 m
-    bool high_bit_ = false;      // CSI 12 m
-    u32 top_ = 0;                // the region that scrolls: rows [top_, bottom_)
+    bool code_page_ = false;  // CSI 11 m
+    bool high_bit_ = false;   // CSI 12 m
+    u32 top_ = 0;             // the region that scrolls: rows [top_, bottom_)
     u32 bottom_ = 0;
     Position saved_;
-    Position saved_main_;        // mode 1049
+    Position saved_main_;  // mode 1049
     u32 last_printed_ = ' ';
-    Pen usual_pen_;              // CSI 8 ]
+    Pen usual_pen_;  // CSI 8 ]
 
     bool utf8_ = true;
-    bool wraps_ = true;          // DECAWM
-    bool inserts_ = false;       // IRM
-    bool origin_ = false;        // DECOM
+    bool wraps_ = true;            // DECAWM
+    bool inserts_ = false;         // IRM
+    bool origin_ = false;          // DECOM
     bool shows_controls_ = false;  // DECCRM
     bool cursor_visible_ = true;
     bool bracketed_paste_ = false;

@@ -8,7 +8,7 @@ using drivers::Cell;
 namespace look = drivers::look;
 
 Result<TerminalGrid::Storage> TerminalGrid::Storage::create(u32 columns, u32 rows) {
-    if (columns == 0 || rows == 0 || columns > kMaxColumns || rows > kMaxRows) {
+    if (columns == 0 || rows == 0 || columns > kMostColumns || rows > kMostRows) {
         return fail(Errno::einval);
     }
     Storage storage;

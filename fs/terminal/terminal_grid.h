@@ -1,6 +1,6 @@
 #pragma once
-/// TerminalGrid: the characters of one terminal's screen: a main page, whose lines go to the scroll-back when they leave
-/// at the top, and an alternate one, for programs that want to leave no traces. It knows of cells, not of escape
+/// TerminalGrid: the characters of one terminal's screen: a main page, whose lines go to the scroll-back when they
+/// leave at the top, and an alternate one, for programs that want to leave no traces. It knows of cells, not of escape
 /// sequences.
 ///
 /// No lock of its own: its owner's. Nothing here allocates but Storage::create.
@@ -17,7 +17,7 @@ class TerminalGrid {
 public:
     using Cell = drivers::Cell;
     /// Linux's limit for VT_RESIZE is 32767 for each; a row must fit into a chunk of the scroll-back.
-    static constexpr u32 kMaxColumns = 2048, kMaxRows = 2048;
+    static constexpr u32 kMostColumns = 2048, kMostRows = 2048;
 
     /// The memory for a size.
     struct Storage {

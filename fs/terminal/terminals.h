@@ -33,6 +33,15 @@ public:
     void make_shown_terminal_console() { console_is_shown_.store(true, Order::release); }
     bool console_is_shown_terminal() const { return console_is_shown_.load(Order::acquire); }
 
+    /// Minors of the terminals that have the log, or kNoLog. Start-up sets them.
+    static constexpr u32 kNoLog = ~u32{0};
+    void set_log(u32 screen, u32 serial) {
+        log_on_screen_.store(screen, Order::relaxed);
+        log_on_serial_.store(serial, Order::relaxed);
+    }
+    u32 log_on_screen() const { return log_on_screen_.load(Order::relaxed); }
+    u32 log_on_serial() const { return log_on_serial_.load(Order::relaxed); }
+
     /// Before the machine is switched off: waits a bounded time for what was written to leave. Thread context.
     void drain();
 
@@ -45,6 +54,8 @@ private:
     Atomic<Terminal*> console_{nullptr};
     Atomic<VirtualTerminals*> virtual_terminals_{nullptr};
     Atomic<bool> console_is_shown_{false};
+    Atomic<u32> log_on_screen_{kNoLog};
+    Atomic<u32> log_on_serial_{kNoLog};
     Atomic<Terminal*> serial_[kSerialTerminals];
     SpinLock<LockRank::InodeTable> lock_;
     List<DevptsInstance, &DevptsInstance::instance_node> instances_ GUARDED_BY(lock_);

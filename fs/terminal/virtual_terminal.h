@@ -2,8 +2,8 @@
 /// VirtualTerminal: /dev/tty1 … tty63, one of several terminals that share a screen and a keyboard (console(4),
 /// ioctl_console(2)). What it shows is its ScreenConsole's; which of them is shown is VirtualTerminals' to say.
 ///
-/// What is typed waits in a queue (`queue_lock_`, rank TerminalQueue) for the display's thread, which takes it to the line
-/// discipline, since that sleeps for locks. Lives for ever once it was made.
+/// What is typed waits in a queue (`queue_lock_`, rank TerminalQueue) for the display's thread, which takes it to the
+/// line discipline, since that sleeps for locks. Lives for ever once it was made.
 
 #include "fs/terminal/display.h"
 #include "fs/terminal/terminal.h"

@@ -233,16 +233,14 @@ Result<u64> VirtualTerminal::screen_ioctl(Request& request) {
     }
 }
 
-/// TIOCLINUX: the byte at `argument` says what is wanted. There is no selection with a mouse.
+/// TIOCLINUX: the byte at `argument` says what is wanted. There is no selection with a mouse, and no blank screen.
 Result<u64> VirtualTerminal::linux_ioctl(Request& request) {
-    constexpr u8 kShiftState = 6, kShown = 12, kScroll = 13, kBlank = 14, kUnblank = 4;
+    constexpr u8 kUnblank = 4, kShown = 12, kScroll = 13;
     const u8 what = TRY(mm::UserIn<u8>(request.argument).fetch());
     if (request.right == drivers::KeyboardRight::None) {
         return fail(Errno::eperm);
     }
     switch (what) {
-        case kShiftState:
-            return give(request.argument, u8{0});
         case kShown:
             return u64{request.terminals.shown().number() - 1};
         case kScroll: {
@@ -250,7 +248,6 @@ Result<u64> VirtualTerminal::linux_ioctl(Request& request) {
             display_.scroll(request.terminals.shown().console(), lines);
             return u64{0};
         }
-        case kBlank:
         case kUnblank:
             return u64{0};  // the screen is never blank
         default:

@@ -2,8 +2,8 @@
 /// VirtualTerminals: the terminals on the screen and which of them is shown. /dev/tty1 … tty63 are made when they are
 /// first opened or switched to; /dev/tty0 is the one that is shown.
 ///
-/// Switching. A program that draws itself may ask to be told (VT_SETMODE): then it gets a signal and the switch waits until it
-/// has let go (VT_RELDISP). A terminal in graphics mode that nobody would tell is not left.
+/// Switching. A program that draws itself may ask to be told (VT_SETMODE): then it gets a signal and the switch waits
+/// until it has let go (VT_RELDISP). A terminal in graphics mode that nobody would tell is not left.
 ///
 /// Lock: `mutex_` (rank VirtualTerminals) around who is shown and how switching goes.
 

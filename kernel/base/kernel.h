@@ -101,13 +101,13 @@ struct Kernel {
     acpi::KeptTables* acpi_tables = nullptr;
 
     std::string_view command_line;  // what the boot loader passed; lives for ever
-    /// For a panic: "process 7 (bash), user 0: /bin/bash -l" of a thread, or nothing if it is the kernel's own. Takes no
-    /// locks. kernel/task's.
+    /// For a panic: "process 7 (bash), user 0: /bin/bash -l" of a thread, or nothing if it is the kernel's own. Takes
+    /// no locks. kernel/task's.
     void (*describe_process)(const sched::Thread& thread, TextBuffer& text) = nullptr;
 
-    u32 cpu_count = 0;              // CPUs that have a PerCpu block; fixed after start-up
-    PerCpu* cpus[kMaxCpus] = {};    // by CpuIndex
-    AtomicCpuSet online;            // CPUs that schedule
+    u32 cpu_count = 0;            // CPUs that have a PerCpu block; fixed after start-up
+    PerCpu* cpus[kMaxCpus] = {};  // by CpuIndex
+    AtomicCpuSet online;          // CPUs that schedule
 };
 
 inline constinit Kernel g_kernel;

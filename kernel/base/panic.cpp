@@ -60,7 +60,8 @@ void print_locks(std::string_view whose, const HeldLocks& held) {
     // Read without a lock and after a bug: the count may be anything.
     u32 count = held.count < HeldLocks::kDepth ? held.count : HeldLocks::kDepth;
     for (u32 i = 0; i < count; ++i) {
-        print(PanicPart::Locks, "  {} holds {} ({})", whose, describe_lock_rank(held.entries[i].rank), held.entries[i].lock);
+        print(PanicPart::Locks, "  {} holds {} ({})", whose, describe_lock_rank(held.entries[i].rank),
+              held.entries[i].lock);
     }
 }
 

@@ -33,8 +33,8 @@ template <typename... Arguments>
 /// as it is for ever; negative reboots at once.
 void set_panic_timeout(i32 seconds);
 
-/// A screen that shows a panic: it gets the lines that the consoles get, by what they are about, and lays them out so that the
-/// parts that matter are seen. Called on the panicking CPU only, interrupts off, and possibly in the middle of
+/// A screen that shows a panic: it gets the lines that the consoles get, by what they are about, and lays them out so
+/// that the parts that matter are seen. Called on the panicking CPU only, interrupts off, and possibly in the middle of
 /// anything: it takes no lock and allocates nothing.
 enum class PanicPart : u8 { Message, Machine, Locks, Registers, Backtrace };
 struct PanicScreen {

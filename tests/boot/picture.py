@@ -16,6 +16,7 @@ from cairn_tools.project import ROOT, ToolError
 
 FONT = "/usr/share/consolefonts/Uni2-Terminus16.psf.gz"
 WIDTH = 8
+
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 Colour = tuple[int, int, int]
 
@@ -91,6 +92,15 @@ class Picture:
         return [[self._cell(font, row, column) for column in range(self.width // WIDTH)]
                 for row in range(self.height // font.height)]
 
+    def summary(self, width: int, height: int) -> list[str]:
+        """Size, and for each row of characters of that size which colours it has, background first."""
+        lines = [f"{self.width}x{self.height}"]
+        for top in range(0, self.height - height + 1, height):
+            row = self.pixels[top * self.width * 3 : (top + height) * self.width * 3]
+            count = Counter(row[x : x + 3] for x in range(0, len(row), 3))
+            lines.append(" ".join(colour.hex() for colour, _ in count.most_common()))
+        return lines
+
     def _cell(self, font: Font, row: int, column: int) -> Cell:
         lines = []
         for y in range(row * font.height, (row + 1) * font.height):
@@ -136,8 +146,8 @@ def _png(width: int, height: int, bits: int, kind: int, palette: bytes, rows: It
 
 
 def markup(cells: list[list[Cell]]) -> list[str]:
-    """A line for each row: where colours change, "‹fore/back›" stands before the text; the usual grey on black is not
-    told. Trailing black is left out."""
+    """A line for each row: where colours change, "‹fore/back›" stands before the text; the usual grey on black is "‹›".
+    Trailing black is left out; "»" stands for blanks of another colour."""
     usual = ("aaaaaa", "000000")
     lines = []
     for row in cells:
@@ -151,7 +161,8 @@ def markup(cells: list[list[Cell]]) -> list[str]:
                 before = (fore, cell.back)
             line += ("_" if cell.underlined and cell.character != " " else "") + cell.character
             line += "◂" if cell.cursor else ""
-        lines.append(line)
+        # Blanks in a colour of their own, up to the end.
+        lines.append(line if line == line.rstrip() else line.rstrip() + "»")
     while lines and not lines[-1]:
         lines.pop()
     return lines

@@ -28,7 +28,8 @@ void write_text(const char* name, std::string_view text) {
 
 void write_terminal() {
     constexpr std::string_view kInputs[] = {
-        "text\r\n\ttab\b\a\x0e" "lqk\x0f\x1b(0x\x1b(B",
+        "text\r\n\ttab\b\a\x0e"
+        "lqk\x0f\x1b(0x\x1b(B",
         "\x1b[2;4r\x1b[?6h\x1b[3;3H\x1b[L\x1b[M\x1b[2@\x1b[2P\x1b[X\x1b[S\x1b[T",
         "\x1b[1;4;38;2;1;2;3;48:5:17mx\x1b[0m\x1b[5b\x1b[?1049h\x1b[2J\x1b[?1049l",
         "\xe6\x97\xa5\xe6\x9c\xac\xff\x23\xe2\x82\xac\xff\x91\x1b#8\x1b]P1aabbcc\x1b]0;t\x1b\\\x1b[6n\x1b[c",

@@ -1,5 +1,5 @@
-/// The input is what programs write to a terminal; a byte 0xff in it changes the size. The cursor stays inside, halves of
-/// wide characters stay together, and the same bytes one by one give the same screen.
+/// The input is what programs write to a terminal; a byte 0xff in it changes the size. The cursor stays inside, halves
+/// of wide characters stay together, and the same bytes one by one give the same screen.
 
 #include "drivers/input/keyboard_target.h"
 #include "fs/terminal/terminal_emulator.h"
@@ -17,7 +17,9 @@ struct Terminal final : TerminalEmulator::Host {
           emulator(grid, keyboard, *this) {
         scroll_back.give(try_new<ScrollBack::Chunk>().value());
     }
-    void reply(std::string_view text) override { fuzz::require(!text.empty() && text[0] == '\x1b' && text.size() < 48); }
+    void reply(std::string_view text) override {
+        fuzz::require(!text.empty() && text[0] == '\x1b' && text.size() < 48);
+    }
 
     void resize(u32 columns, u32 rows) {
         TerminalGrid::Storage storage = TerminalGrid::Storage::create(columns, rows).value();

@@ -48,9 +48,9 @@ constexpr u64 kEferNoExecute = 1 << 11;
 /// The boot CPU's block. Like every CPU's, only that CPU touches it.
 constinit CpuState boot_cpu_state;
 
-/// Memory types by the bits PAT, PCD and PWT of a page-table entry (SDM vol. 3A, 12.12): as after a reset, but PWT alone,
-/// which nobody wants as write-through, means write-combining. A CPU without the table is left as it is: then such pages are
-/// uncached wherever the firmware says so of a device.
+/// Memory types by the bits PAT, PCD and PWT of a page-table entry (SDM vol. 3A, 12.12): as after a reset, but PWT
+/// alone, which nobody wants as write-through, means write-combining. A CPU without the table is left as it is: then
+/// such pages are uncached wherever the firmware says so of a device.
 void set_memory_types(const CpuFeatures& features) {
     constexpr u64 kWriteBack = 6, kWriteCombining = 1, kUncachedUnlessRanged = 7, kUncached = 0, kWriteThrough = 4;
     constexpr u64 kUpper = kWriteBack | kWriteThrough << 8 | kUncachedUnlessRanged << 16 | kUncached << 24;

@@ -182,10 +182,17 @@ TEST_F(TerminalEmulatorTest, ErasesWithTheBackground) {
 
 TEST_F(TerminalEmulatorTest, AnswersQuestions) {
     const std::pair<std::string_view, std::string_view> kAnswers[] = {
-        {"\33[c", "\33[?6c"},          {"\33[0c", "\33[?6c"},         {"\33Z", "\33[?6c"},
-        {"\33[5n", "\33[0n"},          {"\33[2;3H\33[6n", "\33[2;3R"}, {"\33[>c", "\33[>0;0;0c"},
-        {"\33[?25$p", "\33[?25;1$y"},  {"\33[4$p", "\33[4;2$y"},       {"\33[?77$p", "\33[?77;0$y"},
-        {"\33[18t", "\33[8;5;10t"},    {"\33[1c", ""},
+        {"\33[c", "\33[?6c"},
+        {"\33[0c", "\33[?6c"},
+        {"\33Z", "\33[?6c"},
+        {"\33[5n", "\33[0n"},
+        {"\33[2;3H\33[6n", "\33[2;3R"},
+        {"\33[>c", "\33[>0;0;0c"},
+        {"\33[?25$p", "\33[?25;1$y"},
+        {"\33[4$p", "\33[4;2$y"},
+        {"\33[?77$p", "\33[?77;0$y"},
+        {"\33[18t", "\33[8;5;10t"},
+        {"\33[1c", ""},
         {"\33[2;4r\33[?6h\33[2;1H\33[6n", "\33[2;1R"},
     };
     for (auto [question, expected] : kAnswers) {
@@ -289,9 +296,11 @@ TEST_F(TerminalEmulatorTest, TakesLinesOfTheLog) {
 /// Whatever comes, the cursor and the region stay inside, and halves of wide characters stay together.
 TEST_F(TerminalEmulatorTest, SurvivesAnything) {
     std::mt19937 random(7);
-    const std::string_view kPieces[] = {"\33[", "\33]", "\33", ";", ":", "?", "1", "99", "5", "日", "x", "\n", "\b", "\t",
-                                        "\33[2;3r", "\33[?6h", "\33[?1049h", "\33[?1049l", "\33[4h", "\33M", "\33[7A",
-                                        "H", "J", "K", "L", "M", "P", "@", "X", "S", "T", "b", "m", "\33(0", "\x9b"};
+    const std::string_view kPieces[] = {"\33[",     "\33]",    "\33",        ";",          ":",      "?",     "1",
+                                        "99",       "5",       "日",         "x",          "\n",     "\b",    "\t",
+                                        "\33[2;3r", "\33[?6h", "\33[?1049h", "\33[?1049l", "\33[4h", "\33M",  "\33[7A",
+                                        "H",        "J",       "K",          "L",          "M",      "P",     "@",
+                                        "X",        "S",       "T",          "b",          "m",      "\33(0", "\x9b"};
     EmulatedScreen screen(13, 4);
     for (int i = 0; i < 200000; ++i) {
         screen.feed(kPieces[random() % std::size(kPieces)]);
