@@ -59,7 +59,26 @@ void Information::reserve(PhysicalRange range) {
     reserved_storage[reserved_count++] = range;
 }
 
-Result<void> parse_handover(const arch::BootHandover& handover, PhysicalReader& memory, Information& information) {
+void Information::check_against_memory() {
+    usize kept = 0;
+    for (const Module& module : modules()) {
+        if (memory_map.is_ram(module.range)) {
+            module_storage[kept++] = module;
+        } else {
+            log_warning("boot", "a module outside of memory, at {:#x}: left out", module.range.start);
+        }
+    }
+    module_count = kept;
+    const u64 size = u64{framebuffer.pitch} * framebuffer.height;
+    if (size != 0 && memory_map.has_ram({framebuffer.address, framebuffer.address + size})) {
+        log_warning("boot", "a screen in the middle of memory, at {:#x}: left out", framebuffer.address);
+        framebuffer = {};
+    }
+}
+
+namespace {
+
+Result<void> read_handover(const arch::BootHandover& handover, PhysicalReader& memory, Information& information) {
     switch (handover.protocol) {
         case arch::BootProtocol::Multiboot2:
             return read_multiboot2(memory, handover.information, information);
@@ -68,6 +87,14 @@ Result<void> parse_handover(const arch::BootHandover& handover, PhysicalReader& 
     }
     log_error("boot", "unknown boot protocol {}", static_cast<u8>(handover.protocol));
     return fail(Errno::eprotonosupport);
+}
+
+}  // namespace
+
+Result<void> parse_handover(const arch::BootHandover& handover, PhysicalReader& memory, Information& information) {
+    Result<void> read = read_handover(handover, memory, information);
+    information.check_against_memory();
+    return read;
 }
 
 void log_information(const Information& information) {

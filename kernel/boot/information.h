@@ -84,6 +84,8 @@ struct Information {
     void add_module(const Module& module);
     /// Ignores an empty range.
     void reserve(PhysicalRange range);
+    /// Leaves out what cannot be, once everything was read: modules outside of memory, a screen in it.
+    void check_against_memory();
 
     char command_line_storage[kMaxCommandLine] = {};
     usize command_line_size = 0;

@@ -128,6 +128,24 @@ void MemoryMap::clear() {
     entry_count_ = region_count_ = overflow_count_ = 0;
 }
 
+bool MemoryMap::is_ram(PhysicalRange range) const {
+    for (const MemoryRegion& region : regions()) {
+        if (region.range.end > range.start && range.start < range.end) {
+            if (region.range.start > range.start || !becomes_ours(region.kind)) {
+                return false;
+            }
+            range.start = region.range.end;
+        }
+    }
+    return range.start >= range.end;
+}
+
+bool MemoryMap::has_ram(PhysicalRange range) const {
+    return std::ranges::any_of(regions(), [range](const MemoryRegion& region) {
+        return becomes_ours(region.kind) && region.range.start < range.end && range.start < region.range.end;
+    });
+}
+
 u64 MemoryMap::total(Kind kind) const {
     u64 bytes = 0;
     for (const MemoryRegion& region : regions()) {

@@ -55,6 +55,10 @@ public:
     u64 total(Kind kind) const;
     /// Bytes that are RAM and will be ours sooner or later.
     u64 total_ram() const { return total(Kind::Usable) + total(Kind::BootReclaimable) + total(Kind::AcpiReclaimable); }
+    /// Whether all of `range` is RAM, whoever has it now; of nothing, too.
+    bool is_ram(PhysicalRange range) const;
+    /// Whether any of `range` is.
+    bool has_ram(PhysicalRange range) const;
     /// Entries that did not fit; logged by finish().
     usize overflow_count() const { return overflow_count_; }
 

@@ -229,7 +229,10 @@ void Parser::read_framebuffer(Bytes body) {
                                                 Framebuffer::Format::Text};
     screen.format = kFormats[header->type];
     u64 bytes_per_line = (u64{screen.width} * screen.bits_per_pixel + 7) / 8;
-    bool fits = screen.pitch != 0 && screen.height != 0 && bytes_per_line != 0 && bytes_per_line <= screen.pitch &&
+    // Far beyond any screen, and little enough to be mapped on any machine: 2 GiB.
+    constexpr u32 kMostPixels = 16384, kMostPitch = 8 * kMostPixels;
+    bool fits = screen.width <= kMostPixels && screen.height <= kMostPixels && screen.pitch <= kMostPitch &&
+                screen.pitch != 0 && screen.height != 0 && bytes_per_line != 0 && bytes_per_line <= screen.pitch &&
                 u64{screen.pitch} * screen.height < MemoryMap::kAddressLimit.value &&
                 screen.address < MemoryMap::kAddressLimit;
     if (!fits) {

@@ -3,6 +3,7 @@ field of what the boot loader left, and lets go. The kernel must say what is wro
 """
 
 import contextlib
+import random
 import socket
 import struct
 import subprocess
@@ -79,7 +80,7 @@ class _Stub:
 
 # --- Multiboot2 (specification, 3.6): total size, reserved, then tags of type, size and contents ------
 
-_MEMORY_MAP_TAG = 6
+_COMMAND_LINE_TAG, _MEMORY_MAP_TAG, _FRAMEBUFFER_TAG, _RSDP_TAG = 1, 6, 8, 14
 
 
 def _tag(stub: _Stub, information: int, wanted: int) -> int:
@@ -112,6 +113,73 @@ def _damage_memory_map(stub: _Stub, information: int) -> None:
     stub.write(_tag(stub, information, _MEMORY_MAP_TAG) + 8, struct.pack("<I", 0))
 
 
+def _regions(stub: _Stub, information: int) -> list[tuple[int, int, int, int]]:
+    """Of the memory map's entries: their own address; base, length and type."""
+    tag = _tag(stub, information, _MEMORY_MAP_TAG)
+    size, entry_size = struct.unpack("<III", stub.read(tag, 12))[1:]
+    return [(at, *struct.unpack("<QQI", stub.read(at, 20))) for at in range(tag + 16, tag + size, entry_size)]
+
+
+def _damage_no_memory(stub: _Stub, information: int) -> None:
+    """All regions of a kind that nobody knows."""
+    for at, *_ in _regions(stub, information):
+        stub.write(at + 16, struct.pack("<I", 0x7FFF_FFFF))
+
+
+def _damage_memory_wrap(stub: _Stub, information: int) -> None:
+    """A region that goes on beyond the last address."""
+    for at, base, _, kind in _regions(stub, information):
+        if kind == 1 and base >= 1 << 20:
+            stub.write(at + 8, struct.pack("<Q", (1 << 64) - 0x1000))
+
+
+def _damage_memory_overlap(stub: _Stub, information: int) -> None:
+    """What is reserved lies over the kernel."""
+    for at, _, _, kind in _regions(stub, information):
+        if kind == 2:
+            stub.write(at, struct.pack("<QQ", 0x180000, 0x4000000))
+
+
+def _damage_framebuffer_address(stub: _Stub, information: int) -> None:
+    """The screen lies in the kernel: who draws there draws over itself."""
+    stub.write(_tag(stub, information, _FRAMEBUFFER_TAG) + 8, struct.pack("<Q", 0x200000))
+
+
+def _damage_framebuffer_size(stub: _Stub, information: int) -> None:
+    stub.write(_tag(stub, information, _FRAMEBUFFER_TAG) + 16, b"\xff" * 13)
+
+
+def _damage_framebuffer_nothing(stub: _Stub, information: int) -> None:
+    """A pitch, width, height and depth of zero."""
+    stub.write(_tag(stub, information, _FRAMEBUFFER_TAG) + 16, bytes(13))
+
+
+def _damage_rsdp(stub: _Stub, information: int) -> None:
+    stub.write(_tag(stub, information, _RSDP_TAG) + 8, bytes(20))
+
+
+def _damage_command_line(stub: _Stub, information: int) -> None:
+    """A string without an end."""
+    tag = _tag(stub, information, _COMMAND_LINE_TAG)
+    size = struct.unpack("<II", stub.read(tag, 8))[1]
+    stub.write(tag + 8, b"A" * (size - 8))
+
+
+def _mutation(seed: int):
+    """Sixteen random bytes of random tags; the memory map's entries are left alone, for nothing could be done with
+    memory that is not there."""
+
+    def damage(stub: _Stub, information: int) -> None:
+        size = struct.unpack("<I", stub.read(information, 4))[0]
+        tag = _tag(stub, information, _MEMORY_MAP_TAG)
+        entries = range(tag + 16, tag + struct.unpack("<II", stub.read(tag, 8))[1])
+        choice = random.Random(seed)
+        for at in choice.sample([at for at in range(information, information + size) if at not in entries], 16):
+            stub.write(at, bytes([choice.randrange(256)]))
+
+    return damage
+
+
 def _damage_magic(stub: _Stub, _information: int) -> None:
     stub.set_register(_RAX, 0x2BADB002)  # multiboot 1
 
@@ -139,7 +207,19 @@ MULTIBOOT2_DAMAGES = {
     "memory-map": _damage_memory_map,
     "magic": _damage_magic,
     "pointer": _damage_pointer,
+    "no-memory": _damage_no_memory,
+    "memory-wrap": _damage_memory_wrap,
+    "memory-overlap": _damage_memory_overlap,
+    "framebuffer-address": _damage_framebuffer_address,
+    "framebuffer-size": _damage_framebuffer_size,
+    "framebuffer-nothing": _damage_framebuffer_nothing,
+    "rsdp": _damage_rsdp,
+    "command-line": _damage_command_line,
 }
+# Many small ones: what matters is that the kernel starts, or says why not.
+MULTIBOOT2_MUTATIONS = {f"mutated-{seed}": _mutation(seed) for seed in range(40)}
+# Of these the kernel need not say anything: what it is told does not contradict itself.
+QUIET_DAMAGES = frozenset({"memory-wrap", "memory-overlap", "rsdp", "command-line"}) | MULTIBOOT2_MUTATIONS.keys()
 PVH_DAMAGES = {"magic": _damage_pvh_magic, "memory-map": _damage_pvh_memory_map, "pointer": _damage_pointer}
 
 
@@ -155,7 +235,7 @@ def _symbol(kernel: KernelImage, name: str) -> int:
 def boot(kind: str, machine: qemu.Machine, kernel: KernelImage, *, timeout: float) -> Run:
     """Like qemu.boot, with the boot information damaged in the way that `kind` names."""
     pvh = machine.firmware == "none"
-    damage = (PVH_DAMAGES if pvh else MULTIBOOT2_DAMAGES)[kind]
+    damage = (PVH_DAMAGES if pvh else MULTIBOOT2_DAMAGES | MULTIBOOT2_MUTATIONS)[kind]
     entry = _symbol(kernel, "pvh_entry" if pvh else "multiboot2_entry")
     ours, theirs = socket.socketpair()
 

@@ -3,6 +3,7 @@
 from typing import Iterator
 
 from boot import shell
+from boot.damage import QUIET_DAMAGES
 from boot.rows import Row
 from cairn_tools import kernel_log
 from cairn_tools.bochs import BochsMachine
@@ -19,7 +20,7 @@ _KERNEL_MIB = 4
 def complaints(row: Row, run: Run) -> list[str]:
     """Judges a finished run."""
     if row.damage:
-        return list(_damaged(run))
+        return list(_damaged(row, run))
     if row.crash:
         return list(_crashed(row, run))
     return list(_booted(row, run))
@@ -87,9 +88,12 @@ def _crashed(row: Row, run: Run) -> Iterator[str]:
         yield f"no function is named in the backtrace of crash={row.crash}"
 
 
-def _damaged(run: Run) -> Iterator[str]:
+def _damaged(row: Row, run: Run) -> Iterator[str]:
     """Either a panic that says so, or a start in spite of it; never silence or a triple fault."""
     if run.outcome not in (Outcome.PANICKED, Outcome.POWERED_OFF):
         yield f"{run.outcome.value}; last line: {kernel_log.last_line(run.log)}"
+    started = run.outcome is Outcome.POWERED_OFF and kernel_log.COMPLETE.search(run.log)
+    if row.damage in QUIET_DAMAGES and started:
+        return
     if not kernel_log.BOOT_INFORMATION_DAMAGED.search(run.log):
         yield "nothing was said about the damage"

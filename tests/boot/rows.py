@@ -9,7 +9,7 @@ import dataclasses
 import itertools
 from typing import Iterator
 
-from boot.damage import MULTIBOOT2_DAMAGES, PVH_DAMAGES
+from boot.damage import MULTIBOOT2_DAMAGES, MULTIBOOT2_MUTATIONS, PVH_DAMAGES
 from boot.shell import Shell
 from cairn_tools.bochs import BochsMachine
 from cairn_tools.qemu import MEDIA, SCREENS, Machine
@@ -169,7 +169,8 @@ def short_matrix() -> list[Row]:
 
 def pairs_matrix() -> list[Row]:
     """Every two values of what a PC can be, each row with a shell at its end."""
-    return _unique(itertools.chain(map(_shell_row, _pairwise(_pcs())), _shells_without_firmware()))
+    mutations = (Row(Machine(cpus=1), damage=damage) for damage in MULTIBOOT2_MUTATIONS)
+    return _unique(itertools.chain(map(_shell_row, _pairwise(_pcs())), _shells_without_firmware(), mutations))
 
 
 def full_matrix() -> list[Row]:

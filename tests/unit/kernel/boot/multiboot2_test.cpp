@@ -223,10 +223,11 @@ TEST_F(Multiboot2Test, RefusesImpossibleFramebuffers) {
     }
     Blob tiny;
     tiny.add(u32{1});
-    for (const Blob& body : {tiny, bad_channel, framebuffer(0xfd000000, 4096, 1024, 768, 32, 1),
-                             framebuffer(0xfd000000, 4096, 1025, 768, 32, 0), framebuffer(0, 0, 0, 0, 0, 0),
-                             framebuffer(~u64{0}, 160, 80, 25, 16, 2), framebuffer(0xb8000, 160, 80, 25, 16, 3),
-                             framebuffer(0, ~u32{0}, 80, ~u32{0}, 16, 2)}) {
+    for (const Blob& body :
+         {tiny, bad_channel, framebuffer(0xfd000000, 4096, 1024, 768, 32, 1),
+          framebuffer(0xfd000000, 4096, 1025, 768, 32, 0), framebuffer(0, 0, 0, 0, 0, 0),
+          framebuffer(~u64{0}, 160, 80, 25, 16, 2), framebuffer(0xb8000, 160, 80, 25, 16, 3),
+          framebuffer(0, ~u32{0}, 80, ~u32{0}, 16, 2), framebuffer(0xb8000, 160, 80, 20000, 16, 2)}) {
         Multiboot2Image other;
         information = std::make_unique<Information>();
         other.tag(6, plain_map()).tag(8, body);
