@@ -18,7 +18,7 @@ from cairn_tools.project import ROOT, ToolError, install, locked, main_guard, ru
 _MENU = ROOT / "iso" / "grub.cfg"
 # What the menu needs; without this list all of GRUB's modules go in and double the size. The
 # partition maps are loaded by grub-mkrescue's own UEFI start-up script, which complains without.
-_GRUB_MODULES = ("normal multiboot2 all_video echo test search iso9660 fat gzio serial terminal linux sleep reboot"
+_GRUB_MODULES = ("normal multiboot2 all_video echo test search iso9660 fat gzio serial terminal linux chain sleep reboot"
                  " part_acorn part_amiga part_apple part_bsd"
                  " part_dfly part_dvh part_gpt part_msdos part_plan part_sun part_sunpc")
 _GRUB_PLATFORMS = ("i386-pc", "x86_64-efi")
@@ -144,8 +144,8 @@ A bootable stick; everything on it is lost:
   macOS     diskutil list; diskutil unmountDisk diskN; sudo dd if=cairn.iso of=/dev/rdiskN bs=4m
   Windows   Rufus (when it asks: "DD image" mode), balenaEtcher or Win32 Disk Imager
 
-What you will see: GRUB's menu, with the entries Cairn, the same with all log lines, a safe one (one CPU, the
-firmware's screen mode), and a memory test; five seconds later "Loading Cairn ...", the kernel's log, then a
+What you will see: GRUB's menu, with the entries Cairn, the same with all log lines, a safe one (one CPU, with a
+BIOS the plain text screen), and a memory test; five seconds later "Loading Cairn ...", the kernel's log, then a
 shell's prompt. UEFI must have Secure Boot off. `poweroff` and `reboot` end it; `report` writes down what the
 machine is. docs/hardware.md says what a PC needs.
 """
