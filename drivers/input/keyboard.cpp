@@ -10,14 +10,13 @@ namespace {
 
 /// What the keys say on an American keyboard, which is how commands are meant whatever the keymap (Linux:
 /// sysrq_xlate).
-constexpr std::string_view kLetters =
+constexpr char kLetters[] =
     "\0\0331234567890-=\177\tqwertyuiop[]\r\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 "
     "\0\201\202\203\204\205\206\207\210\211\212\0\000789-456+1230\177"
     "\0\0\213\214\0\0\0\0\0\0\0\0\0\0\r\0/";
 
 char letter_of(u16 code) {
-    constexpr usize kSize = 99;
-    return code < kSize && code < kLetters.size() ? kLetters.data()[code] : '\0';
+    return code < sizeof kLetters ? kLetters[code] : '\0';
 }
 
 }  // namespace

@@ -28,12 +28,18 @@ _INIT = r"""#!/bin/bash
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=linux HOME=/root LANG=C.UTF-8
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 for device in null zero tty console ptmx; do [ -e /dev/$device ] || echo "missing /dev/$device"; done
-passwd -d root >/dev/null 2>&1
+sed -i 's|^root:[^:]*:|root:'"$(openssl passwd -6 secret 2>/dev/null || python3 -W ignore -c 'import crypt; print(crypt.crypt("secret"))')"':|' /etc/shadow
 cat /proc/bus/input/devices > /dev/ttyS0
+set -m  # without job control what runs in the background ignores ^C
 PS1='shell> ' setsid -c bash --norc -i < /dev/tty1 > /dev/tty1 2>&1 &
 (while :; do setsid agetty --noissue --nohostname 38400 tty2 linux; sleep 1; done) &
 echo READY > /dev/ttyS0
 while :; do sleep 1000; done
+"""
+
+_LOGIN = """auth required pam_unix.so
+account required pam_unix.so
+session required pam_unix.so
 """
 
 KEYBOARDS = {
@@ -51,6 +57,8 @@ class Guest:
     def __init__(self, keyboard: str, folder: pathlib.Path, kernel, cpus: int):
         tree = newc.Tree()
         tree.file("init", _INIT.encode(), 0o755)
+        # What Debian's pam-auth-update would have made of login's file.
+        tree.file("etc/pam.d/login", _LOGIN.encode(), 0o644)
         tree.add("dev/console", newc.Node(stat.S_IFCHR | 0o600, device=(5, 1)))
         layer = folder / "init.cpio"
         with open(layer, "wb") as out:
@@ -78,7 +86,7 @@ class Guest:
                 raise ToolError("the machine has gone")
             self.text += data.decode("utf-8", "replace").replace("\r", "")
 
-    def wait_for(self, text: str, seconds: float = 60.0) -> None:
+    def wait_for(self, text: str, seconds: float = 20.0) -> None:
         """Until the text comes behind what was waited for before."""
         deadline = time.monotonic() + seconds
         while (found := self.text.find(text, self._seen)) < 0:
@@ -132,10 +140,11 @@ def vim(guest: Guest, _: str) -> None:
     """Text, cursor keys, and a colon command."""
     guest.monitor.type("vi /tmp/file\n")
     guest.settle(4)
-    guest.monitor.type("iHello wrld")
-    for key in ("left", "left", "left"):
+    guest.monitor.type("iHello wrld\x1b")
+    guest.settle(1)
+    for key in ("home", "right", "left", "end", "left", "left"):
         guest.monitor.press(key)
-    guest.monitor.type("o\x1b")
+    guest.monitor.type("io\x1b")
     guest.settle(1)
     guest.monitor.type(":wq\n")
     guest.settle(2)
@@ -147,6 +156,8 @@ def login(guest: Guest, _: str) -> None:
     guest.monitor.press("alt", "f2")
     guest.settle(2)
     guest.monitor.type("root\n")
+    guest.settle(3)
+    guest.monitor.type("secret\n")
     guest.settle(4)
     _say_on_serial(guest, "echo on $(tty) as $(id -un)", "on /dev/tty2 as root")
     guest.monitor.press("alt", "f1")
@@ -207,7 +218,7 @@ def keymap(guest: Guest, _: str) -> None:
     for key in (*"loadkezs", "spc", "slash", "q", "spc", *"us", "ret"):
         guest.monitor.press(key)
     guest.settle(3)
-    _say_on_serial(guest, "dumpkeys | grep 'keycode *21 ='", "keycode  21 = +y")
+    _say_on_serial(guest, "dumpkeys | grep 'keycode *21 ='", "keycode  21 = y")
     _say_on_serial(guest, "kbd_mode", "Unicode")
 
 
@@ -256,6 +267,7 @@ def _run(keyboard: str, names: tuple[str, ...], kernel, cpus: int) -> int:
                     say(f"{keyboard}: {check}: FAILED: {error}")
                     with contextlib.suppress(ToolError, OSError):
                         guest.monitor.screen(BUILD / "boot-logs" / f"typing-{keyboard}-{check}.ppm")
+                        guest.monitor.press("alt", "f1")
                         guest.monitor.press("ctrl", "c")
                         guest.settle(1)
         except ToolError as error:
