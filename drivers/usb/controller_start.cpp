@@ -125,7 +125,7 @@ Result<void> Controller::set_up_memory() {
         log_warning("usb", "the controller has no pages of 4 KiB");
         return fail(Errno::enodev);
     }
-    slots_ = TRY(OwnArray<Device*>::create(slots_count_ + usize{1}));
+    OwnArray<Device*> slots = TRY(OwnArray<Device*>::create(slots_count_ + usize{1}));
     slot_contexts_ = TRY(DmaPages::create(0, memory_kind_));
     const u32 structure = read32(capability::kStructure2);
     TRY(set_up_scratchpads((structure >> 21 & 0x1f) << 5 | structure >> 27));
@@ -133,6 +133,7 @@ Result<void> Controller::set_up_memory() {
     event_memory_ = TRY(DmaPages::create(0, memory_kind_));
     event_table_ = TRY(DmaPages::create(0, memory_kind_));
     SpinLockGuard guard(lock_);
+    slots_ = std::move(slots);
     commands_.start(command_memory_.as<Trb>(), command_memory_.address());
     events_.start(event_memory_.as<Trb>(), event_memory_.address());
     // The table of event segments: address, number of blocks.

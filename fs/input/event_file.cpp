@@ -35,7 +35,7 @@ constexpr u32 kGrab = command_of(kWrite, 0x90, 4), kRevoke = command_of(kWrite, 
 constexpr u32 kSetClock = command_of(kWrite, 0xa0, 4);
 /// These have the length that the caller likes.
 constexpr u32 kName = 0x06, kPlace = 0x07, kUnique = 0x08, kProperties = 0x09, kKeysDown = 0x18, kLights = 0x19;
-constexpr u32 kSounds = 0x1a, kSwitches = 0x1b, kCodes = 0x20, kAbsolute = 0x40;
+constexpr u32 kSounds = 0x1a, kSwitches = 0x1b, kCodes = 0x20;
 
 }  // namespace
 

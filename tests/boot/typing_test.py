@@ -30,6 +30,8 @@ mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 for device in null zero tty console ptmx; do [ -e /dev/$device ] || echo "missing /dev/$device"; done
 sed -i 's|^root:[^:]*:|root:PASSWORD:|' /etc/passwd
 cat /proc/bus/input/devices > /dev/ttyS0
+# The emulator may be slow to let a key go: nothing repeats by that.
+(while :; do kbdrate -s -d 1000 -r 10.9 >/dev/null 2>&1 </dev/tty1; sleep 1; done) &
 set -m  # without job control what runs in the background ignores ^C
 PS1='shell> ' setsid -c bash --norc -i < /dev/tty1 > /dev/tty1 2>&1 &
 (while :; do setsid agetty --noissue --nohostname 38400 tty2 linux; sleep 1; done) &
