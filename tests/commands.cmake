@@ -58,6 +58,12 @@ foreach(row IN LISTS rows)
   cairn_command_test(${name} boot ${limit} ${CMAKE_CURRENT_SOURCE_DIR}/boot/matrix --no-build --row ${name})
   set_tests_properties(boot.${name} PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS ${weight})
 endforeach()
+# Keys that reach programs, and a keyboard that is pulled out and plugged in again.
+foreach(keyboard ps2 hub)
+  cairn_command_test(typing-${keyboard} boot 240 ${CMAKE_CURRENT_SOURCE_DIR}/boot/typing --no-build --short
+                     --keyboard ${keyboard})
+  set_tests_properties(boot.typing-${keyboard} PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
+endforeach()
 # The other compiler's kernel starts, too.
 foreach(name q35-pvh-8cpu-8192m q35-bios-1cpu-256m)
   cairn_command_test(clang-${name} boot 240 ${CMAKE_CURRENT_SOURCE_DIR}/boot/matrix --no-build --row ${name}
