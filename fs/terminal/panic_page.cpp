@@ -38,12 +38,12 @@ void PanicPage::end_page(PanicScreen& self, std::string_view ending) {
     static_cast<PanicPage&>(self).finish(ending);
 }
 
-/// On 25 rows: the title, 2 of the message, 3 of the machine, 2 of locks, 8 of registers, 5 of the backtrace, and what
+/// On 25 rows: the title, 2 of the message, 3 of the machine, 2 of locks, 8 of registers, 6 of the backtrace, and what
 /// is left of the log.
 u32 PanicPage::most_rows(PanicPart part) const {
     constexpr u32 kUsualRows = 25;
     const u32 more = screen_.rows() > kUsualRows ? (screen_.rows() - kUsualRows) / 2 : 0;
-    constexpr u32 kMost[] = {2, 3, 2, 8, 5};
+    constexpr u32 kMost[] = {2, 3, 2, 8, 6};
     const u32 most = kMost[static_cast<u32>(part)];
     return part == PanicPart::Backtrace ? most + more : part == PanicPart::Registers ? most : most + more / 4;
 }

@@ -37,12 +37,6 @@ void VirtualTerminal::typed(std::span<const u8> bytes) {
 
 void VirtualTerminal::deliver() {
     u8 bytes[128];
-    // Answers are in order with what is typed.
-    usize answers = display_.with_quietly([&](drivers::Screen&) { return console_->replies().pop(bytes); });
-    if (answers != 0) {
-        SpinLockGuard guard(queue_lock_);
-        typed_.push({bytes, answers});
-    }
     while (!no_room_.load(Order::acquire)) {
         sync::MutexGuard input(input_mutex_);
         usize count = 0;
@@ -84,6 +78,11 @@ void VirtualTerminal::discard_undelivered_input() {
 
 usize VirtualTerminal::write(std::span<const u8> characters) {
     display_.write(*console_, characters);
+    // What the program asked for comes before all that is typed from now on.
+    u8 bytes[64];
+    while (usize answers = display_.with_quietly([&](drivers::Screen&) { return console_->replies().pop(bytes); })) {
+        typed({bytes, answers});
+    }
     return characters.size();
 }
 
