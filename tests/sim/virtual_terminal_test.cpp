@@ -126,13 +126,22 @@ public:
         }
         sim.check(expected.bytes == pixels.bytes, "the screen shows what the terminal has");
     }
+    /// Of the terminal that is shown, what has left at the top included.
     std::string text() {
         std::string result;
         ScreenConsole& console = terminals().shown().console();
-        for (u32 row = 0; row < kRows; ++row) {
-            for (const drivers::Cell& cell : console.grid().row(row)) {
+        auto append = [&](std::span<const drivers::Cell> cells) {
+            for (const drivers::Cell& cell : cells) {
                 result += static_cast<char>(cell.character());
             }
+        };
+        std::vector<drivers::Cell> cells(kColumns);
+        for (u32 age = console.scroll_back().rows(); age != 0; --age) {
+            console.scroll_back().read(age, cells);
+            append(cells);
+        }
+        for (u32 row = 0; row < kRows; ++row) {
+            append(console.grid().row(row));
         }
         return result;
     }
@@ -161,9 +170,11 @@ TEST(VirtualTerminalSim, TheScreenShowsWhatProgramsAndTheLogWrite) {
         });
         sim.join();
         world.check_screen();
-        sim.check(world.text().find("test: record 2") != std::string::npos ||
-                      world.text().find("line 3") != std::string::npos,
-                  "the last line is there");
+        const std::string text = world.text();
+        for (int i = 0; i < 4; ++i) {
+            sim.check(text.find("line " + std::to_string(i)) != std::string::npos, "the program's lines are there");
+            sim.check(i == 3 || text.find("record " + std::to_string(i)) != std::string::npos, "all records are there");
+        }
     });
 }
 
