@@ -62,6 +62,7 @@ public:
 
     u16 domain() const { return domain_; }
     SocketType type() const { return type_; }
+    i32 protocol() const { return protocol_; }
     bool is_stream() const { return type_ == SocketType::Stream; }
 
     // --- What a family overrides --------------------------------------------------------------------------------

@@ -19,12 +19,17 @@ constexpr Nanoseconds kStep = Nanoseconds::from_microseconds(200);
 
 }  // namespace
 
+volatile u32& Controller::register_at(u32 offset) const {
+    volatile void* place = bar_.registers + offset;
+    return *static_cast<volatile u32*>(place);
+}
+
 u32 Controller::read32(u32 offset) const {
-    return *reinterpret_cast<volatile u32*>(bar_.registers + offset);
+    return register_at(offset);
 }
 
 void Controller::write32(u32 offset, u32 value) {
-    *reinterpret_cast<volatile u32*>(bar_.registers + offset) = value;
+    register_at(offset) = value;
 }
 
 /// As two halves: some controllers take no other.

@@ -92,6 +92,7 @@ private:
     Result<Speed> reset_root_port(u8 port);
     Result<void> wait_for_bits(u32 offset, u32 mask, u32 value, u32 milliseconds);
 
+    volatile u32& register_at(u32 offset) const;
     u32 read32(u32 offset) const;
     void write32(u32 offset, u32 value);
     void write64(u32 offset, u64 value);

@@ -5,9 +5,59 @@
 
 namespace cairn::net {
 
+namespace {
+
+constexpr i32 kRoute = 0, kDeviceEvents = 15;  // NETLINK_ROUTE, NETLINK_KOBJECT_UEVENT
+
+/// struct sockaddr_nl.
+struct NetlinkAddress {
+    u16 family = kNetlink;
+    u16 unused = 0;
+    u32 number = 0;
+    u32 groups = 0;
+};
+
+}  // namespace
+
 NetlinkSocket::~NetlinkSocket() {
     while (take()) {
     }
+}
+
+Result<void> NetlinkSocket::bind(vfs::OperationContext& context, const SocketAddress& address) {
+    if (protocol() != kDeviceEvents) {
+        return Socket::bind(context, address);
+    }
+    NetlinkAddress wanted;
+    if (address.size < sizeof wanted || address.family() != kNetlink) {
+        return fail(Errno::einval);
+    }
+    __builtin_memcpy(&wanted, address.bytes, sizeof wanted);
+    const u32 bound = number_.load(Order::relaxed);
+    if (bound != 0 && wanted.number != bound) {
+        return fail(Errno::einval);
+    }
+    static constinit Atomic<u32> next_number{0x8000'0000};
+    number_.store(wanted.number != 0 ? wanted.number : next_number.fetch_add(1, Order::relaxed), Order::relaxed);
+    groups_.store(wanted.groups, Order::relaxed);
+    return {};
+}
+
+Result<void> NetlinkSocket::local_address(SocketAddress& address) {
+    const NetlinkAddress own{.number = number_.load(Order::relaxed), .groups = groups_.load(Order::relaxed)};
+    __builtin_memcpy(address.bytes, &own, sizeof own);
+    address.size = sizeof own;
+    return {};
+}
+
+Result<void> NetlinkSocket::set_family_option(vfs::OperationContext& context, i32 level, i32 option,
+                                              std::span<const std::byte> value) {
+    constexpr i32 kSocketLevel = 1, kAttachFilter = 26, kDetachFilter = 27;
+    constexpr usize kProgramSize = 16;  // struct sock_fprog
+    if (level != kSocketLevel || (option != kAttachFilter && option != kDetachFilter)) {
+        return Socket::set_family_option(context, level, option, value);
+    }
+    return option == kAttachFilter && value.size() != kProgramSize ? Result<void>(fail(Errno::einval)) : Result<void>();
 }
 
 Own<NetlinkMessage> NetlinkSocket::take() {
@@ -62,7 +112,7 @@ Result<Ref<Socket>> create_netlink_socket(vfs::OperationContext& context, Socket
     if (type != SocketType::Raw && type != SocketType::Datagram) {
         return fail(Errno::esocktnosupport);
     }
-    if (protocol != 0) {
+    if (protocol != kRoute && protocol != kDeviceEvents) {
         return fail(Errno::eprotonosupport);
     }
     Ref<vfs::Inode> inode = TRY(g_kernel.anonymous_files->create_socket_inode(context.credentials));

@@ -21,6 +21,12 @@ public:
 
     void deliver(Own<NetlinkMessage> message);
 
+    /// struct sockaddr_nl: a number for the socket, which is given if it is 0, and groups of messages.
+    Result<void> bind(vfs::OperationContext& context, const SocketAddress& address) override;
+    Result<void> local_address(SocketAddress& address) override;
+    /// SO_ATTACH_FILTER is taken: nothing is ever sent to groups, so that there is nothing to filter.
+    Result<void> set_family_option(vfs::OperationContext& context, i32 level, i32 option,
+                                   std::span<const std::byte> value) override;
     Result<usize> send(vfs::OperationContext&, SendRequest&) override { return fail(Errno::econnrefused); }
     /// One message, or as much of it as there is room for. EAGAIN, EINTR.
     Result<usize> receive(vfs::OperationContext& context, ReceiveRequest& request) override;
@@ -30,6 +36,8 @@ private:
     Own<NetlinkMessage> take();
     bool is_empty();
     void destroy() override { destroy_counted(this); }
+    Atomic<u32> number_{0};  // 0: not bound
+    Atomic<u32> groups_{0};
     SpinLock<LockRank::EventCounter> lock_;
     List<NetlinkMessage, &NetlinkMessage::node> messages_ GUARDED_BY(lock_);
     sync::WaitQueue readers_;

@@ -11,6 +11,7 @@ programs write there, and the kernel's log is there. The log of a run is in buil
 import argparse
 import contextlib
 import pathlib
+import random
 import selectors
 import socket
 import stat
@@ -49,7 +50,8 @@ session required pam_unix.so
 
 KEYBOARDS = {
     "ps2": [],
-    "usb": ["-device", "qemu-xhci,id=xhci", "-device", "usb-kbd,bus=xhci.0,port=1,id=kbd"],
+    "usb": ["-device", "qemu-xhci,id=xhci", "-device", "usb-mouse,bus=xhci.0,port=2",
+            "-device", "usb-kbd,bus=xhci.0,port=1,id=kbd"],
     "hub": ["-device", "qemu-xhci,id=xhci", "-device", "usb-hub,bus=xhci.0,port=2,id=hub1",
             "-device", "usb-hub,bus=xhci.0,port=2.1,id=hub2", "-device", "usb-kbd,bus=xhci.0,port=2.1.3,id=kbd"],
 }
@@ -68,7 +70,8 @@ class Guest:
         layer = folder / "init.cpio"
         with open(layer, "wb") as out:
             newc.write(tree, out)
-        machine = qemu.Machine(firmware="none", memory_mib=512, cpus=cpus, kernel_arguments="console=tty0 console=ttyS0 loglevel=7")
+        machine = qemu.Machine(firmware="none", memory_mib=512, cpus=cpus,
+                               kernel_arguments="console=tty0 console=ttyS0 loglevel=7")
         command = qemu.command_line(machine, kernel, folder, layers=(root_image("pc"), layer))
         self._serial, theirs = socket.socketpair()
         monitor = folder / "monitor"
@@ -227,6 +230,38 @@ def keymap(guest: Guest, _: str) -> None:
     _say_on_serial(guest, "kbd_mode", "Unicode")
 
 
+def mouse(guest: Guest, _: str) -> None:
+    """A movement as /dev/input/mice gives it, and a button as evdev does."""
+    guest.monitor.type("od -An -tx1 -N3 /dev/input/mice >/dev/ttyS0\n")
+    guest.settle(1)
+    guest.monitor.call("input-send-event", events=[{"type": "rel", "data": {"axis": "x", "value": 5}},
+                                                   {"type": "rel", "data": {"axis": "y", "value": 3}}])
+    guest.wait_for("28 05 fd")
+
+
+def storm(guest: Guest, keyboard: str) -> None:
+    """The keyboard comes and goes at any moment; in the end it types."""
+    if keyboard not in _PORTS:
+        return
+    chance = random.Random(keyboard)
+    for _ in range(15):
+        guest.monitor.call("device_del", id="kbd")
+        guest.settle(chance.random() * 0.4)
+        deadline = time.monotonic() + 10
+        while True:  # QEMU takes a device away when it likes
+            try:
+                guest.monitor.call("device_add", driver="usb-kbd", bus="xhci.0", port=_PORTS[keyboard], id="kbd")
+                break
+            except ToolError:
+                if time.monotonic() > deadline:
+                    raise
+                guest.settle(0.05)
+        guest.settle(chance.random() * 0.8)
+    guest.settle(8)
+    guest.monitor.type("\n")
+    _say_on_serial(guest, "echo calm $((6*7))", "calm 42")
+
+
 def hardware(guest: Guest, keyboard: str) -> None:
     """What lsusb shows, for machines with USB."""
     if keyboard not in _PORTS:
@@ -251,7 +286,8 @@ def replug(guest: Guest, keyboard: str) -> None:
 
 
 CHECKS = {"bash": bash, "interrupt": interrupt, "vim": vim, "login": login, "scroll-back": scroll_back,
-          "magic": magic, "lights": lights, "replug": replug, "keymap": keymap, "hardware": hardware}
+          "magic": magic, "lights": lights, "replug": replug, "keymap": keymap, "hardware": hardware, "mouse": mouse,
+          "storm": storm}
 SHORT = ("bash", "interrupt", "magic", "replug")
 
 
