@@ -52,7 +52,7 @@ Result<void> NetlinkSocket::local_address(SocketAddress& address) {
 
 Result<void> NetlinkSocket::set_family_option(vfs::OperationContext& context, i32 level, i32 option,
                                               std::span<const std::byte> value) {
-    constexpr i32 kSocketLevel = 1, kAttachFilter = 26, kDetachFilter = 27;
+    constexpr i32 kAttachFilter = 26, kDetachFilter = 27;
     constexpr usize kProgramSize = 16;  // struct sock_fprog
     if (level != kSocketLevel || (option != kAttachFilter && option != kDetachFilter)) {
         return Socket::set_family_option(context, level, option, value);

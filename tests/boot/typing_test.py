@@ -266,8 +266,9 @@ def hardware(guest: Guest, keyboard: str) -> None:
     """What lsusb shows, for machines with USB."""
     if keyboard not in _PORTS:
         return
-    _say_on_serial(guest, "lsusb", "root hub")
+    _say_on_serial(guest, "lsusb", "ID 1d6b:0002")
     _say_on_serial(guest, "lsusb -t", "Driver=usbhid")
+    _say_on_serial(guest, "lsusb -v 2>/dev/null", "bInterfaceProtocol      1")
 
 
 def replug(guest: Guest, keyboard: str) -> None:
