@@ -63,6 +63,7 @@ struct GenericAddress {
     u8 space = 0;  // 0 memory, 1 I/O port, 2 PCI configuration space (of the reset register only)
     u8 width = 0;  // bits
     u64 address = 0;
+    constexpr bool operator==(const GenericAddress&) const = default;
 };
 
 /// A window through which the configuration space of some PCI buses is seen (MCFG), 1 MiB for each bus.

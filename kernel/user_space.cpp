@@ -110,11 +110,43 @@ Result<void> try_program(std::string_view path) {
     panic("no first program found (the last try: {}); see init= and rdinit=", tried.error());
 }
 
+/// A serial console by its address: that of the command line, or, when that names no console at all, of the firmware.
+struct SerialConsole {
+    u32 index;
+    u32 baud;
+    std::optional<drivers::UartPlace> place;
+};
+SerialConsole choose_serial_console(const boot::ConsoleChoices& consoles, const arch::PlatformDescription& platform) {
+    SerialConsole chosen{consoles.port, consoles.baud, std::nullopt};
+    arch::GenericAddress address = consoles.address;
+    if (!consoles.serial_named && !consoles.screen_named && platform.console_port.width != 0) {
+        address = platform.console_port;
+        chosen.baud = platform.console_baud != 0 ? platform.console_baud : consoles.baud;
+    }
+    constexpr u8 kMemory = 0;
+    if (address.width == 0) {
+        return chosen;
+    }
+    const bool in_memory = address.space == kMemory;
+    if (!in_memory) {
+        if (std::optional<u32> usual = drivers::SerialPort::usual_index(static_cast<u16>(address.address))) {
+            chosen.index = *usual;
+            return chosen;
+        }
+    }
+    // The last of the four is missing in most machines.
+    chosen.index = drivers::SerialPort::kPorts - 1;
+    chosen.place = in_memory ? drivers::UartPlace{0, {address.address}, address.width / 8u}
+                             : drivers::UartPlace{static_cast<u16>(address.address), {}, 1};
+    return chosen;
+}
+
 /// Of serial ports and of the screen, and which of them is /dev/console and has the log; docs/boot-options.md.
 void start_terminals(const boot::ConsoleChoices& consoles, const arch::PlatformDescription& platform) {
     const bool screen = g_kernel.display != nullptr;
     const bool serial_log = !screen || consoles.serial_named || !consoles.screen_named;
-    must(fs::terminal::start_serial_terminals(platform, consoles.port, consoles.baud, serial_log),
+    const SerialConsole serial = choose_serial_console(consoles, platform);
+    must(fs::terminal::start_serial_terminals(platform, serial.index, serial.baud, serial_log, serial.place),
          "no memory for terminals");
     if (screen) {
         must(fs::terminal::start_virtual_terminals(consoles), "no memory for terminals");

@@ -1,6 +1,9 @@
 #include "drivers/serial/serial_port.h"
 
 #include "arch/arch.h"
+#include "kernel/base/kernel.h"
+#include "kernel/base/member_offset.h"
+#include "mm/kernel_space.h"
 
 namespace cairn::drivers {
 
@@ -20,25 +23,83 @@ constexpr usize kFinishLine = 256;
 
 }  // namespace
 
-u8 IsaUartRegisters::read(u8 index) {
-    return arch::io_read8(static_cast<u16>(base_ + index));
+namespace {
+
+/// A register that is as wide as its place.
+volatile u32& wide_register(volatile u8* at) {
+    return *static_cast<volatile u32*>(static_cast<volatile void*>(at));
 }
 
-void IsaUartRegisters::write(u8 index, u8 value) {
-    arch::io_write8(static_cast<u16>(base_ + index), value);
+}  // namespace
+
+u8 PlacedUartRegisters::read(u8 index) {
+    if (memory_ == nullptr) {
+        return arch::io_read8(static_cast<u16>(port_ + index));
+    }
+    volatile u8* at = memory_ + index * stride_;
+    return stride_ == sizeof(u32) ? static_cast<u8>(wide_register(at)) : *at;
 }
 
-SerialPort::SerialPort(u32 index, u16 base)
-    : index_(index), base_(base), registers_(base), uart_(registers_, received_, to_send_) {
+void PlacedUartRegisters::write(u8 index, u8 value) {
+    if (memory_ == nullptr) {
+        arch::io_write8(static_cast<u16>(port_ + index), value);
+        return;
+    }
+    volatile u8* at = memory_ + index * stride_;
+    if (stride_ == sizeof(u32)) {
+        wide_register(at) = value;
+    } else {
+        *at = value;
+    }
+}
+
+SerialPort::SerialPort(u32 index, u64 address, const PlacedUartRegisters& registers, bool has_interrupt)
+    : index_(index),
+      address_(address),
+      has_interrupt_(has_interrupt),
+      registers_(registers),
+      uart_(registers_, received_, to_send_) {
     sink_.write = &write_log;
     sink_.port = this;
 }
 
 Result<Own<SerialPort>> SerialPort::probe(u32 index, u32 baud) {
     ASSERT(index < kPorts);
-    Own<SerialPort> port = TRY(try_new<SerialPort>(index, kIsaPorts[index].base));
+    const u16 base = kIsaPorts[index].base;
+    Own<SerialPort> port = TRY(try_new<SerialPort>(index, base, PlacedUartRegisters(base), true));
     TRY(port->uart_.initialize(baud));
     return port;
+}
+
+Result<Own<SerialPort>> SerialPort::probe_at(u32 index, u32 baud, const UartPlace& place) {
+    PlacedUartRegisters registers(place.port);
+    u64 address = place.port;
+    if (place.port == 0) {
+        constexpr u32 kRegisters = 8;
+        address = place.memory.value;
+        void* mapped = TRY(g_kernel.kernel_space->map_device({place.memory, place.memory + kRegisters * place.stride}));
+        registers = PlacedUartRegisters(static_cast<volatile u8*>(mapped), place.stride);
+    }
+    Own<SerialPort> port = TRY(try_new<SerialPort>(index, address, registers, false));
+    TRY(port->uart_.initialize(baud));
+    return port;
+}
+
+std::optional<u32> SerialPort::usual_index(u16 base) {
+    for (u32 index = 0; index < kPorts; ++index) {
+        if (kIsaPorts[index].base == base) {
+            return index;
+        }
+    }
+    return std::nullopt;
+}
+
+/// The chip says what its interrupt would be for, whether anybody hears it or not.
+void SerialPort::poll(time::Timer& timer) {
+    constexpr Nanoseconds kPeriod = Nanoseconds::from_milliseconds(10);
+    SerialPort& self = *object_of_member<SerialPort, time::Timer, &SerialPort::poll_timer_>(&timer);
+    static_cast<void>(self.handle_interrupt());
+    timer.arm(arch::monotonic_now() + kPeriod);
 }
 
 Result<void> SerialPort::start(const arch::PlatformDescription& platform, SerialListener& listener) {
@@ -46,10 +107,17 @@ Result<void> SerialPort::start(const arch::PlatformDescription& platform, Serial
         SpinLockGuard guard(lock_);
         listener_ = &listener;
     }
-    TRY(interrupt_lines.add(*this, arch::isa_interrupt_line(platform, kIsaPorts[index_].irq)));
-    SpinLockGuard guard(lock_);
-    uart_.enable_interrupts();
-    uart_.start_transmission();
+    if (has_interrupt_) {
+        TRY(interrupt_lines.add(*this, arch::isa_interrupt_line(platform, kIsaPorts[index_].irq)));
+    }
+    {
+        SpinLockGuard guard(lock_);
+        uart_.enable_interrupts();
+        uart_.start_transmission();
+    }
+    if (!has_interrupt_) {
+        poll(poll_timer_);
+    }
     return {};
 }
 

@@ -232,13 +232,16 @@ Result<u64> SerialTerminal::device_ioctl(vfs::OperationContext&, u32 command, u6
     }
 }
 
-Result<void> start_serial_terminals(const arch::PlatformDescription& platform, u32 console, u32 baud, bool log) {
+Result<void> start_serial_terminals(const arch::PlatformDescription& platform, u32 console, u32 baud, bool log,
+                                    const std::optional<drivers::UartPlace>& place) {
     SerialTerminal* first = nullptr;
     SerialTerminal* chosen = nullptr;
     for (u32 index = 0; index < drivers::SerialPort::kPorts; ++index) {
         // The first port has the log so far.
         u32 rate = index == console ? baud : index == 0 ? Uart16550::kBaseBaud : kUsualBaud;
-        Result<Own<drivers::SerialPort>> port = drivers::SerialPort::probe(index, rate);
+        const bool elsewhere = place && index == console;
+        Result<Own<drivers::SerialPort>> port =
+            elsewhere ? drivers::SerialPort::probe_at(index, rate, *place) : drivers::SerialPort::probe(index, rate);
         if (!port.ok()) {
             if (port.error() == Errno::enomem) {
                 return port.failure();
@@ -246,7 +249,8 @@ Result<void> start_serial_terminals(const arch::PlatformDescription& platform, u
             continue;
         }
         drivers::SerialPort& found = *port.value();
-        log_info("serial", "ttyS{} at I/O {:#x}, 16550{}, {} baud", index, found.address(),
+        log_info("serial", "ttyS{} at {} {:#x}, 16550{}, {} baud", index,
+                 elsewhere && place->port == 0 ? "memory" : "I/O", found.address(),
                  found.has_fifo() ? " with FIFO" : "", rate);
         Ref<SerialTerminal> terminal = TRY(SerialTerminal::create(std::move(port).value(), rate, platform));
         if (index == console) {

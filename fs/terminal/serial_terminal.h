@@ -69,7 +69,8 @@ private:
 /// Finds the serial ports, makes their terminals, and makes port `console` (if it exists; else the first one) the
 /// console of programs and of the log. `baud` is for the console; the others have 9600. Start-up, after
 /// Terminals::initialize. ENOMEM.
-/// `log`: whether the log goes there.
-Result<void> start_serial_terminals(const arch::PlatformDescription& platform, u32 console, u32 baud, bool log);
+/// `log`: whether the log goes there. `place`: where the console's chip is, if not at its usual place.
+Result<void> start_serial_terminals(const arch::PlatformDescription& platform, u32 console, u32 baud, bool log,
+                                    const std::optional<drivers::UartPlace>& place);
 
 }  // namespace cairn::fs::terminal

@@ -67,10 +67,77 @@ bool apply_screen_console(Options& options, std::string_view number) {
     return true;
 }
 
+/// A number with "0x" in front; of 52 bits at most, as addresses are.
+bool parse_address(std::string_view text, u64& address) {
+    constexpr usize kMostDigits = 13;
+    if (!text.starts_with("0x") || text.size() > 2 + kMostDigits || text.size() == 2) {
+        return false;
+    }
+    address = 0;
+    for (char c : text.substr(2)) {
+        const char letter = static_cast<char>(c | 0x20);
+        const bool is_letter = letter >= 'a' && letter <= 'f';
+        if (!is_letter && (c < '0' || c > '9')) {
+            return false;
+        }
+        address = address << 4 | static_cast<u64>(is_letter ? letter - 'a' + 10 : c - '0');
+    }
+    return true;
+}
+
+/// ",9600", ",9600n8"; nothing: the usual rate.
+bool parse_rate(std::string_view value, u64& baud) {
+    if (value.empty()) {
+        return true;
+    }
+    usize digits = 1;
+    while (digits < value.size() && value[digits] >= '0' && value[digits] <= '9') {
+        ++digits;
+    }
+    const std::string_view frame = value.substr(digits);
+    const bool usual = frame.empty() || frame == "n" || frame == "n8";
+    return value[0] == ',' && usual && parse_number(value.substr(1, digits - 1), 115200, baud) && baud != 0;
+}
+
+/// "io,0x3f8,115200n8", "mmio,0x…", "mmio32,0x…", behind "uart8250," or "uart," (Linux: earlycon.c).
+bool apply_uart(Options& options, std::string_view value) {
+    struct Kind {
+        std::string_view name;
+        u8 space;
+        u8 width;
+    };
+    constexpr Kind kKinds[] = {{"io,", 1, 8}, {"mmio,", 0, 8}, {"mmio16,", 0, 16}, {"mmio32,", 0, 32}};
+    constexpr u64 kPortEnd = 0x10000;
+    for (const Kind& kind : kKinds) {
+        if (!value.starts_with(kind.name)) {
+            continue;
+        }
+        value.remove_prefix(kind.name.size());
+        const usize end = value.find(',') == std::string_view::npos ? value.size() : value.find(',');
+        u64 address = 0;
+        u64 baud = ConsoleChoices{}.baud;
+        if (!parse_address(value.substr(0, end), address) || address == 0 || !parse_rate(value.substr(end), baud) ||
+            (kind.space == 1 && address >= kPortEnd)) {
+            return false;
+        }
+        options.consoles.address = {kind.space, kind.width, address};
+        options.consoles.baud = static_cast<u32>(baud);
+        options.consoles.serial_named = true;
+        options.consoles.screen_is_last = false;
+        return true;
+    }
+    return false;
+}
+
 /// "ttyS1", "ttyS1,9600", "ttyS1,9600n8": what follows the rate is Linux's way to name the frame, and 8n1 is what we
 /// begin with.
 bool apply_console(Options& options, std::string_view value) {
     constexpr std::string_view kScreen = "tty", kSerial = "ttyS";
+    for (std::string_view uart : {"uart8250,", "uart,"}) {
+        if (value.starts_with(uart)) {
+            return apply_uart(options, value.substr(uart.size()));
+        }
+    }
     if (!value.starts_with(kSerial)) {
         return value.starts_with(kScreen) && apply_screen_console(options, value.substr(kScreen.size()));
     }
@@ -81,18 +148,11 @@ bool apply_console(Options& options, std::string_view value) {
     const u32 port = static_cast<u32>(value[0] - '0');
     u64 baud = ConsoleChoices{}.baud;
     value.remove_prefix(1);
-    if (!value.empty()) {
-        usize digits = 1;
-        while (digits < value.size() && value[digits] >= '0' && value[digits] <= '9') {
-            ++digits;
-        }
-        std::string_view frame = value.substr(digits);
-        bool usual = frame.empty() || frame == "n" || frame == "n8";
-        if (value[0] != ',' || !usual || !parse_number(value.substr(1, digits - 1), 115200, baud) || baud == 0) {
-            return false;
-        }
+    if (!parse_rate(value, baud)) {
+        return false;
     }
     options.consoles.port = port;
+    options.consoles.address = {};
     options.consoles.baud = static_cast<u32>(baud);
     options.consoles.serial_named = true;
     options.consoles.screen_is_last = false;
@@ -162,8 +222,9 @@ constexpr Row kRows[] = {
      apply_number<&Options::log_level, 0, 8>},
     {{"quiet", "", "as loglevel=4: only errors and worse"}, apply_quiet},
     {{"console", "TERMINAL[,RATE]",
-      "a terminal that has the log: ttySN, or ttyN of the screen (tty0: the one that is seen); the last one given is "
-      "also that of programs"},
+      "a terminal that has the log: ttySN, or ttyN of the screen (tty0: the one that is seen), or a 16550 by its "
+      "address "
+      "(uart8250,io,0xPORT, uart8250,mmio32,0xADDRESS); the last one given is also that of programs"},
      apply_console},
     {{"init", "PATH", "the first program, if the root has no /init"}, apply_text<&Options::init>},
     {{"rdinit", "PATH", "the first program instead of the root's /init"}, apply_text<&Options::ramdisk_init>},

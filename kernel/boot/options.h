@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "arch/platform.h"
 #include "kernel/base/types.h"
 
 namespace cairn::boot {
@@ -36,6 +37,7 @@ struct InitWord {
 struct ConsoleChoices {
     u32 port = 0;  // ttyS0 … ttyS3
     u32 baud = 115200;
+    arch::GenericAddress address;  // of a serial port that was named by it; else width 0
     bool serial_named = false;
     bool screen_named = false;
     bool screen_is_last = false;

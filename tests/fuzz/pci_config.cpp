@@ -6,6 +6,7 @@
 
 #include "drivers/pci/buses.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/mm/memory_fixture.h"
 
 namespace {
 
@@ -48,6 +49,11 @@ private:
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     set_console_level(0);
+    static mm::MemoryMachine* machine = nullptr;  // for ever: devices come from its heap
+    if (machine == nullptr) {
+        machine = new mm::MemoryMachine(256 * kMiB);
+        machine->add_cpu();
+    }
     InputConfig config(fuzz::as_bytes(data, size));
     pci::Buses buses(config);
     static_cast<void>(buses.enumerate(0, 0));

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/mm/memory_fixture.h"
+
 namespace cairn::acpi::aml {
 namespace {
 
@@ -53,6 +55,7 @@ public:
 
 class Aml : public testing::Test {
 protected:
+    Aml() { machine.add_cpu(); }
     Result<void> load(const Code& code, u8 revision = 2) {
         tables.push_back(code);
         return interpreter.load(std::as_bytes(std::span(tables.back())), revision);
@@ -70,6 +73,7 @@ protected:
         return std::string(interpreter.error());
     }
 
+    mm::MemoryMachine machine{16 * kMiB};
     std::list<Code> tables;
     ModelHardware hardware;
     Interpreter interpreter{hardware};

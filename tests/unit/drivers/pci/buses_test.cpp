@@ -6,6 +6,7 @@
 
 #include "drivers/pci/driver.h"
 #include "tests/unit/drivers/pci/model_config.h"
+#include "tests/unit/mm/memory_fixture.h"
 
 namespace cairn::pci {
 namespace {
@@ -15,6 +16,7 @@ using test::ModelFunction;
 
 class PciBuses : public testing::Test {
 protected:
+    PciBuses() { machine.add_cpu(); }
     void enumerate() { ASSERT_TRUE(buses.enumerate(0, 0).ok()); }
     usize count() const {
         usize result = 0;
@@ -27,6 +29,7 @@ protected:
         return *found;
     }
 
+    mm::MemoryMachine machine{16 * kMiB};
     ModelConfig config;
     Buses buses{config};
 };

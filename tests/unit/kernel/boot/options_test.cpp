@@ -146,5 +146,23 @@ TEST(BootOptions, AreDocumented) {
     EXPECT_EQ(documented, rows);
 }
 
+TEST(BootOptions, ConsoleByItsAddress) {
+    Options options;
+    options.parse("console=uart8250,io,0x2f0,9600n8");
+    EXPECT_EQ(options.consoles.address, (arch::GenericAddress{1, 8, 0x2f0}));
+    EXPECT_EQ(options.consoles.baud, 9600u);
+    EXPECT_TRUE(options.consoles.serial_named);
+    for (const char* wrong : {"console=uart8250,io,3f8", "console=uart8250,io,0x10000", "console=uart,mmio32,0x",
+                              "console=uart,mmio,0x12345678901234", "console=uart8250,pio,0x3f8", "console=uart,io,0x0",
+                              "console=uart8250,io,0x3f8,"}) {
+        Options other;
+        other.parse(wrong);
+        EXPECT_EQ(other.consoles, ConsoleChoices{}) << wrong;
+    }
+    Options memory;
+    memory.parse("console=uart,mmio32,0xFE030000");
+    EXPECT_EQ(memory.consoles.address, (arch::GenericAddress{0, 32, 0xfe030000}));
+}
+
 }  // namespace
 }  // namespace cairn::boot
