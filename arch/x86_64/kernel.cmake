@@ -58,8 +58,8 @@ else()
   set(CAIRN_COLD_SOURCES ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES})
   list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "/arch/x86_64/runtime/")
 endif()
-# What scrolls and draws.
-list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "/(framebuffer_screen|scroll_back|terminal_grid)\\.cpp")
+# What draws.
+list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "/framebuffer_screen\\.cpp")
 set(CAIRN_HOT_SOURCES ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES} ${CAIRN_X86_ASSEMBLY})
 list(REMOVE_ITEM CAIRN_HOT_SOURCES ${CAIRN_COLD_SOURCES})
 

@@ -146,6 +146,11 @@ void Display::scroll(ScreenConsole& console, i32 rows) {
     with([&](drivers::Screen&) { return console.scroll(rows); });
 }
 
+void Display::scroll_to_end(ScreenConsole& console) {
+    Locked locked(*this);
+    locked.changed = console.scroll_to_end();
+}
+
 Result<void> Display::set_font(const drivers::Font& font) {
     const drivers::Font* before = screen_.font();
     while (drawing_.exchange(1, Order::acquire) != 0) {

@@ -66,6 +66,7 @@ public:
     /// A program draws on the framebuffer itself (KD_GRAPHICS): the screen is left alone.
     void set_graphics(bool on);
     void scroll(ScreenConsole& console, i32 rows);
+    void scroll_to_end(ScreenConsole& console);
     /// Another font, which lives until the next; the consoles keep their sizes. EINVAL: too large for the screen;
     /// ENOMEM. One caller at a time.
     Result<void> set_font(const drivers::Font& font);

@@ -42,14 +42,14 @@ Result<Own<ScreenConsole>> ScreenConsole::create(u32 columns, u32 rows, u32 most
 }
 
 void ScreenConsole::write(std::span<const u8> bytes) {
-    scroll_to_end();
+    static_cast<void>(scroll_to_end());
     grid_.mark(emulator_.row());
     emulator_.write(bytes);
     grid_.mark(emulator_.row());
 }
 
 void ScreenConsole::write_log(const LogRecord& record) {
-    scroll_to_end();
+    static_cast<void>(scroll_to_end());
     grid_.mark(emulator_.row());
     char storage[32];
     TextBuffer time{std::span(storage)};
@@ -65,7 +65,7 @@ void ScreenConsole::write_log(const LogRecord& record) {
 }
 
 void ScreenConsole::resize(TerminalGrid::Storage& storage) {
-    scroll_to_end();
+    static_cast<void>(scroll_to_end());
     emulator_.size_changed(grid_.resize(storage, emulator_.row()));
 }
 

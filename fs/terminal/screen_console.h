@@ -38,10 +38,12 @@ public:
 
     /// Looks further back (negative) or less far; false: there is nothing more.
     bool scroll(i32 rows);
-    void scroll_to_end() { static_cast<void>(scroll(static_cast<i32>(view_))); }
+    bool scroll_to_end() { return scroll(static_cast<i32>(view_)); }
 
     /// What the terminal answers to programs' questions.
     ByteQueue<512>& replies() { return replies_; }
+    /// Whether the bell was rung since the last call.
+    bool take_bell() { return std::exchange(bell_rung_, false); }
     /// The terminal that a program wants to see (1: tty1); 0: none.
     u32 take_wanted_terminal() { return std::exchange(wanted_terminal_, 0); }
 
@@ -55,6 +57,7 @@ public:
 private:
     // Host
     void reply(std::string_view text) override;
+    void bell() override { bell_rung_ = true; }
     void show_terminal(u32 number) override { wanted_terminal_ = number; }
 
     ScrollBack scroll_back_;
@@ -62,6 +65,7 @@ private:
     TerminalEmulator emulator_;
     ByteQueue<512> replies_;
     u32 wanted_terminal_ = 0;
+    bool bell_rung_ = false;
     u32 view_ = 0;  // rows of scroll-back that are in view
 };
 

@@ -53,6 +53,8 @@ void TerminalEmulator::reset() {
     state_ = State::Ground;
     shows_controls_ = bracketed_paste_ = false;
     mouse_ = Mouse::Off;
+    bell_hertz_ = kUsualBellHertz;
+    bell_milliseconds_ = kUsualBellMilliseconds;
     palette_ = drivers::kUsualPalette;
     keyboard_.auto_repeat = true;
     keyboard_.carriage_return_line_feed = false;

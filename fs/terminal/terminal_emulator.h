@@ -34,6 +34,8 @@ public:
         ~Host() = default;
     };
 
+    static constexpr u32 kUsualBellHertz = 750, kUsualBellMilliseconds = 125;
+
     enum class Mouse : u8 { Off, Press, PressRelease, Drag, All };
 
     struct Pen {
@@ -74,6 +76,9 @@ public:
     drivers::CursorShape cursor_shape() const { return shape_; }
     const drivers::Palette& palette() const { return palette_; }
     drivers::Palette& palette() { return palette_; }
+    /// CSI 10 and 11 ]
+    u32 bell_hertz() const { return bell_hertz_; }
+    u32 bell_milliseconds() const { return bell_milliseconds_; }
     Mouse mouse() const { return mouse_; }
     bool bracketed_paste() const { return bracketed_paste_; }
     bool utf8() const { return utf8_; }
@@ -215,6 +220,8 @@ private:
     bool cursor_visible_ = true;
     bool bracketed_paste_ = false;
     Mouse mouse_ = Mouse::Off;
+    u32 bell_hertz_ = kUsualBellHertz;
+    u32 bell_milliseconds_ = kUsualBellMilliseconds;
     drivers::CursorShape shape_ = drivers::CursorShape::Underline;
     drivers::Palette palette_ = drivers::kUsualPalette;
 };

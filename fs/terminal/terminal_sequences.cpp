@@ -281,11 +281,17 @@ void TerminalEmulator::linux_private() {
         case 8:
             usual_pen_ = pen_;
             break;
+        case 10:
+            bell_hertz_ = sequence_.count > 1 ? sequence_.number(1) : kUsualBellHertz;
+            break;
+        case 11:
+            bell_milliseconds_ = sequence_.count > 1 ? std::min(sequence_.number(1), 2000u) : kUsualBellMilliseconds;
+            break;
         case 12:
             host_.show_terminal(sequence_.number(1));
             break;
         default:
-            break;  // the bell's tone, blanking, the colour of underlining: there are none
+            break;  // blanking, the colour of underlining: there are none
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "drivers/input/keyboard_entrances.h"
 #include "fs/terminal/virtual_terminals.h"
 
 namespace cairn::fs::terminal {
@@ -78,6 +79,9 @@ void VirtualTerminal::discard_undelivered_input() {
 
 usize VirtualTerminal::write(std::span<const u8> characters) {
     display_.write(*console_, characters);
+    if (display_.with_quietly([&](drivers::Screen&) { return console_->take_bell(); })) {
+        drivers::sound_bell(console_->emulator().bell_hertz(), console_->emulator().bell_milliseconds());
+    }
     // What the program asked for comes before all that is typed from now on.
     u8 bytes[64];
     while (usize answers = display_.with_quietly([&](drivers::Screen&) { return console_->replies().pop(bytes); })) {

@@ -89,7 +89,7 @@ void VirtualTerminals::before_drawing() {
 
 void VirtualTerminals::typed(std::span<const u8> bytes) {
     VirtualTerminal& terminal = shown();
-    display_.with_quietly([&](drivers::Screen&) { terminal.console().scroll_to_end(); });
+    display_.scroll_to_end(terminal.console());
     terminal.typed(bytes);
 }
 
