@@ -1,5 +1,6 @@
 /// The filesystem as a whole; see sysfs.h.
 
+#include "drivers/devices/device_tree.h"
 #include "fs/procfs/inodes.h"
 #include "fs/sysfs/sysfs.h"
 
@@ -34,6 +35,10 @@ private:
 Result<Ref<vfs::Superblock>> mount(vfs::OperationContext&, std::string_view, std::string_view) {
     Ref<SysSuperblock> superblock = TRY(try_new_ref<SysSuperblock>());
     TRY(superblock->make_root());
+    // There from now on, whether a driver has something for them or not: a look at them changes nothing.
+    for (std::string_view path : kSharedPaths) {
+        static_cast<void>(TRY(devices::tree().make_path(path)));
+    }
     return Ref<vfs::Superblock>::adopt(superblock.release());
 }
 

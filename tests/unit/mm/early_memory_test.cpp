@@ -94,6 +94,7 @@ TEST(EarlyMemory, AgreesWithAModel) {
         SCOPED_TRACE(seed);
         std::mt19937 random(seed);
         constexpr u64 kPages = 512;
+        constexpr int kBoot = static_cast<int>(MemoryPurpose::Boot);
         std::vector<int> model(kPages, -1);
         auto memory = std::make_unique<EarlyMemory>();
         for (int step = 0; step < 100; ++step) {
@@ -109,7 +110,7 @@ TEST(EarlyMemory, AgreesWithAModel) {
             for (u64 page = first; page < last; ++page) {
                 if (adding && model[page] == -1) {
                     model[page] = 0;
-                } else if (!adding && model[page] == 0) {
+                } else if (!adding && (model[page] == 0 || (model[page] == kBoot && purpose != MemoryPurpose::Boot))) {
                     model[page] = static_cast<int>(purpose);
                 }
             }
