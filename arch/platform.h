@@ -99,7 +99,7 @@ struct PlatformDescription {
     u8 century_register = 0;     // CMOS index, zero: none
     GenericAddress reset_register;
     u8 reset_value = 0;
-    u32 sci = 0;              // the ISA interrupt of ACPI's events; 0: none
+    u32 sci = 0;               // the ISA interrupt of ACPI's events; 0: none
     u16 smi_command_port = 0;  // zero: ACPI mode is always on
     u8 acpi_enable = 0;        // what is written there to switch it on
     bool has_power_button = false;
@@ -110,11 +110,11 @@ struct PlatformDescription {
     GenericAddress pm1a_control;
     GenericAddress pm1b_control;
     GenericAddress sleep_control;  // reduced-hardware ACPI
-    /// The serial port that the firmware calls the console (SPCR), a 16550; width zero: none. Its baud rate; zero: as it
-    /// is set.
+    /// The serial port that the firmware calls the console (SPCR), a 16550; width zero: none. Its baud rate; zero: as
+    /// it is set.
     GenericAddress console_port;
     u32 console_baud = 0;
-    bool soft_off_known = false;   // the two values below come from \_S5
+    bool soft_off_known = false;  // the two values below come from \_S5
     u8 soft_off_type_a = 0;
     u8 soft_off_type_b = 0;
 };
