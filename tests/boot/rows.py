@@ -27,8 +27,9 @@ _CPU_MODELS = ("qemu64", "Nehalem", "Haswell", "EPYC", "max,-xsave", "max,-pdpe1
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One run. `shell`: it ends in a shell (else without a root). `crash`: the kernel is told to crash so, and must show a panic screen that names the
-    function. `stress_seconds`: guest time of the in-kernel stress. `damage`: see damage.py."""
+    """One run. `shell`: it ends in a shell (else without a root). `crash`: the kernel is told to crash so, and must
+    show a panic screen that names the function. `stress_seconds`: guest time of the in-kernel stress. `damage`: see
+    damage.py."""
 
     machine: Machine | BochsMachine
     timeout: float = 60.0
@@ -179,5 +180,6 @@ def full_matrix() -> list[Row]:
     machines = [*_iso_machines(), *_PVH, *_PVH_MORE, *models]
     stress = [Row(_pvh("q35", cpus, 1024), stress_seconds=60, timeout=900.0) for cpus in (1, 4, 8)]
     more_bochs = [Row(BochsMachine(cpus=2), timeout=300.0), Row(BochsMachine(memory_mib=64), timeout=240.0)]
-    rows = itertools.chain(short_matrix(), pairs_matrix(), map(_shell_row, _pcs()), (Row(one, _timeout(one)) for one in machines), more_bochs, stress)
+    rows = itertools.chain(short_matrix(), pairs_matrix(), map(_shell_row, _pcs()),
+                           (Row(one, _timeout(one)) for one in machines), more_bochs, stress)
     return _unique(rows)

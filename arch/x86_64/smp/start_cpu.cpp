@@ -34,8 +34,8 @@ constexpr u64 kClaimed = 1;
 constexpr u64 kAnswered = 2;
 constexpr u64 kWaiting = u64{1} << 32;
 
-/// A real CPU answers in less than a millisecond; the second patience is for one whose hypervisor has no time for it just
-/// now. (Linux waits ten seconds.)
+/// A real CPU answers in less than a millisecond; the second patience is for one whose hypervisor has no time for it
+/// just now. (Linux waits ten seconds.)
 constexpr Nanoseconds kFirstPatience = Nanoseconds::from_milliseconds(50);
 constexpr Nanoseconds kSecondPatience = Nanoseconds::from_milliseconds(2000);
 /// A claimed CPU only has to set itself up; when it takes this long it has died on the way.

@@ -63,7 +63,8 @@ class BochsMachine:
 
 def boot(machine: BochsMachine, kernel: KernelImage, *, timeout: float, iso: pathlib.Path | None = None,
          on_text: Callable[[bytes], None] = lambda _: None) -> Run:
-    """Boots `iso`, or the ISO of `kernel`; returns when the machine is off, has panicked, or after `timeout` seconds."""
+    """Boots `iso`, or the ISO of `kernel`; returns when the machine is off, has panicked, or after `timeout`
+    seconds."""
     if iso is None:
         iso = make_iso(kernel, machine.kernel_arguments)
     with tempfile.TemporaryDirectory(prefix="cairn-bochs-") as name, contextlib.ExitStack() as stack:

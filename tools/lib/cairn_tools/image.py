@@ -18,8 +18,8 @@ from cairn_tools.project import ROOT, ToolError, install, locked, main_guard, ru
 _MENU = ROOT / "iso" / "grub.cfg"
 # What the menu needs; without this list all of GRUB's modules go in and double the size. The
 # partition maps are loaded by grub-mkrescue's own UEFI start-up script, which complains without.
-_GRUB_MODULES = ("normal multiboot2 all_video echo test search iso9660 fat gzio serial terminal linux chain sleep reboot"
-                 " part_acorn part_amiga part_apple part_bsd"
+_GRUB_MODULES = ("normal multiboot2 all_video echo test search iso9660 fat gzio serial terminal linux chain"
+                 " sleep reboot part_acorn part_amiga part_apple part_bsd"
                  " part_dfly part_dvh part_gpt part_msdos part_plan part_sun part_sunpc")
 _GRUB_PLATFORMS = ("i386-pc", "x86_64-efi")
 _MEMORY_TEST = {"memtest.bin": "./boot/memtest86+x64.bin", "memtest.efi": "./boot/memtest86+x64.efi"}
@@ -52,7 +52,8 @@ def menu_words(arguments: str) -> str:
 def _menu(media: Media, arguments: str, modules: list[str]) -> str:
     menu = _MENU.read_text(encoding="utf-8").replace("@TIMEOUT@", str(media.timeout))
     menu = menu.replace("/boot/cairn @ARGUMENTS@", f"/boot/cairn {menu_words(f'{media.consoles} {arguments}')}")
-    lines = (f"    if module2 /boot/{name} {name}; then set loaded={name}; else set complete=no; fi\n" for name in modules)
+    lines = (f"    if module2 /boot/{name} {name}; then set loaded={name}; else set complete=no; fi\n"
+             for name in modules)
     return menu.replace("    @MODULES@\n", "".join(lines))
 
 

@@ -23,7 +23,8 @@ MEMORY = re.compile(_TIME + r"mm: (?P<mebibytes>\d+) MiB\b", re.MULTILINE)
 CLOCK_SOURCE = re.compile(_TIME + r"time: clock source (?P<source>\w+)", re.MULTILINE)
 STRESS_PASSED = re.compile(_TIME + r"stress: passed\b", re.MULTILINE)
 # What the parsers say of boot information that is not as it should be.
-BOOT_INFORMATION_DAMAGED = re.compile(r"boot: (?:multiboot2|pvh): |boot: a (?:module|screen) .*: left out|^Cairn: ", re.MULTILINE)
+BOOT_INFORMATION_DAMAGED = re.compile(
+    r"boot: (?:multiboot2|pvh): |boot: a (?:module|screen) .*: left out|^Cairn: ", re.MULTILINE)
 
 
 def last_line(log: str) -> str:

@@ -16,7 +16,8 @@ _SMALL = ("base-files base-passwd bash coreutils dash debianutils findutils grep
           " busybox-static hostname usr-is-merged")
 _SHELL = _SMALL + (" bsdutils util-linux mount procps psmisc less gawk diffutils tar gzip bzip2 xz-utils vim-tiny"
                    " ncurses-bin login passwd perl-base python3-minimal python3.11 time")
-_FULL = _SHELL + " make tcc libc6-dev sqlite3 musl mksh bc strace gdb-minimal pciutils usbutils dmidecode util-linux-extra"
+_FULL = _SHELL + (" make tcc libc6-dev sqlite3 musl mksh bc strace gdb-minimal pciutils usbutils dmidecode"
+                  " util-linux-extra")
 
 _TORTURE = _SHELL + " stress-ng"
 
