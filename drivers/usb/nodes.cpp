@@ -16,34 +16,50 @@ u16 word(std::span<const u8> bytes, usize at) {
     return static_cast<u16>(bytes[at] | bytes[at + 1] << 8);
 }
 
-/// A byte of the device's descriptor (kAt from 0) or of its configuration's (from 100).
-template <usize kAt>
-u8 byte_of(const DeviceNode& node) {
+/// A byte of the device's descriptor (from 0) or of its configuration's (from 100).
+u8 byte_of(const DeviceNode& node, usize at) {
     constexpr usize kConfiguration = 100;
-    return kAt < kConfiguration ? node.facts().descriptor[kAt] : node.facts().configuration[kAt - kConfiguration];
+    return at < kConfiguration ? node.facts().descriptor[at] : node.facts().configuration[at - kConfiguration];
 }
-template <usize kAt>
-Result<void> show_hexadecimal(DeviceNode& node, TextBuffer& text) {
-    format_to(text, "{:02x}\n", byte_of<kAt>(node));
+
+/// How a number is written.
+enum class Form : u8 { Hexadecimal, Decimal, Word, Padded };
+
+// One function for all numbers, whose callers are tiny: there are many.
+[[gnu::noinline]] Result<void> write_number(u32 number, Form form, TextBuffer& text) {
+    switch (form) {
+        case Form::Hexadecimal:
+            format_to(text, "{:02x}\n", number);
+            break;
+        case Form::Decimal:
+            format_to(text, "{}\n", number);
+            break;
+        case Form::Word:
+            format_to(text, "{:04x}\n", number);
+            break;
+        case Form::Padded:
+            format_to(text, "{:2}\n", number);
+            break;
+    }
     return {};
 }
-template <usize kAt>
-Result<void> show_decimal(DeviceNode& node, TextBuffer& text) {
-    format_to(text, "{}\n", byte_of<kAt>(node));
+[[gnu::noinline]] Result<void> write_line(std::string_view line, TextBuffer& text) {
+    text.append(line);
+    text.append('\n');
     return {};
+}
+
+template <usize kAt, Form kForm>
+Result<void> show_byte(DeviceNode& node, TextBuffer& text) {
+    return write_number(byte_of(node, kAt), kForm, text);
 }
 template <usize kAt>
 Result<void> show_word(DeviceNode& node, TextBuffer& text) {
-    format_to(text, "{:04x}\n", word(node.facts().descriptor, kAt));
-    return {};
-}
-Result<void> show_interfaces(DeviceNode& node, TextBuffer& text) {
-    format_to(text, "{:2}\n", byte_of<104>(node));
-    return {};
+    return write_number(word(node.facts().descriptor, kAt), Form::Word, text);
 }
 Result<void> show_power(DeviceNode& node, TextBuffer& text) {
     const u32 unit = is_super(node.facts().speed) ? 8 : 2;
-    format_to(text, "{}mA\n", byte_of<108>(node) * unit);
+    format_to(text, "{}mA\n", byte_of(node, 108) * unit);
     return {};
 }
 Result<void> show_version(DeviceNode& node, TextBuffer& text) {
@@ -52,37 +68,27 @@ Result<void> show_version(DeviceNode& node, TextBuffer& text) {
     return {};
 }
 Result<void> show_bus(DeviceNode& node, TextBuffer& text) {
-    format_to(text, "{}\n", node.facts().bus);
-    return {};
+    return write_number(node.facts().bus, Form::Decimal, text);
 }
 Result<void> show_address(DeviceNode& node, TextBuffer& text) {
-    format_to(text, "{}\n", node.facts().address);
-    return {};
+    return write_number(node.facts().address, Form::Decimal, text);
 }
 Result<void> show_ports(DeviceNode& node, TextBuffer& text) {
-    format_to(text, "{}\n", node.ports());
-    return {};
+    return write_number(node.ports(), Form::Decimal, text);
 }
 Result<void> show_path(DeviceNode& node, TextBuffer& text) {
     const usize dash = node.name().find('-');
-    text.append(dash == std::string_view::npos ? "0" : node.name().substr(dash + 1));
-    text.append('\n');
-    return {};
+    return write_line(dash == std::string_view::npos ? "0" : node.name().substr(dash + 1), text);
 }
 Result<void> show_speed(DeviceNode& node, TextBuffer& text) {
-    text.append(speed_text(node.facts().speed));
-    text.append('\n');
-    return {};
+    return write_line(speed_text(node.facts().speed), text);
 }
 Result<void> show_configuration_name(DeviceNode&, TextBuffer& text) {
-    text.append('\n');
-    return {};
+    return write_line({}, text);
 }
 template <std::string_view DeviceFacts::* kText>
 Result<void> show_text(DeviceNode& node, TextBuffer& text) {
-    text.append(node.facts().*kText);
-    text.append('\n');
-    return {};
+    return write_line(node.facts().*kText, text);
 }
 template <std::string_view DeviceFacts::* kText>
 bool has_text(DeviceNode& node) {
@@ -133,16 +139,16 @@ using devices::only_if;
 using devices::text;
 
 constexpr devices::Attribute kDeviceAttributes[] = {
-    text<&show_decimal<105>>("bConfigurationValue"),
-    text<&show_hexadecimal<4>>("bDeviceClass"),
-    text<&show_hexadecimal<6>>("bDeviceProtocol"),
-    text<&show_hexadecimal<5>>("bDeviceSubClass"),
-    text<&show_decimal<7>>("bMaxPacketSize0"),
+    text<&show_byte<105, Form::Decimal>>("bConfigurationValue"),
+    text<&show_byte<4, Form::Hexadecimal>>("bDeviceClass"),
+    text<&show_byte<6, Form::Hexadecimal>>("bDeviceProtocol"),
+    text<&show_byte<5, Form::Hexadecimal>>("bDeviceSubClass"),
+    text<&show_byte<7, Form::Decimal>>("bMaxPacketSize0"),
     text<&show_power>("bMaxPower"),
-    text<&show_decimal<17>>("bNumConfigurations"),
-    text<&show_interfaces>("bNumInterfaces"),
+    text<&show_byte<17, Form::Decimal>>("bNumConfigurations"),
+    text<&show_byte<104, Form::Padded>>("bNumInterfaces"),
     text<&show_word<12>>("bcdDevice"),
-    text<&show_hexadecimal<107>>("bmAttributes"),
+    text<&show_byte<107, Form::Hexadecimal>>("bmAttributes"),
     text<&show_bus>("busnum"),
     text<&show_configuration_name>("configuration"),
     bytes<&read_descriptor_bytes, &size_of_descriptors>("descriptors"),
@@ -164,12 +170,10 @@ constexpr devices::Attribute kDeviceAttributes[] = {
 
 template <u8 Interface::* kField>
 Result<void> show_field(InterfaceNode& node, TextBuffer& text) {
-    format_to(text, "{:02x}\n", node.interface.*kField);
-    return {};
+    return write_number(node.interface.*kField, Form::Hexadecimal, text);
 }
 Result<void> show_alternate(InterfaceNode& node, TextBuffer& text) {
-    format_to(text, "{:2}\n", node.interface.alternate);
-    return {};
+    return write_number(node.interface.alternate, Form::Padded, text);
 }
 void write_alias(const InterfaceNode& node, TextBuffer& text) {
     const std::span<const u8> device = node.device->facts().descriptor;
