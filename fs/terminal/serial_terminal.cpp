@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "drivers/input/magic_keys.h"
 #include "fs/terminal/terminals.h"
 #include "fs/vfs/devices.h"
 #include "kernel/sched/thread.h"
@@ -17,6 +18,7 @@ using namespace control_flags;
 
 /// close(2) waits so long for the output to leave (Linux: closing_wait).
 constexpr Nanoseconds kClosingWait = Nanoseconds::from_seconds(30);
+constexpr Nanoseconds kMagicWait = Nanoseconds::from_seconds(5);
 /// Writers are woken when so little is left.
 constexpr usize kWakeBelow = 256;
 constexpr u32 kUsualBaud = 9600;
@@ -75,9 +77,32 @@ bool SerialTerminal::has_work() {
 void SerialTerminal::run() {
     for (;;) {
         work_.wait_until([this] { return has_work(); });
-        while (deliver()) {
+        for (bool more = true; more;) {
+            more = deliver();
+            if (const char command = std::exchange(magic_command_, '\0'); command != '\0') {
+                drivers::magic_key(command, drivers::MagicSource::Keyboard);
+            }
         }
     }
+}
+
+/// On the console a break, and a character within five seconds, is a command of Magic SysRq; programs get neither. A
+/// second break is one for programs.
+bool SerialTerminal::is_magic(const ReceivedByte& byte) {
+    const bool is_break = byte.mark == LineMark::Break;
+    const bool expected = std::exchange(magic_until_, Nanoseconds{}) > time::now();
+    if (!expected) {
+        if (!is_break || g_kernel.terminals->console() != this) {
+            return false;
+        }
+        magic_until_ = time::now() + kMagicWait;
+        return true;
+    }
+    if (is_break || byte.byte == 0) {
+        return false;
+    }
+    magic_command_ = static_cast<char>(byte.byte);
+    return true;
 }
 
 bool SerialTerminal::deliver() {
@@ -85,16 +110,19 @@ bool SerialTerminal::deliver() {
     if (first_ == end_) {
         drivers::SerialPort& port = *port_;
         ReceivedByte bytes[kChunk];
-        first_ = 0;
-        end_ = port.read(bytes);
-        for (usize i = 0; i < end_; ++i) {
+        first_ = end_ = 0;
+        const usize count = port.read(bytes);
+        for (usize i = 0; i < count; ++i) {
+            if (is_magic(bytes[i])) {
+                continue;
+            }
             constexpr ReceiveMark kMarks[] = {ReceiveMark::Normal, ReceiveMark::Break, ReceiveMark::FramingError,
                                               ReceiveMark::ParityError};
-            characters_[i] = bytes[i].byte;
-            marks_[i] = kMarks[static_cast<u8>(bytes[i].mark)];
+            characters_[end_] = bytes[i].byte;
+            marks_[end_++] = kMarks[static_cast<u8>(bytes[i].mark)];
         }
         if (end_ == 0) {
-            return false;
+            return count != 0;
         }
     }
     std::span<const u8> characters(characters_ + first_, end_ - first_);

@@ -52,6 +52,7 @@ private:
     void run();
     /// Takes a part of what arrived to the line discipline; false when there is nothing or no room.
     bool deliver();
+    bool is_magic(const ReceivedByte& byte);
     bool has_work();
 
     static constexpr usize kChunk = 256;
@@ -64,6 +65,9 @@ private:
     ReceiveMark marks_[kChunk];
     usize first_ = 0;
     usize end_ = 0;
+    // The thread's.
+    Nanoseconds magic_until_{};  // a break came: until then a character is a command
+    char magic_command_ = '\0';  // to be done when no lock is held
 };
 
 /// Finds the serial ports, makes their terminals, and makes port `console` (if it exists; else the first one) the

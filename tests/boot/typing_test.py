@@ -94,6 +94,10 @@ class Guest:
                 raise ToolError("the machine has gone")
             self.text += data.decode("utf-8", "replace").replace("\r", "")
 
+    def send(self, data: bytes) -> None:
+        """To the serial line."""
+        self._serial.sendall(data)
+
     def wait_for(self, text: str, seconds: float = 20.0) -> None:
         """Until the text comes behind what was waited for before."""
         deadline = time.monotonic() + seconds
@@ -200,6 +204,16 @@ def magic(guest: Guest, _: str) -> None:
     guest.wait_for("SysRq: memory")
 
 
+def serial_break(guest: Guest, _: str) -> None:
+    """A break on the serial console and a letter is a command, too."""
+    guest.monitor.type("exec 9</dev/ttyS0\n")
+    guest.settle(1)
+    guest.monitor.call("chardev-send-break", id="serial")
+    guest.settle(0.5)
+    guest.send(b"h")
+    guest.wait_for("SysRq: help")
+
+
 def lights(guest: Guest, _: str) -> None:
     """Caps Lock changes letters; setleds sees it."""
     guest.monitor.press("caps_lock")
@@ -228,6 +242,24 @@ def keymap(guest: Guest, _: str) -> None:
     guest.settle(3)
     _say_on_serial(guest, "dumpkeys | grep 'keycode *21 ='", "keycode  21 = y")
     _say_on_serial(guest, "kbd_mode", "Unicode")
+    _say_on_serial(guest, "loadkeys -q fr; dumpkeys | grep 'keycode *16 ='", "keycode  16 = a")
+    guest.settle(1)
+    # On a French one "loadkeys us" is typed with the places of other letters.
+    for key in (*"loqdkeys", "spc", *"us", "ret"):
+        guest.monitor.press(key)
+    guest.settle(3)
+    _say_on_serial(guest, "echo qwerty", "qwerty")
+
+
+def showkey(guest: Guest, _: str) -> None:
+    """Codes of keys, from a terminal in K_MEDIUMRAW; afterwards it is as before."""
+    guest.monitor.type("showkey -k >/dev/ttyS0\n")
+    guest.wait_for("press any key")
+    guest.monitor.press("a")
+    guest.wait_for("keycode  30 press")
+    guest.wait_for("keycode  30 release")
+    guest.settle(11)
+    _say_on_serial(guest, "echo cooked", "cooked")
 
 
 def mouse(guest: Guest, _: str) -> None:
@@ -281,8 +313,8 @@ def replug(guest: Guest, keyboard: str) -> None:
 
 
 CHECKS = {"bash": bash, "interrupt": interrupt, "vim": vim, "login": login, "scroll-back": scroll_back,
-          "magic": magic, "lights": lights, "replug": replug, "keymap": keymap, "hardware": hardware, "mouse": mouse,
-          "storm": storm}
+          "magic": magic, "serial-break": serial_break, "lights": lights, "replug": replug, "keymap": keymap,
+          "showkey": showkey, "hardware": hardware, "mouse": mouse, "storm": storm}
 _NEED_USB = ("replug", "hardware", "storm")
 SHORT = ("bash", "interrupt", "magic", "replug")
 
