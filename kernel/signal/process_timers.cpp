@@ -38,8 +38,9 @@ IntervalSetting RealTimer::set(const IntervalSetting& setting) {
 
 namespace {
 
-/// When to look again at a timer whose signal nobody has taken, or would get: Linux does not before it is taken, here it
-/// is at least rare. Otherwise a tiny interval would keep a CPU busy with interrupts. Expiries are counted by the clock.
+/// When to look again at a timer whose signal nobody has taken, or would get: Linux does not before it is taken, here
+/// it is at least rare. Otherwise a tiny interval would keep a CPU busy with interrupts. Expiries are counted by the
+/// clock.
 Nanoseconds rare(Nanoseconds deadline) {
     constexpr Nanoseconds kRest{100'000};
     return std::max(deadline, time::now() + kRest);

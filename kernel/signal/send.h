@@ -14,8 +14,8 @@ enum class WithoutInfo : u8 { Allowed, Fails };
 Result<void> send_to_process(task::ThreadGroup& process, const SignalInfo& info,
                              WithoutInfo without = WithoutInfo::Allowed);
 Result<void> send_to_thread(task::Task& task, const SignalInfo& info, WithoutInfo without = WithoutInfo::Allowed);
-/// Whether one more signal of this standard kind would change nothing just now: it is pending already, or ignored. Takes
-/// the group's lock.
+/// Whether one more signal of this standard kind would change nothing just now: it is pending already, or ignored.
+/// Takes the group's lock.
 bool adds_nothing(task::ThreadGroup& process, i32 signal);
 /// A timer's entry, which is preallocated: queued unless it still is. The group's lock is not held. Whether it was
 /// queued now.

@@ -110,7 +110,7 @@ int command_of(Ending ending) {
         case Ending::Restart:
             return RB_AUTOBOOT;
         case Ending::Halt:
-            return RB_HALT_SYSTEM;
+            return static_cast<int>(RB_HALT_SYSTEM);
         default:
             return RB_POWER_OFF;
     }

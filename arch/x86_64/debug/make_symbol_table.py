@@ -90,7 +90,8 @@ def encode_pairs(texts: list[bytes]) -> tuple[bytes, list[bytes]]:
     pairs = bytearray()
     for code in range(256 - PAIRS, 256):
         counts = collections.Counter(zip(joined, joined[1:]))
-        frequent = max((pair for pair in counts if 0 not in pair), key=lambda pair: (counts[pair], pair), default=(0, 0))
+        possible = (pair for pair in counts if 0 not in pair)
+        frequent = max(possible, key=lambda pair: (counts[pair], pair), default=(0, 0))
         pairs += bytes(frequent)
         if 0 not in frequent:
             joined = joined.replace(bytes(frequent), bytes([code]))
