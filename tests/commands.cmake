@@ -74,7 +74,7 @@ endforeach()
 # --- hardware: what programs say of the machine ------------------------------------------------------
 cairn_command_test(machine hardware 900 ${CMAKE_CURRENT_SOURCE_DIR}/hardware/run --no-build)
 set_tests_properties(hardware.machine PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
-cairn_command_test(screens boot 300 ${CMAKE_CURRENT_SOURCE_DIR}/boot/screens --no-build)
+cairn_command_test(screens boot 1200 ${CMAKE_CURRENT_SOURCE_DIR}/boot/screens --no-build)
 set_tests_properties(boot.screens PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
 
 # --- cost --------------------------------------------------------------------------------------------

@@ -98,7 +98,8 @@ class Picture:
         for top in range(0, self.height - height + 1, height):
             row = self.pixels[top * self.width * 3 : (top + height) * self.width * 3]
             count = Counter(row[x : x + 3] for x in range(0, len(row), 3))
-            lines.append(" ".join(colour.hex() for colour, _ in count.most_common()))
+            back = count.most_common(1)[0][0]
+            lines.append(" ".join([back.hex(), *sorted(colour.hex() for colour in count if colour != back)]))
         return lines
 
     def _cell(self, font: Font, row: int, column: int) -> Cell:

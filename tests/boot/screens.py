@@ -207,7 +207,7 @@ def take_picture(row: Row, kernel: KernelFile, *, build_first: bool = True) -> P
         with contextlib.closing(monitor):
             try:
                 monitor.start()
-                _wait_for(serial, scene, process, 150 if row.firmware == "uefi" or scene.program else 60)
+                _wait_for(serial, scene, process, 400 if row.firmware == "uefi" or scene.program else 200)
                 monitor.call("screendump", filename=str(folder / "screen.ppm"))
                 return Picture.from_ppm((folder / "screen.ppm").read_bytes())
             finally:
