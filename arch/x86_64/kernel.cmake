@@ -35,31 +35,23 @@ set(CAIRN_X86_FLAGS
     -fno-threadsafe-statics -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables
     -ffunction-sections)
 
-# The image is small. With run-time checks it is compiled for size; without them, where speed is measured, only what is
-# not on a hot path is, and the caches gain more than such code loses.
+# The image is small: all but the hottest paths is compiled for size, and the caches gain more than such code loses. With
+# run-time checks, when speed is not measured, only what draws is hot.
+set(CAIRN_HOT_FILES "/arch/x86_64/runtime/" "/drivers/display/framebuffer_screen"
+                    "/fs/terminal/(scroll_back|terminal_grid)")
 if(CAIRN_LINK_TIME)
-  file(GLOB_RECURSE CAIRN_COLD_SOURCES CONFIGURE_DEPENDS
-       drivers/*.cpp fs/anonymous/*.cpp fs/cpio/*.cpp fs/inotify/*.cpp fs/input/*.cpp fs/mqueue/*.cpp fs/procfs/*.cpp
-       fs/sysfs/*.cpp fs/terminal/*.cpp fs/usb/*.cpp kernel/boot/*.cpp kernel/stress/*.cpp net/*.cpp)
-  list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "drivers/random/")
-  set(more_cold_sources
-       fs/event/signal_file.cpp fs/event/timer_file.cpp fs/tmpfs/memory_file.cpp fs/tmpfs/superblock.cpp
-       fs/vfs/attributes.cpp fs/vfs/devices.cpp fs/vfs/file_locks.cpp fs/vfs/mount_calls.cpp fs/vfs/mount_tree.cpp
-       fs/vfs/notify.cpp fs/vfs/rename.cpp fs/vfs/vfs.cpp kernel/base/format.cpp kernel/base/log.cpp
-       kernel/base/panic.cpp kernel/signal/cpu_clock.cpp kernel/signal/cpu_timer.cpp kernel/signal/process_timers.cpp
-       kernel/signal/stop.cpp kernel/task/futex_pi.cpp kernel/task/job_control.cpp kernel/task/pidfd.cpp
-       kernel/task/priority_lending.cpp kernel/task/running_process.cpp kernel/task/autogroup.cpp
-       kernel/sched/fair_group.cpp fs/vfs/file_capabilities.cpp
-       kernel/task/process_information.cpp mm/early_memory.cpp mm/initialize.cpp mm/kernel_mappings.cpp
-       mm/kernel_space.cpp mm/space_advise.cpp mm/space_attach.cpp mm/space_remote.cpp)
-  list(TRANSFORM more_cold_sources PREPEND ${CMAKE_SOURCE_DIR}/)
-  list(APPEND CAIRN_COLD_SOURCES ${more_cold_sources})
-else()
-  set(CAIRN_COLD_SOURCES ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES})
-  list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "/arch/x86_64/runtime/")
+  list(APPEND CAIRN_HOT_FILES
+       "/arch/(long_mode|x86_64/(memory|threads|traps))/" "/arch/x86_64/time/(clock|timer)"
+       "/arch/x86_64/interrupts/(dispatch|local_apic)" "/fs/pipe/pipe"
+       "/fs/vfs/(dentry|dentry_cache|descriptor_table|file|regular_file|walk)\\.cpp" "/kernel/base/rb_tree"
+       "/kernel/sched/(dispatcher|fair_queue|ready_queue|run_queue|wake)" "/kernel/signal/deliver"
+       "/kernel/sync/(mutex|parking|read_side|wait_queue)" "/kernel/syscall/(caller|dispatch)" "/kernel/time/"
+       "/mm/(frame_allocator|page_cache|slab_cache|slab_layer|space_entries|space_fault|user_table|zone)\\.cpp")
 endif()
-# What draws.
-list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "/framebuffer_screen\\.cpp")
+set(CAIRN_COLD_SOURCES ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES})
+foreach(pattern IN LISTS CAIRN_HOT_FILES)
+  list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "${pattern}")
+endforeach()
 set(CAIRN_HOT_SOURCES ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES} ${CAIRN_X86_ASSEMBLY})
 list(REMOVE_ITEM CAIRN_HOT_SOURCES ${CAIRN_COLD_SOURCES})
 
@@ -77,7 +69,12 @@ foreach(temperature hot cold)
     target_precompile_headers(cairn_${temperature} PRIVATE ${CAIRN_PRECOMPILED_HEADERS})
   endif()
 endforeach()
-target_compile_options(cairn_cold PRIVATE -Os)
+# Clang's -Os is small enough, and g++ is better at it when it sees the whole.
+if(CAIRN_LINK_TIME AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(cairn_cold PRIVATE -Oz)
+else()
+  target_compile_options(cairn_cold PRIVATE -Os)
+endif()
 # These define what the headers of a C library declare.
 file(GLOB runtime CONFIGURE_DEPENDS arch/x86_64/runtime/*.cpp)
 set_source_files_properties(${runtime} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
