@@ -35,8 +35,8 @@ set(CAIRN_X86_FLAGS
     -fno-threadsafe-statics -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables
     -ffunction-sections)
 
-# The image is small: all but the hottest paths is compiled for size, and the caches gain more than such code loses. With
-# run-time checks, when speed is not measured, only what draws is hot.
+# The image is small: all but the hottest paths is compiled for size, and the caches gain more than such code loses.
+# With run-time checks, when speed is not measured, only what draws is hot.
 set(CAIRN_HOT_FILES "/arch/x86_64/runtime/" "/drivers/display/framebuffer_screen"
                     "/fs/terminal/(scroll_back|terminal_grid)")
 if(CAIRN_LINK_TIME)
