@@ -43,7 +43,8 @@ if(CAIRN_LINK_TIME)
   list(APPEND CAIRN_HOT_FILES
        "/arch/(long_mode|x86_64/(memory|threads|traps))/" "/arch/x86_64/time/(clock|timer)"
        "/arch/x86_64/interrupts/(dispatch|local_apic)" "/fs/pipe/pipe"
-       "/fs/vfs/(dentry|dentry_cache|descriptor_table|file|regular_file|walk)\\.cpp" "/kernel/base/rb_tree"
+       "/fs/event/poll_wait" "/fs/vfs/(dentry|dentry_cache|descriptor_table|file|inode|open|path|regular_file)\\.cpp"
+       "/fs/vfs/walk\\.cpp" "/kernel/base/rb_tree" "/kernel/syscall/(descriptors|files|poll|select)\\.cpp"
        "/kernel/sched/(dispatcher|fair_queue|ready_queue|run_queue|wake)" "/kernel/signal/deliver"
        "/kernel/sync/(mutex|parking|read_side|wait_queue)" "/kernel/syscall/(caller|dispatch)" "/kernel/time/"
        "/mm/(frame_allocator|page_cache|slab_cache|slab_layer|space_entries|space_fault|user_table|zone)\\.cpp")
