@@ -229,16 +229,22 @@ private:
     std::optional<Candidate> largest_;
 };
 
-}  // namespace
-
-bool end_largest_process() {
+/// Whether a process was found to end; nothing: somebody else is choosing one just now. Not by a lock: whoever gets no
+/// memory may hold any.
+std::optional<bool> choose_and_end() {
     Atomic<bool>& choosing = g_kernel.tasks->somebody_chooses_victim;
     if (choosing.exchange(true, Order::acquire)) {
-        return false;
+        return std::nullopt;
     }
     const bool found = Choice(++g_kernel.tasks->victim_rounds).end();
     choosing.store(false, Order::release);
     return found;
+}
+
+}  // namespace
+
+bool end_largest_process() {
+    return choose_and_end().value_or(false);
 }
 
 bool relieve_memory_shortage(task::Task& self, ShortOf whom) {
@@ -249,14 +255,9 @@ bool relieve_memory_shortage(task::Task& self, ShortOf whom) {
     if (whom == ShortOf::Copy && ++self.shortages > kCopyPatience) {
         return false;
     }
-    // One chooses, and the others wait for what comes of it. Not by a lock: whoever gets no memory may hold any.
-    Atomic<bool>& choosing = g_kernel.tasks->somebody_chooses_victim;
-    if (!choosing.exchange(true, Order::acquire)) {
-        const bool found = Choice(++g_kernel.tasks->victim_rounds).end();
-        choosing.store(false, Order::release);
-        if (!found) {
-            return false;
-        }
+    // One chooses, and the others wait for what comes of it.
+    if (!choose_and_end().value_or(true)) {
+        return false;
     }
     if (!self.thread().kill_pending()) {
         // The memory comes back when others have run; this thread has nothing better to do.

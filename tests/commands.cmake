@@ -70,12 +70,13 @@ foreach(name q35-pvh-8cpu-8192m q35-bios-1cpu-256m)
                      --build-dir build/kernel-clang)
   set_tests_properties(boot.clang-${name} PROPERTIES FIXTURES_REQUIRED kernel-clang PROCESSORS 2)
 endforeach()
+# What is on the screen, cell by cell.
+cairn_command_test(screens boot 1200 ${CMAKE_CURRENT_SOURCE_DIR}/boot/screens --no-build)
+set_tests_properties(boot.screens PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
 
 # --- hardware: what programs say of the machine ------------------------------------------------------
 cairn_command_test(machine hardware 900 ${CMAKE_CURRENT_SOURCE_DIR}/hardware/run --no-build)
 set_tests_properties(hardware.machine PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
-cairn_command_test(screens boot 1200 ${CMAKE_CURRENT_SOURCE_DIR}/boot/screens --no-build)
-set_tests_properties(boot.screens PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
 
 # --- cost --------------------------------------------------------------------------------------------
 cairn_command_test(size cost 60 ${CMAKE_SOURCE_DIR}/tools/size --no-build)
