@@ -13,6 +13,9 @@ namespace cairn::mm {
 constexpr u32 kMaxOrder = 10;
 constexpr u32 kOrders = kMaxOrder + 1;
 constexpr u64 kBlockFrames = u64{1} << kMaxOrder;
+/// That a block of more frames than this is missing says little about how much memory is free: who asks for one does
+/// without, and nobody is ended to make room (Linux: PAGE_ALLOC_COSTLY_ORDER).
+constexpr u32 kMaxOrderWorthRoom = 3;
 
 /// The smallest order whose blocks hold `bytes` bytes.
 constexpr u32 order_for(u64 bytes) {
@@ -86,8 +89,9 @@ using FrameList = List<Frame, &Frame::node>;
 
 enum class FrameFlags : u8 {
     None = 0,
-    Zeroed = 1,   // every byte is zero
-    Below4G = 2,  // for devices that address 32 bits
+    Zeroed = 1,     // every byte is zero
+    Below4G = 2,    // for devices that address 32 bits
+    WorthRoom = 4,  // also if it is larger than kMaxOrderWorthRoom
 };
 constexpr FrameFlags operator|(FrameFlags a, FrameFlags b) {
     return static_cast<FrameFlags>(static_cast<u8>(a) | static_cast<u8>(b));

@@ -139,7 +139,8 @@ Result<FrameNumber> FrameAllocator::allocate_slowly(u32 order, FrameFlags flags)
             return third;
         }
     }
-    if (arch::current_thread() != nullptr) {
+    const bool worth_room = order <= kMaxOrderWorthRoom || has_flag(flags, FrameFlags::WorthRoom);
+    if (worth_room && arch::current_thread() != nullptr) {
         arch::current_thread()->note_shortage_of_memory();
     }
     return fail(Errno::enomem);

@@ -118,7 +118,7 @@ void KernelSpace::unmap_device(void* registers) {
 
 Result<sched::KernelStack> KernelSpace::allocate_stack() {
     if (!mappings_work_) {
-        FrameNumber block = TRY(frames_->allocate(kDirectStackOrder));
+        FrameNumber block = TRY(frames_->allocate(kDirectStackOrder, FrameFlags::WorthRoom));  // for single frames
         used_stack_bytes_.fetch_add(kPageSize << kDirectStackOrder, Order::relaxed);
         return sched::KernelStack{arch::direct_map(block.address()), kPageSize << kDirectStackOrder};
     }

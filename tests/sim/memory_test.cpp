@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernel/base/heap.h"
+#include "kernel/sched/thread.h"
 #include "mm/kernel_space.h"
 #include "tests/support/simulation.h"
 
@@ -66,6 +67,35 @@ TEST(FrameSim, FailuresLeaveNothingBehind) {
         for (u64 i = 0; i < 3; ++i) {
             sim.spawn("user", [&sim, i] { use_frames(sim, 0x1111 * (i + 1)); });
         }
+        sim.join();
+    });
+}
+
+TEST(FrameSim, OnlyAMissingSmallBlockIsWorthRoom) {  // nobody ends because memory is in pieces
+    EXPLORE("frame allocator, in pieces", {.cpus = 1}, [](Simulation& sim) {
+        sim.spawn("user", [&sim] {
+            struct Block {
+                FrameNumber number;
+                u32 order;
+            };
+            std::vector<Block> blocks;
+            const Nanoseconds began = arch::current_thread()->own_run_time();
+            for (u32 order = mm::kMaxOrder; order + 1 > 0; --order) {
+                const bool worth = order <= mm::kMaxOrderWorthRoom;
+                for (;;) {
+                    auto number = g_kernel.frames->allocate(order, mm::FrameFlags::None);
+                    if (!number.ok()) {
+                        break;
+                    }
+                    blocks.push_back({number.value(), order});
+                }
+                sim.check(arch::current_thread()->lacked_memory_since(began) == worth,
+                          "whether a missing block is a shortage depends on its size");
+            }
+            for (const Block& block : blocks) {
+                g_kernel.frames->free(block.number, block.order);
+            }
+        });
         sim.join();
     });
 }
