@@ -3,7 +3,8 @@
   tests/torture/run                             all stressors for a minute each, then the fork bombs
   tests/torture/run --seconds 5                 a shorter look
   tests/torture/run --stressors fork,exec,shm   these only (any that stress-ng has)
-  tests/torture/run --bombs user,root           these fork bombs only; --bombs all, --bombs none
+  tests/torture/run --bombs user,root           these fork bombs only; --bombs all: every bomb
+  tests/torture/run --bombs none                all stressors and no bomb
   tests/torture/run --smoke                     a selection for a few seconds: what ctest runs
   tests/torture/run --kernel linux              Debian's Linux in QEMU in Cairn's place: what is wrong there
                                                 is not Cairn's fault
@@ -91,7 +92,8 @@ def _run_bombs(chosen: list[bombs.Bomb], seconds: int, options: argparse.Namespa
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
     everything = options.stressors is None and options.bombs is None and not options.smoke
-    stressors = options.stressors or (SMOKE if options.smoke else STRESSORS if everything else ())
+    only_no_bombs = options.stressors is None and options.bombs == ("none",)
+    stressors = options.stressors or (SMOKE if options.smoke else STRESSORS if everything or only_no_bombs else ())
     chosen = bombs.chosen(options.bombs or (_SMOKE_BOMBS if options.smoke else ("all",) if everything else ()))
     if not stressors and not chosen:
         raise ToolError("no stressor and no bomb is chosen", status=2)
