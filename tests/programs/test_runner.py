@@ -1,4 +1,4 @@
-"""The runner's rules (R01, R02, R03, R05, R06, R07 of the process contract), each shown by a guest of its own.
+"""The runner's rules (R01 to R07 of the process contract), each shown by a guest of its own.
 
 CAIRN_TEST_BUILD names a build folder whose kernel is taken as it is. CAIRN_TEST_KERNEL=linux boots Debian's
 Linux instead of Cairn: what is wrong there is wrong in the tools.
@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from cairn_tools import debian, guest, newc
+from cairn_tools import debian, guest, mounts, newc
 from cairn_tools.build import KernelFile, kernel_image
 
 _MEBIBYTE = 1 << 20
@@ -123,6 +123,74 @@ class Runner(unittest.TestCase):
         self._expect(result, 0, b"above\nbelow 600 1000000000\nabove 640 1200000000\n/usr/bin/both 755 1200000000\n"
                                 b"belowabove\nbelowmore\n/usr/bin/to-above\npasswd\n",
                      b"ls: cannot access 'above': No such file or directory\n")
+
+    def test_folders_of_the_host_are_read_only_r04(self):
+        """At their places with the folders above them; a relative place is taken from /; one for / is merged."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "etc/own").mkdir(parents=True)
+            (folder / "etc/own/file").write_text("text\n")
+            (folder / "top").write_text("top\n")
+            (folder / "link").symlink_to("top")
+            places = ("/deep/down/here", "relative/place", "/")
+            script = ("cat /deep/down/here/top relative/place/etc/own/file /etc/own/file /link; ls /etc/passwd;"
+                      " stat -c %Y /top; cd /deep/down/here; echo x > top; rm -r etc; mkdir new;"
+                      " echo x > /etc/own/file;"
+                      " echo still > /etc/other; cat /etc/other")
+            os.utime(folder / "top", (1_000_000_000, 1_000_000_000))
+            mounted = [mounts.Mount(folder, place) for place in places]
+            result = self._run("sh", "-c", script, cwd="/", mounted=mounted)
+            self.assertEqual("top\n", (folder / "top").read_text())
+        self.assertEqual((0, b"top\ntext\ntext\ntop\n/etc/passwd\n1000000000\nstill\n"),
+                         (result.status, result.stdout), f"{result.failure}\n{guest.last_words(result.console)}")
+        self.assertEqual(result.stderr.count(b"Read-only file system"), 4, result.stderr)
+
+    def test_writable_folders_of_the_host_r04(self):
+        """What has changed is there when the program has ended; nothing else has been touched."""
+        with tempfile.TemporaryDirectory() as name:
+            folder, outside = pathlib.Path(name, "inside"), pathlib.Path(name, "outside")
+            for path in ("inside/gone/deep", "inside/a", "outside"):
+                pathlib.Path(name, path).mkdir(parents=True)
+            big = random.Random(3).randbytes(_MEBIBYTE)
+            (folder / "big").write_bytes(big)
+            (folder / "gone/deep/file").write_text("x")
+            (folder / "becomes-folder").write_text("x")
+            (folder / "same").write_text("same")
+            (folder / "out").symlink_to(outside)
+            same = (folder / "same").stat()
+            script = ("cd /w; rm -r gone; rm becomes-folder; mkdir becomes-folder; echo 1 > becomes-folder/one;"
+                      " printf change | dd of=big conv=notrunc bs=1 seek=500000 2>/dev/null; touch -d @5 'a/new\nname';"
+                      " ln big a/linked; ln -s big a/symbolic; chmod 700 a; mknod a/device c 1 3; mkfifo a/fifo;"
+                      " cp /bin/busybox a/; chmod 4755 a/busybox; rm out; mkdir out; echo trap > out/file")
+            result = self._run("sh", "-c", script, mounted=[mounts.Mount(folder, "w", writable=True)])
+            self._expect(result, 0)
+            expected = big[:500000] + b"change" + big[500006:]
+            self.assertEqual(expected, (folder / "big").read_bytes())
+            self.assertEqual((folder / "big").stat().st_ino, (folder / "a/linked").stat().st_ino)
+            self.assertEqual("big", os.readlink(folder / "a/symbolic"))
+            self.assertEqual("1\n", (folder / "becomes-folder/one").read_text())
+            self.assertEqual(0o40700, (folder / "a").stat().st_mode)
+            # The host knows nothing of the guest's users.
+            self.assertEqual(0o100755, (folder / "a/busybox").stat().st_mode)
+            self.assertEqual(5, (folder / "a/new\nname").stat().st_mtime)
+            self.assertTrue((folder / "a/fifo").is_fifo())
+            self.assertFalse((folder / "a/device").exists() or (folder / "gone").exists())
+            self.assertEqual("trap\n", (folder / "out/file").read_text())
+            self.assertEqual([], list(outside.iterdir()))
+            now = (folder / "same").stat()
+            self.assertEqual((same.st_ino, same.st_mtime_ns), (now.st_ino, now.st_mtime_ns))
+
+    def test_a_writable_folder_stays_when_the_guest_does_not_end_r04(self):
+        with tempfile.TemporaryDirectory() as name:
+            result = self._run("sh", "-c", "echo x > /w/file; sleep 1000", timeout=25,
+                               mounted=[mounts.Mount(pathlib.Path(name), "/w", writable=True)])
+            self.assertEqual((guest.STATUS_TIMEOUT, []), (result.status, os.listdir(name)))
+
+    def test_a_place_for_a_folder_that_cannot_be_r04(self):
+        with tempfile.TemporaryDirectory() as name:
+            result = self._run("true", mounted=[mounts.Mount(pathlib.Path(name), "/etc/passwd/below")])
+        self._expect(result, 127)
+        self.assertEqual("cannot mount /etc/passwd/below: Not a directory", result.failure)
 
     def test_what_is_left_is_ended_r07(self):
         script = ("(trap 'echo asked; exit' TERM; while :; do sleep 0.1; done) 2>/dev/null & "

@@ -18,7 +18,7 @@ public:
     // Adds "NAME=value"; an earlier value of NAME is replaced.
     void set(char* assignment);
     [[nodiscard]] char* find(const char* name) const;
-    [[nodiscard]] char** data() { return words_; }
+    [[nodiscard]] char** data() const { return words_; }
     [[nodiscard]] std::size_t size() const { return count_; }
 
 private:
@@ -32,6 +32,7 @@ enum class Stream { Terminal, Port, Nothing };
 struct Plan {
     Words arguments;
     Words environment;
+    Words mounts;                             // "ro:PATH" or "rw:PATH" for each folder of the host
     const char* working_directory = nullptr;  // null: the user's home
     const char* hostname = nullptr;           // null: what /etc/hostname says
     uid_t user = 0;

@@ -104,7 +104,7 @@ int Session::run(Plan& plan) {
     while (control_.is_open() && !may_start_) {
         step(-1);
     }
-    Program program = start(plan, terminal_);
+    Program program = start_program(plan);
     if (program.error != 0) {
         send("failed %d %s\n", program.error, program.action);
         if (!control_.is_open()) {
@@ -127,15 +127,33 @@ int Session::run(Plan& plan) {
     if (program.error == 0) {
         status = WIFSIGNALED(wait_status_) ? 128 + WTERMSIG(wait_status_) : WEXITSTATUS(wait_status_);
     }
+    send_messages();
+    if (control_.is_open() && program.error == 0) {
+        folders_.send_changes(control_);
+    }
     send("exit %d %llu %llu\n", status, static_cast<unsigned long long>(outputs_[0].count),
          static_cast<unsigned long long>(outputs_[1].count));
-    while (control_.is_open() && !messages_.is_empty()) {
-        step(-1);
-    }
+    send_messages();
     for (const Descriptor* port : {&terminal_, &control_}) {
         drain(*port);
     }
     return status;
+}
+
+Program Session::start_program(Plan& plan) {
+    if (const int error = folders_.mount_all(plan.mounts); error != 0) {
+        Program none;
+        none.error = error;
+        none.action = folders_.failure();
+        return none;
+    }
+    return start(plan, terminal_);
+}
+
+void Session::send_messages() {
+    while (control_.is_open() && !messages_.is_empty()) {
+        step(-1);
+    }
 }
 
 // Rule R07: asked to quit, then killed, all within a bounded time. Output goes on meanwhile.

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "user/init/descriptor.h"
+#include "user/init/host_folders.h"
 #include "user/init/plan.h"
 #include "user/init/program.h"
 
@@ -53,6 +54,7 @@ private:
         std::uint64_t count = 0;  // bytes that went to the port
     };
 
+    Program start_program(Plan& plan);
     void end_the_rest();
     void finish_outputs();
     // One step of the relay; sleeps until something can be done, a child ends or `milliseconds` are over.
@@ -64,6 +66,7 @@ private:
     void take_messages();
     void obey(char* line);
     void send(const char* format, ...) __attribute__((format(printf, 2, 3)));
+    void send_messages();
     void report_consumed();
 
     Descriptor terminal_;
@@ -77,6 +80,7 @@ private:
     std::uint64_t reported_ = 0;
     std::uint64_t input_size_ = ~std::uint64_t{0};  // where the input ends, once we know
 
+    HostFolders folders_;
     Output outputs_[2];
     Buffer messages_;
     char line_[128] = {};

@@ -22,10 +22,11 @@ import time
 import tty
 from typing import Callable, Iterable, Mapping
 
-from cairn_tools import newc, qemu
+from cairn_tools import mounts, newc, qemu
 from cairn_tools.build import KernelFile, kernel_image, user_program
 from cairn_tools.emulation import Outcome
-from cairn_tools.project import ROOT, ToolError, dies_with_parent, end_process, say
+from cairn_tools.guest_input import Input, TerminalKeys
+from cairn_tools.project import ROOT, ToolError, dies_with_parent, end_process
 from cairn_tools.root_image import DEFAULT_PROFILE, root_image
 
 STATUS_TIMEOUT = 124
@@ -33,7 +34,6 @@ STATUS_KERNEL_FAILED = 125
 # How many bytes of input may be on their way. Linux keeps 4095 for a raw terminal and drops the rest.
 _WINDOW = 2048
 _POWER_OFF_SECONDS = 10.0
-_LEAVE = b"\x01"  # Ctrl-A, as in QEMU
 # Names under which init asks process 1 for the machine's end.
 _POWER_COMMANDS = ("halt", "poweroff", "reboot", "shutdown")
 _REPORT = ROOT / "user/report"
@@ -49,6 +49,7 @@ class Program:
     uid: int = 0
     gid: int | None = None
     hostname: str | None = None
+    mounted: tuple[mounts.Mount, ...] = ()
     on_terminal: bool = False
     errors_apart: bool = True  # on the terminal: standard error goes elsewhere
 
@@ -69,6 +70,7 @@ class Program:
                   ("stderr", "port" if self.errors_apart else "terminal"), ("uid", self.uid)]
         fields += [("argument", word) for word in self.arguments]
         fields += [("environment", word) for word in self.environment]
+        fields += [mount.field for mount in self.mounted]
         for key, value in (("gid", self.gid), ("cwd", self.cwd), ("hostname", self.hostname)):
             if value is not None:
                 fields.append((key, value))
@@ -140,7 +142,7 @@ class _Session:
     """The loop around one guest. All that takes bytes from the guest may block: then the guest waits, too."""
 
     def __init__(self, process: subprocess.Popen, control: qemu.Control, ports: list[socket.socket],
-                 source: "_Input", sinks: Mapping[str, Callable[[bytes], None]]):
+                 source: Input, sinks: Mapping[str, Callable[[bytes], None]], changes: mounts.Changes):
         self._process = process
         self._control = control
         self._console, self._data, self._errors, self._messages = ports
@@ -148,6 +150,8 @@ class _Session:
         self._sinks = sinks
         self._counts = {"stdout": 0, "stderr": 0}
         self._text = b""
+        self._changes = changes
+        self._changes_of, self._changes_left = 0, 0  # which mount the next bytes are of, and how many
         self.console = bytearray()
         self.status: int | None = None
         self.failure = ""
@@ -246,10 +250,17 @@ class _Session:
 
     def _read_messages(self) -> bool:
         data = _receive(self._messages)
-        *lines, self._text = (self._text + data).split(b"\n")
-        for line in lines:
+        self._text += data
+        while True:
+            if self._changes_left:
+                part, self._text = self._text[: self._changes_left], self._text[self._changes_left :]
+                self._changes_left -= len(part)
+                self._changes.add(self._changes_of, part)
+            line, newline, rest = self._text.partition(b"\n")
+            if self._changes_left or not newline:
+                return bool(data)
+            self._text = rest
             self._obey(line.decode("utf-8", "replace").split(" ", 2))
-        return bool(data)
 
     def _obey(self, words: list[str]) -> None:
         match words:
@@ -268,6 +279,10 @@ class _Session:
             case ["failed", number, action]:
                 reason = os.strerror(int(number))
                 self.failure = f"{action}: {reason}" if action else reason
+            case ["changes", number, size]:
+                self._changes_of, self._changes_left = int(number), int(size)
+                if not self._changes_left:
+                    self._changes.add(self._changes_of, b"")
             case ["exit", status, counts]:
                 out, errors = counts.split()
                 self._expected = (int(out), int(errors))
@@ -281,57 +296,12 @@ def _receive(port: socket.socket) -> bytes:
         return b""
 
 
-class _Input:
-    """The program's standard input: an open descriptor, or bytes."""
-
-    def __init__(self, source: int | bytes):
-        self.descriptor = source if isinstance(source, int) else None
-        self._rest = b"" if isinstance(source, int) else source
-        self.sent = 0
-        self.ended = False
-        self.watched = False
-
-    def read(self, limit: int) -> bytes:
-        if self.descriptor is not None:
-            return os.read(self.descriptor, limit)
-        data, self._rest = self._rest[:limit], self._rest[limit:]
-        return data
-
-
-class _Terminal:
-    """The user's terminal, while a guest has it: raw, with Ctrl-A as the way out."""
-
-    def __init__(self) -> None:
-        self._commands = False
-        self.left = False
-        self.pending = b""
-
-    def feed(self, data: bytes) -> bytes:
-        """What of the keys goes to the guest."""
-        result = bytearray()
-        for byte in data:
-            key = bytes((byte,))
-            if self._commands:
-                self._commands = False
-                if key in (b"x", b"X", b"q"):
-                    self.left = True
-                elif key == _LEAVE:
-                    result += key
-                else:
-                    say("\r\nCtrl-A X leaves and ends the guest, Ctrl-A Ctrl-A sends Ctrl-A\r")
-            elif key == _LEAVE:
-                self._commands = True
-            else:
-                result += key
-        return bytes(result)
-
-
 class _TerminalSession(_Session):
     """Keys go to the console instead of a pipe."""
 
     def __init__(self, *arguments) -> None:
         super().__init__(*arguments)
-        self._terminal = _Terminal()
+        self._terminal = TerminalKeys()
         self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._pass_keys)
 
     def _watch_input(self) -> None:
@@ -406,8 +376,12 @@ def run_session(program: Program, machine: qemu.Machine, kernel: KernelFile, lay
         for each in (control, *ours, *theirs):
             stack.callback(each.close)
         window = tuple(os.get_terminal_size(sys.stdin.fileno())) if program.on_terminal else None
-        last = session_layer(program.plan(window), folder, build_first=build_first)
-        command = [*qemu.command_line(machine, kernel, folder, layers=(*layers, last), display=display),
+        last = [session_layer(program.plan(window), folder, build_first=build_first)]
+        if program.mounted:
+            last.append(mounts.layer(program.mounted, folder))
+        changes = mounts.Changes(program.mounted)
+        stack.callback(changes.close)
+        command = [*qemu.command_line(machine, kernel, folder, layers=(*layers, *last), display=display),
                    *_serial_options(machine, theirs), *control.options(), *qemu_options]
         descriptors = [port.fileno() for port in theirs] + [control.theirs.fileno()]
         process = subprocess.Popen(dies_with_parent(command), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -417,7 +391,7 @@ def run_session(program: Program, machine: qemu.Machine, kernel: KernelFile, lay
         for each in (*theirs, control.theirs):
             each.close()
         kind = _TerminalSession if program.on_terminal else _Session
-        session = kind(process, control, ours, _Input(source), all_sinks)
+        session = kind(process, control, ours, Input(source), all_sinks, changes)
         stack.callback(session.close)
         if program.on_terminal:
             stack.enter_context(_raw_terminal(session))
@@ -426,6 +400,7 @@ def run_session(program: Program, machine: qemu.Machine, kernel: KernelFile, lay
             session.wait_for_power_off()
         else:
             control.quit()
+        changes.apply()
     console = session.console.decode("utf-8", "replace").replace("\r", "")
     return _result(session, outcome, console, time.monotonic() - begin)
 
@@ -453,7 +428,8 @@ def last_words(console: str, lines: int = 40) -> str:
 
 def run_program(arguments: Iterable[str], *, root: pathlib.Path | str | None = None,
                 layers: Iterable[pathlib.Path] = (), environment: Iterable[str] = (), cwd: str | None = None,
-                uid: int = 0, stdin: bytes = b"", cpus: int = 1, memory: int = 512, machine: str = "q35",
+                uid: int = 0, mounted: Iterable[mounts.Mount] = (), stdin: bytes = b"", cpus: int = 1,
+                memory: int = 512, machine: str = "q35",
                 firmware: str = "none", cpu: str = "max", kernel: pathlib.Path | KernelFile | None = None,
                 kernel_args: str = "", timeout: float = 300.0, trace: bool = False, build_first: bool = True,
                 on_stdout: Callable[[bytes], None] | None = None) -> Result:
@@ -476,7 +452,7 @@ def run_program(arguments: Iterable[str], *, root: pathlib.Path | str | None = N
 
     with temporary_folder() as folder:
         result = run_session(
-            Program(tuple(arguments), tuple(environment), cwd, uid),
+            Program(tuple(arguments), tuple(environment), cwd, uid, mounted=tuple(mounted)),
             qemu.Machine(machine=machine, firmware=firmware, cpus=cpus, memory_mib=memory, cpu=cpu,
                          kernel_arguments=kernel_arguments(kernel_args, trace=trace)),
             kernel, [root_layer(root, folder), *layers], source=stdin,

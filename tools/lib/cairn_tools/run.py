@@ -7,7 +7,7 @@ import pathlib
 import re
 import sys
 
-from cairn_tools import accelerator, guest, kernel_log, qemu
+from cairn_tools import accelerator, guest, kernel_log, mounts, qemu
 from cairn_tools.build import KernelFile, kernel_image
 from cairn_tools.emulation import FirmwareFilter, Outcome, Run
 from cairn_tools.project import ToolError, install, main_guard, say
@@ -39,6 +39,9 @@ examples, the root:
   tools/run --root tree/ -- /bin/hello      a folder as the root
   tools/run --root root.cpio -- ls          an archive in newc format as the root
   tools/run --layer extra.cpio -- ls        an archive or folder on top of the root
+  tools/run --mount src:/src -- ls /src     a folder of the host, read-only
+  tools/run --mount out:/out:rw --cwd /out -- tar xf files.tar
+                                            what the program changed there is on the host when it has ended
 examples, the machine:
   tools/run --cpus 8 --memory 2G            eight CPUs, 2 GiB
   tools/run --machine pc --firmware uefi    an older chip set, booted from an ISO with UEFI
@@ -107,6 +110,8 @@ def _parser() -> argparse.ArgumentParser:
     root.add_argument("--root", type=pathlib.Path, metavar="IMAGE|DIR", help="an archive or a folder instead")
     root.add_argument("--layer", type=pathlib.Path, action="append", default=[], metavar="IMAGE|DIR",
                       help="one more on top; may be repeated")
+    root.add_argument("--mount", action="append", default=[], metavar="DIR:PLACE[:rw]",
+                      help="a folder of the host, read-only or writable; may be repeated")
     machine = parser.add_argument_group("the machine")
     machine.add_argument("--cpus", type=_positive, metavar="N", help="number of CPUs (2)")
     machine.add_argument("--memory", type=_memory, metavar="M", help="in MiB, or with a suffix (512; 256 without root)")
@@ -173,13 +178,15 @@ def _check(options: argparse.Namespace, program: list[str] | None, parser: argpa
         raise ToolError("--icount and --gdb need TCG", status=2)
     if program is not None and (not program or not program[0]):
         parser.error("there is no program after --")
-    if options.boot_only and (program or options.root or options.image or options.layer):
+    if options.boot_only and (program or options.root or options.image or options.layer or options.mount):
         parser.error("--boot-only boots without a root and a program")
     if options.root and options.image:
         parser.error("--root and --image exclude each other")
     for path in (options.root, options.kernel, *options.layer):
         if path and not path.exists():
             raise ToolError(f"{path} does not exist", status=2)
+    for text in options.mount:
+        mounts.Mount.parse(text)
     machine = _machine(options, "tcg")
     if options.kernel and machine.firmware != "none":
         raise ToolError("--kernel needs --firmware none: our ISO boots multiboot2 kernels only", status=2)
@@ -241,7 +248,8 @@ def _program(words: list[str] | None, options: argparse.Namespace) -> guest.Prog
     if on_terminal:
         environment.insert(0, f"TERM={os.environ.get('TERM', 'vt100')}")
     return guest.Program(tuple(words or ()), (*environment, *options.env), options.cwd, options.uid, options.gid,
-                         options.hostname, on_terminal, errors_apart=not (on_terminal and sys.stderr.isatty()))
+                         options.hostname, tuple(mounts.Mount.parse(text) for text in options.mount), on_terminal,
+                         errors_apart=not (on_terminal and sys.stderr.isatty()))
 
 
 def _run_program(words, machine, kernel, timeout, display, extra, options) -> int:

@@ -1,0 +1,171 @@
+"""Folders of the host in the guest (rule R04): tools/run --mount. user/init/host_folders.h is the other end.
+
+A folder travels as a layer of the root. When the program has ended, init sends the names of all that is in a writable
+folder, and those files that have changed; only then is the host's folder touched.
+"""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+import stat
+import tempfile
+from typing import BinaryIO, Iterable
+
+from cairn_tools import newc
+from cairn_tools.project import ToolError, say
+
+
+@dataclasses.dataclass(frozen=True)
+class Mount:
+    """A folder of the host and its place in the guest; a relative place is taken from /."""
+
+    folder: pathlib.Path
+    place: str
+    writable: bool = False
+
+    @staticmethod
+    def parse(text: str) -> "Mount":
+        """DIR:PLACE, DIR:PLACE:ro or DIR:PLACE:rw."""
+        body, _, mode = text.rpartition(":")
+        if mode not in ("ro", "rw"):
+            body, mode = text, "ro"
+        folder, _, place = body.rpartition(":")
+        if not folder or not place:
+            raise ToolError(f"'{text}' is not DIR:PLACE[:ro|:rw]", status=2)
+        if not pathlib.Path(folder).is_dir():
+            raise ToolError(f"{folder} is not a folder", status=2)
+        if ".." in pathlib.PurePosixPath(place).parts:
+            raise ToolError(f"{place}: '..' has no meaning there", status=2)
+        return Mount(pathlib.Path(folder).absolute(), place, mode == "rw")
+
+    @property
+    def field(self) -> tuple[str, str]:
+        """What the plan for init says of it."""
+        return "mount", f"{'rw' if self.writable else 'ro'}:{self.place}"
+
+
+def layer(mounts: Iterable[Mount], folder: pathlib.Path) -> pathlib.Path:
+    """The archive that brings them all, as .cairn/mounts/N."""
+    tree = newc.Tree()
+    # Nobody but root shall find a way around "read-only".
+    tree.directory(".cairn/mounts", 0o700)
+    for number, mount in enumerate(mounts):
+        status = mount.folder.stat()
+        below = newc.Tree()
+        below.add_folder(mount.folder)
+        tree.directory(f".cairn/mounts/{number}", stat.S_IMODE(status.st_mode), mtime=int(status.st_mtime))
+        for path, node in below.nodes.items():
+            tree.add(f".cairn/mounts/{number}/{path}", node)
+    archive = folder / "mounts.cpio"
+    with open(archive, "wb") as out:
+        newc.write(tree, out)
+    return archive
+
+
+class Changes:
+    """What init sends, by number of the mount. It may be more than fits into memory: it is kept in files."""
+
+    def __init__(self, mounts: Iterable[Mount]):
+        self._mounts = list(mounts)
+        self._parts: dict[int, BinaryIO] = {}
+        self._complete: set[int] = set()
+
+    def add(self, number: int, data: bytes) -> None:
+        """The next bytes; none: that was all."""
+        if not data:
+            self._complete.add(number)
+            return
+        if number not in self._parts:
+            self._parts[number] = tempfile.TemporaryFile()
+        self._parts[number].write(data)
+
+    def apply(self) -> None:
+        """Makes the host's folders what the guest's are now. Those of which not all has come stay as they were."""
+        for number, mount in enumerate(self._mounts):
+            if not mount.writable:
+                continue
+            if number in self._complete:
+                file = self._parts[number]
+                file.seek(0)
+                data = file.read()
+                end = data.index(b"\0\0") + 2 if not data.startswith(b"\0") else 1
+                names = [os.fsdecode(name) for name in data[:end].split(b"\0") if name]
+                _apply(mount.folder, names, data[end:])
+            else:
+                say(f"{mount.folder} stays as it was: the guest ended before it had told its changes")
+
+    def close(self) -> None:
+        for file in self._parts.values():
+            file.close()
+
+
+def _apply(folder: pathlib.Path, names: list[str], archive: bytes) -> None:
+    keep = set(names)
+    for above, folders, files in os.walk(folder, topdown=False):
+        for name in folders + files:
+            path = pathlib.Path(above, name)
+            if str(path.relative_to(folder)) not in keep and not stat.S_ISSOCK(path.lstat().st_mode):
+                _remove(path)
+    links: dict[int, pathlib.Path] = {}
+    folders_times = []
+    for name, node, _ in newc.read(archive):
+        if not _is_inside(folder, name):
+            say(f"{name!r} is no name in {folder}: left out")
+            continue
+        path = folder / name
+        if stat.S_ISDIR(node.mode):
+            folders_times.append((path, node))
+        _make(path, node, links)
+    for path, node in folders_times:  # what was made inside has set them
+        os.utime(path, (node.mtime, node.mtime))
+
+
+def _is_inside(folder: pathlib.Path, name: str) -> bool:
+    """Whether it names something below the folder, and no link on the way leads elsewhere."""
+    parts = pathlib.PurePosixPath(name).parts
+    if not parts or parts[0] == "/" or ".." in parts:
+        return False
+    for part in parts[:-1]:
+        folder = folder / part
+        if not folder.exists() or not stat.S_ISDIR(folder.lstat().st_mode):
+            return False
+    return True
+
+
+def _remove(path: pathlib.Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _make(path: pathlib.Path, node: newc.Node, links: dict[int, pathlib.Path]) -> None:
+    """One file, whatever was there before. Ownership and set-id bits of the guest mean nothing on the host."""
+    kind, permissions = stat.S_IFMT(node.mode), stat.S_IMODE(node.mode) & 0o1777
+    there = stat.S_IFMT(path.lstat().st_mode) if os.path.lexists(path) else None
+    if kind == stat.S_IFDIR:
+        if there != kind:
+            if there is not None:
+                _remove(path)
+            path.mkdir()
+        path.chmod(permissions)
+        return
+    if kind not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFIFO):
+        say(f"{path} is a device or a socket in the guest: left out")
+        return
+    if there == stat.S_IFDIR:
+        _remove(path)
+    new = path.with_name(f".{path.name}.cairn-{os.getpid()}")  # a reader sees the old contents or the new
+    if id(node) in links:
+        os.link(links[id(node)], new, follow_symlinks=False)
+    elif kind == stat.S_IFREG:
+        new.write_bytes(node.contents())
+        new.chmod(permissions)
+    elif kind == stat.S_IFLNK:
+        new.symlink_to(os.fsdecode(node.contents()))
+    else:
+        os.mkfifo(new, permissions)
+    os.utime(new, (node.mtime, node.mtime), follow_symlinks=False)
+    new.rename(path)
+    links[id(node)] = path
