@@ -1,18 +1,21 @@
-"""The runner's rules (R01 to R07 of the process contract), each shown by a guest of its own.
+"""The runner's rules (R01 to R08 of the process contract), each shown by a guest of its own.
 
 CAIRN_TEST_BUILD names a build folder whose kernel is taken as it is. CAIRN_TEST_KERNEL=linux boots Debian's
 Linux instead of Cairn: what is wrong there is wrong in the tools.
 """
 
+import dataclasses
 import os
 import pathlib
 import random
+import signal
 import tempfile
 import time
 import unittest
 
-from cairn_tools import debian, guest, mounts, newc
+from cairn_tools import capture, debian, guest, mounts, newc, qemu
 from cairn_tools.build import KernelFile, kernel_image
+from cairn_tools.project import ToolError
 
 _MEBIBYTE = 1 << 20
 
@@ -36,6 +39,10 @@ class Runner(unittest.TestCase):
     def _run(self, *words: str, **options) -> guest.Result:
         options.setdefault("timeout", 120)
         return guest.run_program(words, root="small", kernel=self.kernel, **options)
+
+    @staticmethod
+    def _machine() -> qemu.Machine:
+        return qemu.Machine(firmware="none", cpus=1, memory_mib=512, kernel_arguments=guest.kernel_arguments())
 
     def _expect(self, result: guest.Result, status: int, stdout: bytes = b"", stderr: bytes = b"") -> None:
         self.assertEqual((status, stdout, stderr), (result.status, result.stdout, result.stderr),
@@ -209,6 +216,73 @@ class Runner(unittest.TestCase):
         for machine, firmware in (("pc", "uefi"), ("q35", "bios")):
             with self.subTest(firmware):
                 self._expect(self._run("cat", stdin=b"in", machine=machine, firmware=firmware), 0, b"in")
+
+    def _continue(self, file: pathlib.Path, stdin: bytes, capturing: capture.Plan | None = None) -> guest.Result:
+        out, errors = bytearray(), bytearray()
+        result = guest.continue_session(file, source=stdin, sinks={"stdout": out.extend, "stderr": errors.extend},
+                                        timeout=120, capturing=capturing)
+        return dataclasses.replace(result, stdout=bytes(out), stderr=bytes(errors))
+
+    def test_captured_at_idle_input_and_continued_twice_r08(self):
+        """Variables, children and open files are what they were; two guests go on from one file."""
+        script = ("i=0; exec 5> /tmp/file; sleep 1000 & n=$!;"
+                  " while read x; do i=$((i+1)); echo $i $x; echo $x >&5; done;"
+                  " kill $n && echo killed; cat /tmp/file; exit $i")
+        with tempfile.TemporaryDirectory() as name:
+            file = pathlib.Path(name, "state")
+            plan = capture.Plan(file, capture.Trigger("idle", 1.0), then_end=True)
+            reader, writer = os.pipe()
+            os.write(writer, b"a\nb\n")
+            out = bytearray()
+            with guest.temporary_folder() as folder:
+                result = guest.run_session(
+                    guest.Program(("sh", "-c", script)), self._machine(), self.kernel,
+                    [guest.root_layer("small", folder)], source=reader,
+                    sinks={"stdout": out.extend, "stderr": lambda _: None}, timeout=120, capturing=plan)
+            os.close(reader)
+            os.close(writer)
+            self.assertEqual((0, b"1 a\n2 b\n", ""), (result.status, bytes(out), result.failure))
+            self._expect(self._continue(file, b"c\n"), 3, b"3 c\nkilled\na\nb\nc\n")
+            self._expect(self._continue(file, b"d\ne\n"), 4, b"3 d\n4 e\nkilled\na\nb\nd\ne\n")
+
+    def test_captured_at_intervals_and_on_a_signal_r08(self):
+        """The guest goes on meanwhile; what was captured last goes on later, with the right time of day."""
+        script = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 1; done; date +%s >&2"
+        for trigger in (capture.Trigger("interval", 2.0), capture.Trigger("signal", number=signal.SIGUSR2)):
+            with self.subTest(trigger.kind), tempfile.TemporaryDirectory() as name:
+                file = pathlib.Path(name, "state")
+                seen = bytearray()
+
+                def take(data: bytes) -> None:
+                    seen.extend(data)
+                    if trigger.kind == "signal" and b"3" in data:
+                        os.kill(os.getpid(), signal.SIGUSR2)
+
+                result = self._run("sh", "-c", script, on_stdout=take, capturing=capture.Plan(file, trigger))
+                whole = b"1\n2\n3\n4\n5\n6\n7\n8\n"
+                self.assertEqual((0, whole), (result.status, result.stdout), result.failure)
+                later = self._continue(file, b"")
+                self.assertEqual(0, later.status, later.failure)
+                self.assertTrue(whole.endswith(later.stdout), later.stdout)  # perhaps nothing: the last was late
+                self.assertLess(abs(int(later.stderr) - time.time()), 30)
+
+    def test_captured_at_the_first_listen_r08(self):
+        server = ("import socket\ns = socket.socket(socket.AF_UNIX)\ns.bind('/tmp/s')\nprint('bound', flush=True)\n"
+                  "s.listen()\nc = socket.socket(socket.AF_UNIX)\nimport time\ntime.sleep(2)\nc.connect('/tmp/s')\n"
+                  "c.send(b'hello')\nprint(s.accept()[0].recv(9), flush=True)\n")
+        with tempfile.TemporaryDirectory() as name:
+            file = pathlib.Path(name, "state")
+            first = guest.run_program(["python3", "-c", server], root="shell", kernel=self.kernel, timeout=120,
+                                      capturing=capture.Plan(file, capture.Trigger("listen"), then_end=True))
+            self._expect(first, 0, b"bound\n")
+            self._expect(self._continue(file, b""), 0, b"b'hello'\n")
+
+    def test_a_file_that_is_no_captured_guest_r08(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b'{"format": 1}\n')
+            file.flush()
+            with self.assertRaisesRegex(ToolError, "is no captured guest"):
+                self._continue(pathlib.Path(file.name), b"")
 
     def test_timeout(self):
         result = self._run("sh", "-c", "echo begun; sleep 1000", timeout=25)

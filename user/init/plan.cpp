@@ -86,6 +86,8 @@ void apply(Plan& plan, char* field) {
         plan.streams[2] = stream_of(value);
     } else if (is("control")) {
         plan.has_control = std::strcmp(value, "port") == 0;
+    } else if (is("tell")) {
+        plan.tells_of_listening = std::strcmp(value, "listening") == 0;
     } else if (is("logins")) {
         plan.has_logins = std::strcmp(value, "all") == 0;
     } else if (is("rows")) {

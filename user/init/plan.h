@@ -39,9 +39,10 @@ struct Plan {
     gid_t group = 0;
     bool has_group = false;  // else the user's, from /etc/passwd
     Stream streams[3] = {Stream::Terminal, Stream::Terminal, Stream::Terminal};
-    bool has_logins = false;   // not one program, but a login on each terminal
-    bool has_control = false;  // somebody listens on the fourth serial port
-    unsigned short rows = 0;   // of the terminal; 0: unknown
+    bool has_logins = false;          // not one program, but a login on each terminal
+    bool tells_of_listening = false;  // of the first socket on which somebody listens
+    bool has_control = false;         // somebody listens on the fourth serial port
+    unsigned short rows = 0;          // of the terminal; 0: unknown
     unsigned short columns = 0;
 
     // `words`: what the kernel passed to init. Never fails: what is missing has a default.

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <cerrno>
 #include <cstdarg>
@@ -21,6 +22,8 @@ namespace {
 constexpr std::int64_t kPatienceMilliseconds = 2000;
 // Consumed input is reported in pieces of this size, a part of the window of tools/run.
 constexpr std::uint64_t kReportEvery = 512;
+// How often is looked for sockets that somebody listens on, if that is asked for: nothing tells us of them.
+constexpr int kLookForListenersMilliseconds = 50;
 
 bool is_temporary(int error) {
     return error == EAGAIN || error == EINTR;
@@ -94,6 +97,7 @@ Session::Session(const Plan& plan) {
     if (plan.has_control) {
         control_ = open_port(3);
     }
+    tells_of_listening_ = plan.tells_of_listening;
     outputs_[0].port = &data_;
     outputs_[1].port = &errors_;
 }
@@ -119,7 +123,8 @@ int Session::run(Plan& plan) {
     outputs_[1].source = std::move(program.outputs[1]);
 
     while (program_ > 0 && !program_ended_ && requested_ending() == Ending::None) {
-        step(-1);
+        step(tells_of_listening_ ? kLookForListenersMilliseconds : -1);
+        look_for_listeners();
     }
     end_the_rest();
     finish_outputs();
@@ -286,6 +291,26 @@ void Session::report_consumed() {
     }
 }
 
+// /proc/net/unix: the fourth field is 00010000 for such a socket.
+void Session::look_for_listeners() {
+    if (!tells_of_listening_) {
+        return;
+    }
+    std::FILE* const file = std::fopen("/proc/net/unix", "re");
+    if (file == nullptr) {
+        return;
+    }
+    char line[512];
+    unsigned long flags = 0;
+    while (tells_of_listening_ && std::fgets(line, sizeof line, file) != nullptr) {
+        if (std::sscanf(line, "%*s %*s %*s %lx", &flags) == 1 && (flags & 0x10000) != 0) {
+            send("listening\n");
+            tells_of_listening_ = false;
+        }
+    }
+    std::fclose(file);
+}
+
 void Session::pass_output(Output& output) {
     if (output.source.is_open() && output.buffer.is_empty() && !output.buffer.fill_from(output.source)) {
         output.source.close();
@@ -319,6 +344,9 @@ void Session::obey(char* line) {
     if (std::strncmp(line, "eof ", 4) == 0) {
         input_size_ = first;
         close_input_at_its_end();
+    } else if (std::strncmp(line, "clock ", 6) == 0) {
+        const timespec now = {static_cast<time_t>(first), static_cast<long>(std::strtoul(rest, nullptr, 10))};
+        clock_settime(CLOCK_REALTIME, &now);
     } else if (std::strcmp(line, "go") == 0) {
         may_start_ = true;
     } else if (std::strncmp(line, "size ", 5) == 0) {

@@ -68,6 +68,7 @@ private:
     void send(const char* format, ...) __attribute__((format(printf, 2, 3)));
     void send_messages();
     void report_consumed();
+    void look_for_listeners();
 
     Descriptor terminal_;
     Descriptor data_;
@@ -87,6 +88,7 @@ private:
     std::size_t line_size_ = 0;
 
     bool may_start_ = false;
+    bool tells_of_listening_ = false;
     pid_t program_ = -1;
     int wait_status_ = 0;
     bool program_ended_ = false;

@@ -27,6 +27,7 @@ class Outcome(enum.Enum):
     RESET = "reset itself (a triple fault, unless it was asked to reboot)"
     FAILED = "was ended by the emulator"
     TIMED_OUT = "did not end in time"
+    CAPTURED = "was captured"
 
     @property
     def exit_status(self) -> int:

@@ -7,7 +7,6 @@ folder, and those files that have changed; only then is the host's folder touche
 import dataclasses
 import os
 import pathlib
-import shutil
 import stat
 import tempfile
 from typing import BinaryIO, Iterable
@@ -45,8 +44,9 @@ class Mount:
         return "mount", f"{'rw' if self.writable else 'ro'}:{self.place}"
 
 
-def layer(mounts: Iterable[Mount], folder: pathlib.Path) -> pathlib.Path:
-    """The archive that brings them all, as .cairn/mounts/N."""
+def layer(mounts: Iterable[Mount], folder: pathlib.Path) -> tuple[pathlib.Path, list[tuple[Mount, list[str]]]]:
+    """The archive that brings them all, as .cairn/mounts/N; and the names of the files that each brings."""
+    sent = []
     tree = newc.Tree()
     # Nobody but root shall find a way around "read-only".
     tree.directory(".cairn/mounts", 0o700)
@@ -55,19 +55,20 @@ def layer(mounts: Iterable[Mount], folder: pathlib.Path) -> pathlib.Path:
         below = newc.Tree()
         below.add_folder(mount.folder)
         tree.directory(f".cairn/mounts/{number}", stat.S_IMODE(status.st_mode), mtime=int(status.st_mtime))
+        sent.append((mount, list(below.nodes)))
         for path, node in below.nodes.items():
             tree.add(f".cairn/mounts/{number}/{path}", node)
     archive = folder / "mounts.cpio"
     with open(archive, "wb") as out:
         newc.write(tree, out)
-    return archive
+    return archive, sent
 
 
 class Changes:
-    """What init sends, by number of the mount. It may be more than fits into memory: it is kept in files."""
+    """What init sends, by number of the mount. `sent`: what layer() says."""
 
-    def __init__(self, mounts: Iterable[Mount]):
-        self._mounts = list(mounts)
+    def __init__(self, sent: list[tuple[Mount, list[str]]]):
+        self.sent = sent
         self._parts: dict[int, BinaryIO] = {}
         self._complete: set[int] = set()
 
@@ -82,7 +83,7 @@ class Changes:
 
     def apply(self) -> None:
         """Makes the host's folders what the guest's are now. Those of which not all has come stay as they were."""
-        for number, mount in enumerate(self._mounts):
+        for number, (mount, sent) in enumerate(self.sent):
             if not mount.writable:
                 continue
             if number in self._complete:
@@ -91,7 +92,7 @@ class Changes:
                 data = file.read()
                 end = data.index(b"\0\0") + 2 if not data.startswith(b"\0") else 1
                 names = [os.fsdecode(name) for name in data[:end].split(b"\0") if name]
-                _apply(mount.folder, names, data[end:])
+                _apply(mount.folder, sent, names, data[end:])
             else:
                 say(f"{mount.folder} stays as it was: the guest ended before it had told its changes")
 
@@ -100,13 +101,11 @@ class Changes:
             file.close()
 
 
-def _apply(folder: pathlib.Path, names: list[str], archive: bytes) -> None:
-    keep = set(names)
-    for above, folders, files in os.walk(folder, topdown=False):
-        for name in folders + files:
-            path = pathlib.Path(above, name)
-            if str(path.relative_to(folder)) not in keep and not stat.S_ISSOCK(path.lstat().st_mode):
-                _remove(path)
+def _apply(folder: pathlib.Path, sent: list[str], names: list[str], archive: bytes) -> None:
+    """Only what was sent can have been removed: what somebody has made here meanwhile stays."""
+    for name in sorted(set(sent) - set(names), reverse=True):  # what is in a folder comes before it
+        if _is_inside(folder, name) and os.path.lexists(folder / name):
+            _remove(folder / name)
     links: dict[int, pathlib.Path] = {}
     folders_times = []
     for name, node, _ in newc.read(archive):
@@ -133,11 +132,17 @@ def _is_inside(folder: pathlib.Path, name: str) -> bool:
     return True
 
 
-def _remove(path: pathlib.Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
+def _remove(path: pathlib.Path) -> bool:
+    """A folder only if it is empty."""
+    if path.is_symlink() or not path.is_dir():
         path.unlink()
+        return True
+    try:
+        path.rmdir()
+    except OSError as error:
+        say(f"{path} stays: {error.strerror}")
+        return False
+    return True
 
 
 def _make(path: pathlib.Path, node: newc.Node, links: dict[int, pathlib.Path]) -> None:
@@ -147,15 +152,15 @@ def _make(path: pathlib.Path, node: newc.Node, links: dict[int, pathlib.Path]) -
     if kind == stat.S_IFDIR:
         if there != kind:
             if there is not None:
-                _remove(path)
+                path.unlink()
             path.mkdir()
         path.chmod(permissions)
         return
     if kind not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFIFO):
         say(f"{path} is a device or a socket in the guest: left out")
         return
-    if there == stat.S_IFDIR:
-        _remove(path)
+    if there == stat.S_IFDIR and not _remove(path):
+        return
     new = path.with_name(f".{path.name}.cairn-{os.getpid()}")  # a reader sees the old contents or the new
     if id(node) in links:
         os.link(links[id(node)], new, follow_symlinks=False)

@@ -135,21 +135,30 @@ def command_line(machine: Machine, kernel: KernelFile, folder: pathlib.Path, *, 
     """QEMU's command for a machine that boots `kernel` with the archives `layers` as its root, or `iso`, made
     before, if it boots an ISO; what it needs is put into `folder`. Serial ports are up to the caller."""
     machine.check()
-    command = [EMULATOR, *_machine_options(machine), *_boot_options(machine, kernel, layers, folder, iso),
-               "-display", display]
-    if machine.machine != "microvm":
-        command += ["-vga", machine.screen]
-    return command
+    return [EMULATOR, *_machine_options(machine), *_boot_options(machine, kernel, layers, folder, iso),
+            *_screen_options(machine, display)]
+
+
+def continuing_command_line(machine: Machine, source: str, display: str = "none") -> list[str]:
+    """QEMU's command for a machine that goes on where another stopped; `source`: QEMU's name for where its state is."""
+    machine.check()
+    return [EMULATOR, *_machine_options(machine), *_screen_options(machine, display), "-incoming", source]
+
+
+def _screen_options(machine: Machine, display: str) -> list[str]:
+    return ["-display", display, *(["-vga", machine.screen] if machine.machine != "microvm" else [])]
 
 
 class Control:
-    """QEMU's monitor protocol (QMP), of which one event matters: why the machine was shut down.
-    Without it a triple fault looks like a power-off."""
+    """QEMU's monitor protocol (QMP). One event always matters: why the machine was shut down. Without it a triple
+    fault looks like a power-off."""
 
     def __init__(self) -> None:
         self._ours, self.theirs = socket.socketpair()
         self._text = b""
         self._reason = ""
+        self._questions = 0
+        self._answer: dict | None = None
         self._ours.sendall(b'{"execute": "qmp_capabilities"}\n')
 
     def options(self) -> list[str]:
@@ -169,7 +178,22 @@ class Control:
             message = json.loads(line)
             if message.get("event") == "SHUTDOWN":
                 self._reason = message["data"]["reason"]
+            if message.get("id") == self._questions:
+                self._answer = message
         return bool(data)
+
+    def ask(self, command: str, **arguments: str) -> dict:
+        """Has QEMU carry out a command, and waits for what it says."""
+        self._questions += 1
+        self._answer = None
+        question = {"execute": command, "arguments": arguments, "id": self._questions}
+        self._ours.sendall(json.dumps(question).encode("ascii") + b"\n")
+        while self._answer is None:
+            if not self.read():
+                raise ToolError(f"QEMU has ended, asked for {command}")
+        if "error" in self._answer:
+            raise ToolError(f"QEMU: {self._answer['error']['desc']}")
+        return self._answer["return"]
 
     def quit(self) -> None:
         with contextlib.suppress(OSError):

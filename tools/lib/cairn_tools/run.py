@@ -7,9 +7,10 @@ import pathlib
 import re
 import sys
 
-from cairn_tools import accelerator, guest, kernel_log, mounts, qemu
+from cairn_tools import accelerator, capture, guest, kernel_log, mounts, qemu
 from cairn_tools.build import KernelFile, kernel_image
 from cairn_tools.emulation import FirmwareFilter, Outcome, Run
+from cairn_tools.guest_session import UserLeft
 from cairn_tools.project import ToolError, install, main_guard, say
 from cairn_tools.root_image import DEFAULT_PROFILE, PROFILES
 
@@ -59,6 +60,9 @@ examples, the kernel:
                                             a kernel that was built before
   tools/run --boot-only                     no root: show the kernel's log until it powers off
 examples, the session:
+  tools/run --capture state --capture-at idle --capture-end -- sh
+                                            keep the shell as it waits for its first command,
+  tools/run --continue state                and go on from there, as often as you like
   tools/run --timeout 60 -- sleep 99        give up after a minute, with status 124
   tools/run --gdb                           stand still until gdb says "continue"
   tools/run --display                       show the guest's screen, too
@@ -133,6 +137,12 @@ def _parser() -> argparse.ArgumentParser:
     session = parser.add_argument_group("the session")
     session.add_argument("--timeout", type=_positive, metavar="S",
                          help="end after S seconds (600 when there is no terminal, else never)")
+    session.add_argument("--capture", type=pathlib.Path, metavar="FILE", help="keep the running guest's state in FILE")
+    session.add_argument("--capture-at", metavar="WHEN",
+                         help="request (SIGUSR1 to tools/run; the default), signal=NAME, interval=S, idle[=S], listen")
+    session.add_argument("--capture-end", action="store_true", help="end with the first capture")
+    session.add_argument("--continue", dest="continued", type=pathlib.Path, metavar="FILE",
+                         help="go on with a captured guest")
     session.add_argument("--gdb", action="store_true", help="wait for gdb on port 1234")
     session.add_argument("--display", action="store_true", help="show the guest's screen in a window")
     session.add_argument("--serial-log", type=pathlib.Path, metavar="FILE", help="copy the console's text to FILE")
@@ -187,9 +197,22 @@ def _check(options: argparse.Namespace, program: list[str] | None, parser: argpa
             raise ToolError(f"{path} does not exist", status=2)
     for text in options.mount:
         mounts.Mount.parse(text)
+    _capture_plan(options)
+    from_iso = options.firmware not in (None, "none")
+    if options.capture and (options.boot_only or options.icount or options.gdb or from_iso):
+        raise ToolError("a capture needs a program, no --icount, no --gdb, and --firmware none", status=2)
+    if options.continued and (program or options.boot_only):
+        parser.error("--continue goes on with the program that was captured")
     machine = _machine(options, "tcg")
     if options.kernel and machine.firmware != "none":
         raise ToolError("--kernel needs --firmware none: our ISO boots multiboot2 kernels only", status=2)
+
+
+def _capture_plan(options: argparse.Namespace) -> capture.Plan | None:
+    trigger = capture.Trigger.parse(options.capture_at or "request")
+    if not options.capture and (options.capture_at or options.capture_end):
+        raise ToolError("--capture-at and --capture-end belong to --capture FILE", status=2)
+    return capture.Plan(options.capture, trigger, options.capture_end) if options.capture else None
 
 
 def _display_backend() -> str:
@@ -216,6 +239,13 @@ def main(arguments: list[str]) -> int:
     _check(options, program, parser)
 
     install("run")
+    display = _display_backend() if options.display else "none"
+    timeout = options.timeout
+    if timeout is None and not sys.stdin.isatty() and not options.gdb:
+        timeout = _TIMEOUT_WITHOUT_TERMINAL
+    if options.continued:
+        return _continue(timeout, display, options)
+
     build_first = not options.no_build
     if options.kernel:
         kernel = KernelFile(options.kernel.absolute())
@@ -226,10 +256,6 @@ def main(arguments: list[str]) -> int:
     else:
         chosen = accelerator.choose(options.accel, kernel)
     machine = _machine(options, chosen)
-    display = _display_backend() if options.display else "none"
-    timeout = options.timeout
-    if timeout is None and not sys.stdin.isatty() and not options.gdb:
-        timeout = _TIMEOUT_WITHOUT_TERMINAL
 
     extra = ()
     if options.gdb:
@@ -252,33 +278,59 @@ def _program(words: list[str] | None, options: argparse.Namespace) -> guest.Prog
                          errors_apart=not (on_terminal and sys.stderr.isatty()))
 
 
-def _run_program(words, machine, kernel, timeout, display, extra, options) -> int:
-    program = _program(words, options)
+@contextlib.contextmanager
+def _sinks(on_terminal: bool, shows_console: bool, options: argparse.Namespace):
+    """Where what comes from the guest goes."""
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(guest.temporary_folder())
-        layers = [guest.root_layer(options.root or options.image, folder)]
-        layers += [guest.root_layer(layer, folder) for layer in options.layer]
         log = stack.enter_context(open(options.serial_log, "wb")) if options.serial_log else None
-        if program.on_terminal and words is None:
-            say(f"Booting: {machine}\n`exit` or Ctrl-A X leaves.")
-        shows_console = program.on_terminal or (options.trace and not log)
 
         def on_console(data: bytes) -> None:
             if shows_console:
-                _write(sys.stdout if program.on_terminal else sys.stderr, data)
+                _write(sys.stdout if on_terminal else sys.stderr, data)
             if log:
                 log.write(data)
                 log.flush()
 
-        sinks = {"console": on_console, "stdout": lambda data: _write(sys.stdout, data),
-                 "stderr": lambda data: _write(sys.stderr, data)}
+        yield {"console": on_console, "stdout": lambda data: _write(sys.stdout, data),
+               "stderr": lambda data: _write(sys.stderr, data)}
+
+
+def _run_program(words, machine, kernel, timeout, display, extra, options) -> int:
+    program = _program(words, options)
+    shows_console = program.on_terminal or (options.trace and not options.serial_log)
+    with guest.temporary_folder() as folder, _sinks(program.on_terminal, shows_console, options) as sinks:
+        layers = [guest.root_layer(options.root or options.image, folder)]
+        layers += [guest.root_layer(layer, folder) for layer in options.layer]
+        if program.on_terminal and words is None:
+            say(f"Booting: {machine}\n`exit` or Ctrl-A X leaves.")
         try:
             result = guest.run_session(program, machine, kernel, layers, source=sys.stdin.fileno(), sinks=sinks,
-                                       timeout=timeout, qemu_options=extra, display=display,
-                                       build_first=not options.no_build)
-        except guest.UserLeft:
+                                       timeout=timeout, capturing=_capture_plan(options), qemu_options=extra,
+                                       display=display, build_first=not options.no_build)
+        except UserLeft:
             say("")
             return 0
+    return _status(result, words, shows_console)
+
+
+def _continue(timeout: float | None, display: str, options: argparse.Namespace) -> int:
+    state, _ = capture.State.load(options.continued)
+    if state.on_terminal and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ToolError(f"{options.continued} was captured at a terminal and needs one", status=2)
+    if state.on_terminal:
+        say(f"Going on with {state.machine}\nCtrl-A X leaves; Enter shows a new prompt.")
+    with _sinks(state.on_terminal, state.on_terminal, options) as sinks:
+        try:
+            result = guest.continue_session(options.continued, source=sys.stdin.fileno(), sinks=sinks, timeout=timeout,
+                                            capturing=_capture_plan(options), display=display)
+        except UserLeft:
+            say("")
+            return 0
+    return _status(result, None, state.on_terminal)
+
+
+def _status(result: guest.Result, words: list[str] | None, shows_console: bool) -> int:
+    """The program's, after a word about what went wrong."""
     if result.failure:
         if result.status == guest.STATUS_KERNEL_FAILED and not shows_console:
             sys.stderr.write(guest.last_words(result.console))
