@@ -90,6 +90,18 @@ class Runner(unittest.TestCase):
         result = self._run("sh", "-c", script, uid=1, cwd="/usr/bin", cpus=2)
         self._expect(result, 0, b"1\n1\n/usr/bin\ncairn\n2\n/usr/sbin\n")
 
+    def test_limits_r05(self):
+        """A budget of processor time and of memory, and no new processes; none of them can be raised again."""
+        for limit, script, status, errors in (
+            ("cpu=1", "ulimit -t 9 2>/dev/null; while :; do :; done", 128 + 9, b""),
+            ("data=3000000", "x=x; while :; do x=$x$x; done", 2, b"cannot allocate"),
+            ("nproc=1", "ulimit -u 99; /bin/true; echo $?", 254, b"Resource temporarily unavailable"),
+        ):
+            with self.subTest(limit):
+                result = self._run("bash", "-c", script, uid=1000, limits=[limit])
+                self.assertEqual(status, result.status, f"{result.failure} {result.stderr!r}")
+                self.assertIn(errors, result.stderr)
+
     def test_search_along_path_r02(self):
         tree = newc.Tree()
         tree.file("one/tool", "not executable", 0o644)

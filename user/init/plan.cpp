@@ -67,6 +67,8 @@ void apply(Plan& plan, char* field) {
         plan.arguments.add(value);
     } else if (is("environment")) {
         plan.environment.set(value);
+    } else if (is("limit")) {
+        plan.limits.add(value);
     } else if (is("mount")) {
         plan.mounts.add(value);
     } else if (is("cwd")) {

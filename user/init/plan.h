@@ -32,6 +32,7 @@ enum class Stream { Terminal, Port, Nothing };
 struct Plan {
     Words arguments;
     Words environment;
+    Words limits;                             // "NAME=VALUE" of setrlimit(2), as prlimit(1) has the names
     Words mounts;                             // "ro:PATH" or "rw:PATH" for each folder of the host
     const char* working_directory = nullptr;  // null: the user's home
     const char* hostname = nullptr;           // null: what /etc/hostname says

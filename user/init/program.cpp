@@ -3,11 +3,14 @@
 #include <grp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 namespace init {
 
@@ -76,6 +79,42 @@ int execute(Plan& plan) {
     }
 }
 
+struct LimitName {
+    const char* name;
+    __rlimit_resource resource;
+};
+
+// setrlimit(2)'s, by the names of prlimit(1). tools/run knows the same.
+constexpr LimitName kLimits[] = {
+    {"as", RLIMIT_AS},           {"core", RLIMIT_CORE},         {"cpu", RLIMIT_CPU},
+    {"data", RLIMIT_DATA},       {"fsize", RLIMIT_FSIZE},       {"locks", RLIMIT_LOCKS},
+    {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
+    {"nofile", RLIMIT_NOFILE},   {"nproc", RLIMIT_NPROC},       {"rss", RLIMIT_RSS},
+    {"rtprio", RLIMIT_RTPRIO},   {"rttime", RLIMIT_RTTIME},     {"sigpending", RLIMIT_SIGPENDING},
+    {"stack", RLIMIT_STACK},
+};
+
+// Soft and hard limit at once, so that the program cannot raise it. False: there is no such limit, or it is refused.
+bool apply_limits(const Words& limits) {
+    for (std::size_t i = 0; i < limits.size(); ++i) {
+        const char* const field = limits.data()[i];
+        const std::size_t size = std::strcspn(field, "=");
+        const LimitName* const found = std::find_if(std::begin(kLimits), std::end(kLimits), [&](const LimitName& each) {
+            return std::strlen(each.name) == size && std::memcmp(each.name, field, size) == 0;
+        });
+        if (found == std::end(kLimits)) {
+            errno = EINVAL;
+            return false;
+        }
+        const rlim_t value = std::strtoull(field + size + 1, nullptr, 10);
+        const rlimit limit = {value, value};
+        if (setrlimit(found->resource, &limit) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 // In the child. Returns only when something failed.
 Failure become_program(Plan& plan, const Descriptor& terminal, const int (&streams)[3]) {
     setsid();
@@ -98,6 +137,9 @@ Failure become_program(Plan& plan, const Descriptor& terminal, const int (&strea
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
 
+    if (!apply_limits(plan.limits)) {
+        return {errno, "cannot set its limits"};
+    }
     if (plan.user != 0 || plan.has_group) {
         if (setgroups(0, nullptr) != 0 || setgid(plan.group) != 0 || setuid(plan.user) != 0) {
             return {errno, "cannot become that user"};

@@ -43,6 +43,7 @@ class Program:
     uid: int = 0
     gid: int | None = None
     hostname: str | None = None
+    limits: tuple[str, ...] = ()  # NAME=value of setrlimit(2)
     mounted: tuple[mounts.Mount, ...] = ()
     on_terminal: bool = False
     errors_apart: bool = True  # on the terminal: standard error goes elsewhere
@@ -65,6 +66,7 @@ class Program:
                   ("stderr", "port" if self.errors_apart else "terminal"), ("uid", self.uid)]
         fields += [("argument", word) for word in self.arguments]
         fields += [("environment", word) for word in self.environment]
+        fields += [("limit", limit) for limit in self.limits]
         fields += [mount.field for mount in self.mounted]
         for key, value in (("gid", self.gid), ("cwd", self.cwd), ("hostname", self.hostname)):
             if value is not None:
@@ -254,8 +256,8 @@ def last_words(console: str, lines: int = 40) -> str:
 
 def run_program(arguments: Iterable[str], *, root: pathlib.Path | str | None = None,
                 layers: Iterable[pathlib.Path] = (), environment: Iterable[str] = (), cwd: str | None = None,
-                uid: int = 0, mounted: Iterable[mounts.Mount] = (), stdin: bytes = b"", cpus: int = 1,
-                memory: int = 512, machine: str = "q35",
+                uid: int = 0, limits: Iterable[str] = (), mounted: Iterable[mounts.Mount] = (), stdin: bytes = b"",
+                cpus: int = 1, memory: int = 512, machine: str = "q35",
                 firmware: str = "none", cpu: str = "max", kernel: pathlib.Path | KernelFile | None = None,
                 kernel_args: str = "", timeout: float = 300.0, trace: bool = False, build_first: bool = True,
                 capturing: capture.Plan | None = None,
@@ -279,7 +281,8 @@ def run_program(arguments: Iterable[str], *, root: pathlib.Path | str | None = N
 
     with temporary_folder() as folder:
         result = run_session(
-            Program(tuple(arguments), tuple(environment), cwd, uid, mounted=tuple(mounted)),
+            Program(tuple(arguments), tuple(environment), cwd, uid, limits=tuple(limits),
+                    mounted=tuple(mounted)),
             qemu.Machine(machine=machine, firmware=firmware, cpus=cpus, memory_mib=memory, cpu=cpu,
                          kernel_arguments=kernel_arguments(kernel_args, trace=trace)),
             kernel, [root_layer(root, folder), *layers], source=stdin,

@@ -34,6 +34,10 @@ examples, the program:
   tools/run --cwd /tmp -- pwd               in this folder of the guest
   tools/run --uid 1000 -- id                as this user
   tools/run --hostname rock -- hostname     on a machine of this name
+  tools/run --limit cpu=10 --limit as=200000000 -- sh
+                                            ten seconds of a CPU, 200 MB of addresses
+  tools/run --uid 1000 --limit nproc=1 -- ls
+                                            no new processes
   echo hello | tools/run -- rev             standard input comes from here
 examples, the root:
   tools/run --image full -- tcc -v          another set of packages: small, shell, full
@@ -69,6 +73,9 @@ examples, the session:
   tools/run --serial-log boot.log -- true   keep all that came over the console's serial line
 """
 _TIMEOUT_WITHOUT_TERMINAL = 600.0
+# As prlimit(1) calls them.
+_LIMITS = ("as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss",
+           "rtprio", "rttime", "sigpending", "stack")
 
 
 def _memory(text: str) -> int:
@@ -98,6 +105,13 @@ def _assignment(text: str) -> str:
     return text
 
 
+def _limit(text: str) -> str:
+    name, _, value = text.partition("=")
+    if name not in _LIMITS or not value.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=NUMBER with a NAME of {', '.join(_LIMITS)}")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tools/run", description=_DESCRIPTION, epilog=_EXAMPLES, allow_abbrev=False,
                                      usage="tools/run [OPTION]... [-- PROGRAM [ARGUMENT]...]",
@@ -109,6 +123,8 @@ def _parser() -> argparse.ArgumentParser:
     program.add_argument("--uid", type=_user, default=0, metavar="U", help="run as this user (0)")
     program.add_argument("--gid", type=_user, metavar="G", help="run in this group (the user's own)")
     program.add_argument("--hostname", metavar="NAME", help="the guest's name (cairn)")
+    program.add_argument("--limit", type=_limit, action="append", default=[], metavar="NAME=N",
+                         help="a limit of setrlimit(2), for good; may be repeated")
     root = parser.add_argument_group("the root")
     root.add_argument("--image", choices=PROFILES, help=f"which set of Debian packages ({DEFAULT_PROFILE})")
     root.add_argument("--root", type=pathlib.Path, metavar="IMAGE|DIR", help="an archive or a folder instead")
@@ -274,7 +290,7 @@ def _program(words: list[str] | None, options: argparse.Namespace) -> guest.Prog
     if on_terminal:
         environment.insert(0, f"TERM={os.environ.get('TERM', 'vt100')}")
     return guest.Program(tuple(words or ()), (*environment, *options.env), options.cwd, options.uid, options.gid,
-                         options.hostname, tuple(mounts.Mount.parse(text) for text in options.mount), on_terminal,
+                         options.hostname, tuple(options.limit), tuple(mounts.Mount.parse(text) for text in options.mount), on_terminal,
                          errors_apart=not (on_terminal and sys.stderr.isatty()))
 
 
