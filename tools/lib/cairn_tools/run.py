@@ -290,7 +290,8 @@ def _program(words: list[str] | None, options: argparse.Namespace) -> guest.Prog
     if on_terminal:
         environment.insert(0, f"TERM={os.environ.get('TERM', 'vt100')}")
     return guest.Program(tuple(words or ()), (*environment, *options.env), options.cwd, options.uid, options.gid,
-                         options.hostname, tuple(options.limit), tuple(mounts.Mount.parse(text) for text in options.mount), on_terminal,
+                         options.hostname, tuple(options.limit),
+                         tuple(mounts.Mount.parse(text) for text in options.mount), on_terminal,
                          errors_apart=not (on_terminal and sys.stderr.isatty()))
 
 
