@@ -8,6 +8,7 @@
 #include "kernel/signal/send.h"
 #include "kernel/time/clock.h"
 #include "mm/frame_allocator.h"
+#include "mm/kernel_space.h"
 
 namespace cairn {
 
@@ -23,6 +24,8 @@ constexpr u64 kPartOfOne = 8;
 /// out again so soon, since then they are made faster than they end.
 constexpr u64 kPartOfMany = 16;
 constexpr Nanoseconds kSoon = Nanoseconds::from_seconds(2);
+/// What comes back with a thread that has ended and only waits to be freed: its stack and what describes it.
+constexpr u64 kPagesOfDead = mm::KernelSpace::kStackFrames + 1;
 /// So often in a row the choice is put off because memory is just coming back.
 constexpr u32 kDelays = 5;
 constexpr Nanoseconds kPatience = Nanoseconds::from_milliseconds(10);
@@ -33,7 +36,8 @@ struct Candidate {
     Ref<task::Session> session;
     Ref<task::UserAccount> user;
     i32 adjust;
-    u64 own;      // pages that come back when it ends
+    const mm::AddressSpace* space;  // to compare
+    u64 own;                        // pages that come back when it ends
     i64 badness;  // pages in use, plus a share of all memory for each point of oom_score_adj (proc(5))
 };
 
@@ -61,12 +65,14 @@ std::optional<Candidate> examine(Ref<ThreadGroup> process, u64 total_pages) {
     }
     std::optional<Ref<task::UserAccount>> user;
     std::optional<mm::SpaceStatistics> memory;
+    const mm::AddressSpace* space = nullptr;
     {
         SpinLockGuard guard(process->lock);
         task::for_each_thread(*process, [&](task::Task& thread) {
             if (!memory) {  // the first thread may have ended alone
                 user = Ref<task::UserAccount>(thread.account());
                 memory = thread.memory_of_other_locked();
+                space = thread.space_of_other_locked();
             }
         });
     }
@@ -79,6 +85,7 @@ std::optional<Candidate> examine(Ref<ThreadGroup> process, u64 total_pages) {
                      std::move(*session),
                      std::move(*user),
                      adjust,
+                     space,
                      use.resident_anonymous + use.page_tables,
                      static_cast<i64>(use.resident() + use.page_tables) + share};
 }
@@ -103,7 +110,10 @@ void add(CombinedUse& use, u64 round, u64 pages) {
 /// One look at all processes.
 class Choice {
 public:
-    explicit Choice(u64 round) : round_(round), left_before_(g_kernel.tasks->left_memory.load(Order::acquire)) {
+    explicit Choice(u64 round)
+        : round_(round),
+          left_before_(g_kernel.tasks->left_memory.load(Order::acquire)),
+          ending_(g_kernel.scheduler->dead_count.load(Order::relaxed) * kPagesOfDead) {
         for_each_candidate([this](Candidate& candidate) { count(candidate); });
     }
     /// Ends whom it should be. False: there is nobody.
@@ -118,6 +128,7 @@ public:
         if (largest_->adjust > 0 || largest_->own * kPartOfOne >= all_ || !end_some_of_many()) {
             log_end(1, *largest_, largest_->own);
             end(*largest_->process);
+            end_sharers(*largest_);
         }
         return true;
     }
@@ -196,6 +207,15 @@ private:
         hurry(process);
     }
 
+    /// Memory comes back when all that use it have ended (vfork, CLONE_VM).
+    static void end_sharers(const Candidate& one) {
+        for_each_candidate([&](Candidate& candidate) {
+            if (candidate.space == one.space && &*candidate.process != &*one.process) {
+                end(*candidate.process);
+            }
+        });
+    }
+
     static void log_end(u64 count, const Candidate& one, u64 pages) {
         static constinit RateLimit limit(10, Nanoseconds::from_seconds(10));
         if (!limit.allow(time::now())) {
@@ -225,7 +245,7 @@ private:
     const u64 round_;
     const u64 left_before_;
     u64 all_ = 0;
-    u64 ending_ = 0;
+    u64 ending_;
     std::optional<Candidate> largest_;
 };
 

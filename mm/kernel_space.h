@@ -82,8 +82,8 @@ private:
     };
     /// Whether the frames behind a mapping go with it.
     enum class Frames : u8 { Owned, Foreign };
-    /// When more free stacks than these are kept, half of them are unmapped, with few flushes. 1 MiB.
-    static constexpr u32 kMaxCachedStacks = 64;
+    /// When more free stacks than these are kept, half of them are unmapped, with few flushes. 4 MiB.
+    static constexpr u32 kMaxCachedStacks = 256;
 
     Result<void> map_direct(PhysicalRange range, const Layout& layout);
     Result<void> map_image(std::span<const arch::ImageSegment> image);

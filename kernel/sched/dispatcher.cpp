@@ -106,26 +106,51 @@ void Dispatcher::retire(Thread& thread) {
     {
         SpinLockGuard guard(scheduler.dead_lock);
         scheduler.dead.push_back(thread);
+        scheduler.dead_count.store(scheduler.dead_count.load(Order::relaxed) + 1, Order::relaxed);
     }
     scheduler.reaper_work.wake_one();
 }
 
-void Dispatcher::reap() {
+Thread* Dispatcher::next_dead() {
     Scheduler& scheduler = *g_kernel.scheduler;
+    SpinLockGuard guard(scheduler.dead_lock);
+    Thread* thread = scheduler.dead.pop_front();
+    if (thread != nullptr) {
+        scheduler.dead_count.store(scheduler.dead_count.load(Order::relaxed) - 1, Order::relaxed);
+    }
+    return thread;
+}
+
+void Dispatcher::free_dead(Thread& thread) {
+    arch::context_destroy(thread.context_);
+    KernelStack stack = std::exchange(thread.stack_, {});
+    if (stack.base != nullptr) {
+        free_kernel_stack(stack);
+    }
+    thread.ended_.complete_all();
+    thread.release_reference();  // the one that start() took
+}
+
+void Dispatcher::reap() {
     for (;;) {
         Thread* thread = nullptr;
-        scheduler.reaper_work.wait_until([&] {
-            SpinLockGuard guard(scheduler.dead_lock);
-            thread = scheduler.dead.pop_front();
+        g_kernel.scheduler->reaper_work.wait_until([&] {
+            thread = next_dead();
             return thread != nullptr;
         });
-        arch::context_destroy(thread->context_);
-        KernelStack stack = std::exchange(thread->stack_, {});
-        if (stack.base != nullptr) {
-            free_kernel_stack(stack);
+        free_dead(*thread);
+    }
+}
+
+/// Many CPUs together can end threads faster than the reaper frees them, and all of memory would wait for it: then
+/// whoever makes a thread first frees more than one.
+void Dispatcher::help_reaper() {
+    constexpr u32 kManyDead = 128;
+    constexpr u32 kAtOnce = 4;
+    for (u32 i = 0; i < kAtOnce && g_kernel.scheduler->dead_count.load(Order::relaxed) > kManyDead; ++i) {
+        if (Thread* thread = next_dead()) {
+            free_dead(*thread);
         }
-        thread->ended_.complete_all();
-        thread->release_reference();  // the one that start() took
     }
 }
 

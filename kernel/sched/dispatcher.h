@@ -56,6 +56,8 @@ public:
     static void* startup_stack_top(const PerCpu& cpu);
     [[noreturn]] static void idle_loop();
     [[noreturn]] static void reap();
+    /// Frees some threads that have ended if very many wait for it. Thread context; nothing held but mutexes.
+    static void help_reaper();
     static void enter_thread(void* thread);
     static void destroy(sync::ReadSideHead& head);
 
@@ -69,6 +71,8 @@ private:
     static bool pull_work(RunQueue& queue, Surplus surplus);
     static bool take_one(RunQueue& from, RunQueue& to);
     static void retire(Thread& thread);
+    static Thread* next_dead();
+    static void free_dead(Thread& thread);
     static Atomic<u64>& put_aside(RunQueue& queue, Thread& thread, Reason reason);
     static bool may_use(const Thread& thread, CpuIndex cpu) { return thread.affinity_.contains(cpu); }
     static void apply_parameters(Thread& thread);

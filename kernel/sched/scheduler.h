@@ -29,6 +29,7 @@ public:
     /// Threads that ended, on their way to the reaper, which frees their stacks.
     SpinLock<LockRank::Reaper> dead_lock;
     List<Thread, &Thread::reaper_node_> dead GUARDED_BY(dead_lock);
+    Atomic<u32> dead_count{0};  // written under dead_lock
     sync::WaitQueue reaper_work;
     /// Those who wait until a thread has left a CPU that it may no longer use.
     sync::WaitQueue migrations;

@@ -45,6 +45,7 @@ Result<Ref<Thread>> Thread::create(std::string_view name, void (*entry)(void*), 
     if (options.nice < kNiceLowest || options.nice > kNiceHighest || !priority_fits || !affinity_fits) {
         return fail(Errno::einval);
     }
+    Dispatcher::help_reaper();
     return Dispatcher::make_thread(name, entry, argument, options);
 }
 

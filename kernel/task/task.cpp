@@ -115,6 +115,10 @@ std::optional<mm::SpaceStatistics> Task::memory_of_other_locked() {
     return address_space_ ? std::optional((*address_space_)->statistics()) : std::nullopt;
 }
 
+const mm::AddressSpace* Task::space_of_other_locked() {
+    return address_space_ ? &**address_space_ : nullptr;
+}
+
 Ref<vfs::Credentials> Task::exchange_credentials(Ref<vfs::Credentials> fresh) {
     SpinLockGuard guard(group_->lock);
     return std::exchange(credentials_, std::move(fresh));

@@ -220,6 +220,25 @@ TEST(ThreadSim, ThreadsComeAndGo) {
     });
 }
 
+TEST(ThreadSim, WhoMakesThreadsFreesThoseThatEnded) {  // else all of memory may wait for the reaper
+    EXPLORE("a reaper that is too slow", {.cpus = 1, .memory = 32 * kMiB}, [](Simulation& sim) {
+        // More urgent than the reaper, which gets its turn when all is over.
+        const sched::ThreadOptions urgent{.policy = sched::Policy::Fifo, .realtime_priority = 3};
+        sim.spawn(
+            "maker",
+            [&sim] {
+                const sched::ThreadOptions more_urgent{.policy = sched::Policy::Fifo, .realtime_priority = 4};
+                for (u32 i = 0; i < 300; ++i) {
+                    auto thread = must(sched::Thread::create("short", [](void*) {}, nullptr, more_urgent), "a thread");
+                    thread->start();
+                    sim.check(g_kernel.scheduler->dead_count.load(Order::relaxed) <= 130, "very many wait to be freed");
+                }
+            },
+            urgent);
+        sim.join();
+    });
+}
+
 TEST(ThreadSim, CreationFailsCleanly) {
     EXPLORE("threads: creation with failures", {.cpus = 2, .allocation_failures = 4}, [](Simulation& sim) {
         for (int i = 0; i < 4; ++i) {

@@ -223,19 +223,19 @@ private:
 };
 
 TEST(KernelStackSim, ACrowdsStacksComeBack) {
-    EXPLORE("kernel stacks", {.cpus = 2, .memory = 6 * kMiB}, [](Simulation& sim) {
+    EXPLORE("kernel stacks", {.cpus = 2, .memory = 12 * kMiB}, [](Simulation& sim) {
         auto storage = std::make_unique<MappedSpace>();
         mm::KernelSpace& space = **storage;
         auto crowd = [&] {
             std::vector<sched::KernelStack> stacks;
-            for (int i = 0; i < 100; ++i) {
+            for (int i = 0; i < 200; ++i) {
                 stacks.push_back(must(space.allocate_stack(), "a stack"));
             }
-            sim.check(space.stack_bytes() >= 100 * stacks[0].size, "stacks are counted");
+            sim.check(space.stack_bytes() >= 200 * stacks[0].size, "stacks are counted");
             for (const sched::KernelStack& stack : stacks) {
                 space.free_stack(stack);
                 // The other one may be about to unmap.
-                sim.check(space.cached_stacks() <= 64 + 1, "too many free stacks are kept");
+                sim.check(space.cached_stacks() <= 256 + 1, "too many free stacks are kept");
             }
         };
         sim.spawn("first", crowd);

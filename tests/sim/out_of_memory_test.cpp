@@ -167,5 +167,28 @@ TEST(OutOfMemory, AlsoWhenItsFirstThreadHasEnded) {
         5);
 }
 
+/// Shares its memory with a sibling, which only sleeps, and takes all there is.
+void take_all_together(UserMachine& c) {
+    const UserFunction sleeper = [](UserMachine& s) {
+        for (;;) {
+            sleep_nanoseconds(s, 1'000'000'000);
+        }
+    };
+    require(c.fork_into(address_of(sleeper), SYS_clone, CLONE_VM | CLONE_PARENT | SIGCHLD, stack_top(1), 0, 0, 0) > 0,
+            "clone");
+    take_all(c);
+}
+
+TEST(OutOfMemory, WhoSharesItsMemoryEndsToo) {  // as on Linux: else nothing would come back
+    EXPLORE_PROCESSES(
+        "out of memory, shared", {.memory = 12 * kMiB},
+        [](UserMachine& u) {
+            const i64 hog = fork(u, take_all_together);
+            expect_end(u, hog, SIGKILL, "the end of the one with the most");
+            require(wait(u, -1) > 0 && status(u) == SIGKILL, "the end of the other who had it");
+        },
+        10);
+}
+
 }  // namespace
 }  // namespace cairn
