@@ -3,8 +3,8 @@
 // between the benchmark's marks (tools/lib/bench_marks.h), on each CPU by itself, and sees all that the kernel loads
 // and stores. The CPUs must take turns in one thread of QEMU's (-accel tcg,thread=single).
 //
-// Each line of the output is the number of a row, a cache line that one CPU wrote while the other one read or wrote it,
-// how often each of the two wrote it, and for each place that did, its address and how often.
+// Each line of the output is the number of a row, a cache line that one CPU wrote and the other one read or wrote, how
+// often each of the two wrote it, how often each read it, and for each place that wrote, its address and how often.
 
 #include <array>
 #include <map>
@@ -39,8 +39,8 @@ void write_row() {
         if (!line.is_shared()) {
             continue;
         }
-        std::fprintf(output, "%u %" PRIx64 " %" PRIu64 " %" PRIu64, row, number << kLineBits, line.writes[0],
-                     line.writes[1]);
+        std::fprintf(output, "%u %" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64, row, number << kLineBits,
+                     line.writes[0], line.writes[1], line.reads[0], line.reads[1]);
         for (const auto& [place, count] : line.writers) {
             std::fprintf(output, " %" PRIx64 ":%" PRIu64, place, count);
         }

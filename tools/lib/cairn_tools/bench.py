@@ -133,7 +133,8 @@ def _checked(selection: _Selection) -> int:
     last = _last()
     print("| row | last | now |\n| --- | ---: | ---: |")
     for name, (_, figure) in rows.items():
-        before = f"{last[name]['checked']:,.0f}" if name in last else ""
+        known = last.get(name, {}).get("checked")
+        before = f"{known:,.0f}" if known else ""
         print(f"| {name} | {before} | {_number(figure)} |")
     print(_worse({name: figure for name, (_, figure) in rows.items()}, "checked"))
     return 1 if any(math.isnan(figure) for _, figure in rows.values()) else 0
@@ -160,8 +161,10 @@ def markdown(rows: list[Row]) -> str:
         of_family = [row for row in sound if row.family == family]
         if of_family:
             lines.append(f"| geometric mean of {family} | | | | **{_mean(of_family):.2f}** |")
-    if sound:
-        lines.append(f"| **geometric mean** of {len(sound)} rows | | | | **{_mean(sound):.2f}** |")
+    timed = [row for row in sound if row.family != footprint.FAMILY]
+    if timed:
+        lines.append(f"| **geometric mean** of {len(timed)} rows, without footprint | | | |"
+                     f" **{_mean(timed):.2f}** |")
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
-"""Cache lines that two CPUs have in common, for tools/bench: each runs a loop of the same row, in a process and a root of
-its own. Whatever the one writes and the other one reads or writes then costs transfers between caches, and bounds how many
-CPUs the kernel can use."""
+"""Cache lines that two CPUs have in common, for tools/bench: each runs a loop of the same row, in a process and a root
+of its own. Whatever the one writes and the other one reads or writes then costs transfers between caches, and bounds
+how many CPUs the kernel can use."""
 
 import collections
 import dataclasses
@@ -21,10 +21,11 @@ _NAMED = 0.05
 
 @dataclasses.dataclass
 class Sharing:
-    """Of one operation: the lines that (nearly) each one writes, all writes to shared lines, and who writes."""
+    """Of one operation: the lines that (nearly) each one writes, how often a line may have to go from one CPU to the
+    other, and who makes it so by writing."""
 
     lines: int = 0
-    writes: float = 0.0
+    transfers: float = 0.0
     writers: dict[int, float] = dataclasses.field(default_factory=lambda: collections.defaultdict(float))
 
 
@@ -37,16 +38,19 @@ def measure(kernel: Kernel, kernel_arguments: str, words: list[str], what: str) 
     counts = [(name, 0 if count == "failed" else int(count)) for name, _, count in printed]
     result = {name: Sharing() for name, count in counts if count}
     for line in file.read_text(encoding="ascii").splitlines():
-        row, _, first, second, *writers = line.split()
+        row, _, write_0, write_1, read_0, read_1, *writers = line.split()
         if int(row) >= len(counts) or not counts[int(row)][1]:
             continue
         name, count = counts[int(row)]
+        writes, reads = (int(write_0), int(write_1)), (int(read_0), int(read_1))
+        # A line that the other one touches once costs one transfer, however often this one writes it.
+        transfers = min(writes[0], reads[1] + writes[1]) + min(writes[1], reads[0] + writes[0])
         sharing = result[name]
-        sharing.lines += max(int(first), int(second)) >= count * _OFTEN
-        sharing.writes += (int(first) + int(second)) / (2 * count)
+        sharing.lines += transfers >= count * _OFTEN
+        sharing.transfers += transfers / (2 * count)
         for writer in writers:
             place, number = writer.split(":")
-            sharing.writers[int(place, 16)] += int(number) / (2 * count)
+            sharing.writers[int(place, 16)] += int(number) * transfers / sum(writes) / (2 * count)
     return result
 
 
@@ -68,7 +72,7 @@ def markdown(kernel: KernelImage, linux: dict[str, Sharing], cairn: dict[str, Sh
     often = sorted({place for sharing in cairn.values() for place, number in sharing.writers.items()
                     if number >= _NAMED})
     names = _places(kernel, often)
-    lines = ["| row | lines: Linux | Cairn | writes: Linux | Cairn | who writes, on Cairn |",
+    lines = ["| row | lines: Linux | Cairn | transfers: Linux | Cairn | who writes, on Cairn |",
              "| --- | ---: | ---: | ---: | ---: | --- |"]
     for name, here in cairn.items():
         there = linux.get(name, Sharing())
@@ -78,5 +82,5 @@ def markdown(kernel: KernelImage, linux: dict[str, Sharing], cairn: dict[str, Sh
                 writers[names[place]] += number
         text = ", ".join(f"{writer} {number:.1f}" for writer, number in
                          sorted(writers.items(), key=lambda item: -item[1])[:6])
-        lines.append(f"| {name} | {there.lines} | {here.lines} | {there.writes:.2f} | {here.writes:.2f} | {text} |")
+        lines.append(f"| {name} | {there.lines} | {here.lines} | {there.transfers:.2f} | {here.transfers:.2f} | {text} |")
     return "\n".join(lines)

@@ -21,7 +21,7 @@ from cairn_tools.project import ToolError, locked, say
 FAMILY = "footprint"
 _SECONDS = 600.0
 # With too little memory a machine often hangs.
-_TRY_SECONDS = 100.0
+_TRY_SECONDS = 60.0
 _LEAST_MIB, _MOST_MIB = 4, 192
 _LINUX_MENU = "set timeout=0\nmenuentry Linux {\n linux /boot/kernel %s\n initrd /boot/root\n}\n"
 _CAIRN_MENU = "set timeout=0\nmenuentry Cairn {\n multiboot2 /boot/kernel %s\n module2 /boot/root root\n boot\n}\n"
@@ -128,6 +128,6 @@ def measure(kernel: Kernel, arguments: str, what: str, rows: list[str]) -> dict[
         if SMALLEST in rows:
             root = _shell_root(folder)
             machine = dataclasses.replace(MACHINE, icount=False, kernel_arguments=words)
-            figures[SMALLEST] = _smallest(lambda mib: _reaches_shell(dataclasses.replace(machine, memory_mib=mib), kernel,
-                                                                     root))
+            figures[SMALLEST] = _smallest(
+                lambda mib: _reaches_shell(dataclasses.replace(machine, memory_mib=mib), kernel, root))
     return {row: (FAMILY, figures[row]) for row in ROWS if row in rows}
