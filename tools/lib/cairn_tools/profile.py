@@ -28,7 +28,7 @@ from cairn_tools.project import BUILD, ROOT, ToolError, install, main_guard, run
 _USER = "user mode"
 # A file is hot if each kibibyte of its code has at least this share of the rows' instructions. The rest of the image's
 # mebibyte decides.
-_HOT_SHARE = 0.0005 / 1024
+_HOT_SHARE = 0.0006 / 1024
 
 
 class _Symbols:
