@@ -67,7 +67,7 @@ usize backtrace(std::span<VirtualAddress> out, VirtualAddress frame_pointer) {
     if (frame == 0) {
         frame = reinterpret_cast<u64>(__builtin_frame_address(0));
     }
-    if constexpr (CAIRN_FRAME_POINTERS == 0) {
+    if (CAIRN_FRAME_POINTERS == 0) {
         return scan(out, frame);
     }
     usize count = 0;
