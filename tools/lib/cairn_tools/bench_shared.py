@@ -82,5 +82,6 @@ def markdown(kernel: KernelImage, linux: dict[str, Sharing], cairn: dict[str, Sh
                 writers[names[place]] += number
         text = ", ".join(f"{writer} {number:.1f}" for writer, number in
                          sorted(writers.items(), key=lambda item: -item[1])[:6])
-        lines.append(f"| {name} | {there.lines} | {here.lines} | {there.transfers:.2f} | {here.transfers:.2f} | {text} |")
+        transfers = f"{there.transfers:.2f} | {here.transfers:.2f}"
+        lines.append(f"| {name} | {there.lines} | {here.lines} | {transfers} | {text} |")
     return "\n".join(lines)
