@@ -12,3 +12,7 @@ cairn_user_program(cairn_cases user/cases)
 # tools/bench measures with it. Optimised as programs are, whatever the kernel's build.
 cairn_user_program(cairn_bench user/bench)
 target_compile_options(cairn_bench PRIVATE -O2)
+# The first program of a machine whose way there is measured.
+cairn_user_program(cairn_first user/bench/first)
+target_compile_options(cairn_first PRIVATE -O2 -fno-stack-protector -fno-builtin)
+target_link_options(cairn_first PRIVATE -nostdlib -nostartfiles)

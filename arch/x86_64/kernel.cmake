@@ -36,23 +36,21 @@ set(CAIRN_X86_FLAGS
     -ffunction-sections)
 
 # The image is small: all but the hottest paths is compiled for size, and the caches gain more than such code loses.
-# With run-time checks, when speed is not measured, only what draws is hot.
+# With run-time checks, when speed is not measured, only what draws is hot. Otherwise hot_files.txt has the list, from
+# profiles of the benchmark (tools/profile --hot-files, docs/performance.md).
 set(CAIRN_HOT_FILES "/arch/x86_64/runtime/" "/drivers/display/framebuffer_screen"
                     "/fs/terminal/(scroll_back|terminal_grid)")
-if(CAIRN_LINK_TIME)
-  list(APPEND CAIRN_HOT_FILES
-       "/arch/(long_mode|x86_64/(memory|threads|traps))/" "/arch/x86_64/time/(clock|timer)"
-       "/arch/x86_64/interrupts/(dispatch|local_apic)" "/fs/pipe/pipe"
-       "/fs/event/poll_wait" "/fs/vfs/(dentry|dentry_cache|descriptor_table|file|inode|open|path|regular_file)\\.cpp"
-       "/fs/vfs/walk\\.cpp" "/kernel/base/rb_tree" "/kernel/syscall/(descriptors|files|poll|select)\\.cpp"
-       "/kernel/sched/(dispatcher|fair_queue|ready_queue|run_queue|wake)" "/kernel/signal/deliver"
-       "/kernel/sync/(mutex|parking|read_side|wait_queue)" "/kernel/syscall/(caller|dispatch)" "/kernel/time/"
-       "/mm/(frame_allocator|page_cache|slab_cache|slab_layer|space_entries|space_fault|user_table|zone)\\.cpp")
-endif()
 set(CAIRN_COLD_SOURCES ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES})
 foreach(pattern IN LISTS CAIRN_HOT_FILES)
   list(FILTER CAIRN_COLD_SOURCES EXCLUDE REGEX "${pattern}")
 endforeach()
+if(CAIRN_LINK_TIME)
+  set(list ${CMAKE_SOURCE_DIR}/arch/x86_64/hot_files.txt)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${list})
+  file(STRINGS ${list} names)
+  list(TRANSFORM names PREPEND ${CMAKE_SOURCE_DIR}/)
+  list(REMOVE_ITEM CAIRN_COLD_SOURCES ${names})
+endif()
 set(CAIRN_HOT_SOURCES ${CAIRN_PORTABLE_SOURCES} ${CAIRN_X86_SOURCES} ${CAIRN_X86_ASSEMBLY})
 list(REMOVE_ITEM CAIRN_HOT_SOURCES ${CAIRN_COLD_SOURCES})
 
@@ -70,12 +68,17 @@ foreach(temperature hot cold)
     target_precompile_headers(cairn_${temperature} PRIVATE ${CAIRN_PRECOMPILED_HEADERS})
   endif()
 endforeach()
-# Clang's -Os is small enough, and g++ is better at it when it sees the whole.
-if(CAIRN_LINK_TIME AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+if(CAIRN_LINK_TIME)
+  # A frame pointer is three instructions of each function, and only backtraces need it. To align branches costs a
+  # twentieth of the hot code, and instructions that do nothing.
+  target_compile_options(cairn_hot PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:-fomit-frame-pointer;-falign-functions=1>"
+                         "$<$<COMPILE_LANGUAGE:CXX>:-falign-loops=1;-falign-jumps=1;-falign-labels=1>")
   target_compile_options(cairn_cold PRIVATE -Oz)
 else()
   target_compile_options(cairn_cold PRIVATE -Os)
 endif()
+set_source_files_properties(arch/x86_64/debug/backtrace.cpp arch/x86_64/traps/exceptions.cpp PROPERTIES
+                            COMPILE_DEFINITIONS "CAIRN_FRAME_POINTERS=$<NOT:$<BOOL:${CAIRN_LINK_TIME}>>")
 # These define what the headers of a C library declare.
 file(GLOB runtime CONFIGURE_DEPENDS arch/x86_64/runtime/*.cpp)
 set_source_files_properties(${runtime} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)

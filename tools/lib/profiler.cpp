@@ -1,22 +1,19 @@
 // A plugin for QEMU's translator that attributes a guest's instructions to the places of its kernel's code:
-// -plugin profiler.so,output=NAME. tools/profile builds and loads it. It counts between marks that the benchmark
-// executes (user/bench/bench.h): no-ops that no compiler makes.
+// -plugin profiler.so,output=NAME. tools/profile builds and loads it. It counts between the benchmark's marks
+// (tools/lib/bench_marks.h).
 //
-// Each line of the output is a stack of addresses, the outermost first, and the instructions that ran at its top.
-// The stack is followed through calls and returns. A return to where no call came from is a switch to another
-// thread, after which a stack begins anew.
+// Each line of the output is the number of a row, the instructions that ran at the top of a stack, and that stack of
+// addresses, the outermost first. Rows are numbered by the marks between them. The stack is followed through calls and
+// returns. A return to where no call came from is a switch to another thread, after which a stack begins anew.
 
-#include <cstring>
 #include <map>
 #include <vector>
 
+#include "tools/lib/bench_marks.h"
 #include "tools/lib/qemu_plugin.h"
 
 namespace {
 
-constexpr uint32_t kBeginMark = 0x43424547;
-constexpr uint32_t kEndMark = 0x43454e44;
-constexpr uint32_t kForgetMark = 0x43464754;
 constexpr uint64_t kUserEnd = uint64_t{1} << 47;
 constexpr size_t kDeepest = 64;
 
@@ -39,6 +36,8 @@ std::vector<Frame> stack;
 const Block* last = nullptr;
 std::map<std::vector<uint64_t>, uint64_t> counts;  // stacks of functions, user mode being 0
 std::vector<uint64_t> key;
+unsigned row = 0;
+std::FILE* output = nullptr;
 
 // Whether a block of the kernel that begins at `start` was entered from user mode, by an interrupt or by a call
 // decides what is below it.
@@ -84,17 +83,33 @@ void on_block(unsigned, void* data) {
     last = &block;
 }
 
+void write_row() {
+    for (const auto& [places, count] : counts) {
+        std::fprintf(output, "%u %" PRIu64, row, count);
+        for (uint64_t place : places) {
+            std::fprintf(output, " %" PRIx64, place);
+        }
+        std::fputc('\n', output);
+    }
+    counts.clear();
+    std::fflush(output);  // QEMU may be ended before its guest has switched off
+    ++row;
+}
+
 void on_mark(unsigned, void* data) {
-    switch (reinterpret_cast<uintptr_t>(data)) {
-        case kBeginMark:
+    switch (mark_of(data)) {
+        case Mark::Begin:
             counting = true;
             stack.clear();
             break;
-        case kEndMark:
+        case Mark::End:
             counting = false;
             break;
-        case kForgetMark:
+        case Mark::Forget:
             counts.clear();
+            break;
+        case Mark::Row:
+            write_row();
             break;
     }
 }
@@ -110,27 +125,9 @@ Ending ending_of(const unsigned char* code, size_t size) {
     return code[0] == 0xc3 || code[0] == 0xc2 ? Ending::Return : Ending::Other;
 }
 
-// nopl mark(%rax,%rax): 0f 1f 84 00 and the mark.
-uint32_t mark_of(const unsigned char* code, size_t size) {
-    constexpr unsigned char kNop[] = {0x0f, 0x1f, 0x84, 0x00};
-    uint32_t mark = 0;
-    if (size == 8 && std::memcmp(code, kNop, sizeof kNop) == 0) {
-        std::memcpy(&mark, code + sizeof kNop, sizeof mark);
-    }
-    return mark;
-}
-
 void on_translation(qemu_plugin_id_t, qemu_plugin_tb* block) {
     size_t count = qemu_plugin_tb_n_insns(block);
-    for (size_t i = 0; i < count; ++i) {
-        qemu_plugin_insn* each = qemu_plugin_tb_get_insn(block, i);
-        uint32_t mark =
-            mark_of(static_cast<const unsigned char*>(qemu_plugin_insn_data(each)), qemu_plugin_insn_size(each));
-        if (mark == kBeginMark || mark == kEndMark || mark == kForgetMark) {
-            qemu_plugin_register_vcpu_insn_exec_cb(each, on_mark, QEMU_PLUGIN_CB_NO_REGS,
-                                                   reinterpret_cast<void*>(uintptr_t{mark}));
-        }
-    }
+    watch_marks(block, on_mark);
     qemu_plugin_insn* end = qemu_plugin_tb_get_insn(block, count - 1);
     size_t size = qemu_plugin_insn_size(end);
     // Blocks live as long as QEMU; it translates each place a few times only.
@@ -139,16 +136,9 @@ void on_translation(qemu_plugin_id_t, qemu_plugin_tb* block) {
     qemu_plugin_register_vcpu_tb_exec_cb(block, on_block, QEMU_PLUGIN_CB_NO_REGS, kept);
 }
 
-void on_exit(qemu_plugin_id_t, void* data) {
-    auto* file = static_cast<std::FILE*>(data);
-    for (const auto& [places, count] : counts) {
-        std::fprintf(file, "%" PRIu64, count);
-        for (uint64_t place : places) {
-            std::fprintf(file, " %" PRIx64, place);
-        }
-        std::fputc('\n', file);
-    }
-    std::fclose(file);
+void on_exit(qemu_plugin_id_t, void*) {
+    write_row();
+    std::fclose(output);
 }
 
 }  // namespace
@@ -156,5 +146,5 @@ void on_exit(qemu_plugin_id_t, void* data) {
 int qemu_plugin_version = 1;
 
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t*, int count, char** arguments) {
-    return install_plugin(id, count, arguments, on_translation, on_exit);
+    return install_plugin(id, count, arguments, on_translation, on_exit, &output);
 }

@@ -38,8 +38,8 @@ inline uint64_t now() {
     return uint64_t{high} << 32 | low;
 }
 
-// Marks for tools/profile, whose plugin knows these no-ops: what it counts lies between begin and end, since the last
-// forget.
+// Marks for plugins (tools/profile, tools/bench --events), which know these no-ops: what they count lies between begin
+// and end, since the last forget; row stands behind a row.
 inline void begin_mark() {
     asm volatile("nopl 0x43424547(%%rax,%%rax)" : : : "memory");
 }
@@ -48,6 +48,9 @@ inline void end_mark() {
 }
 inline void forget_mark() {
     asm volatile("nopl 0x43464754(%%rax,%%rax)" : : : "memory");
+}
+inline void row_mark() {
+    asm volatile("nopl 0x4352574e(%%rax,%%rax)" : : : "memory");
 }
 
 // Counts from its construction to stop().
@@ -103,5 +106,11 @@ T* shared() {
 extern const char kFolder[];
 extern const char kTiny[];
 std::string file_of(size_t bytes);  // a file with that many bytes; its path
+
+// Two CPUs (scale.cpp): which rows, what they need; one of them beside one CPU, or for the sake of a plugin.
+bool is_independent(const Row& row);
+void prepare_scale();
+void measure_scale(const Row& row);
+void measure_shared(const Row& row);
 
 }  // namespace bench

@@ -2,6 +2,7 @@
 // it on Cairn and on Linux.
 //
 //   cairn_bench [--quick] [--list] [--family NAME]... [--row TEXT]
+//   cairn_bench --scale | --shared [--family NAME]... [--row TEXT]      on two CPUs; see scale.cpp
 #include <elf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -119,6 +120,7 @@ void measure(const Row& row, bool quick) {
     });
     int status = 0;
     waitpid(pid, &status, 0);
+    row_mark();
     if (status == 0) {
         std::printf("%s\t%s\t%.1f\n", row.name, row.family, static_cast<double>(result->ticks) / count);
     } else {
@@ -135,6 +137,8 @@ int main(int count, char** words) {
     using namespace bench;
     bool quick = false;
     bool list = false;
+    bool scale = false;
+    bool shared = false;
     std::vector<std::string> families;
     std::string text;
     for (int i = 1; i < count; ++i) {
@@ -143,12 +147,17 @@ int main(int count, char** words) {
             quick = true;
         } else if (word == "--list") {
             list = true;
+        } else if (word == "--scale") {
+            scale = true;
+        } else if (word == "--shared") {
+            shared = true;
         } else if (word == "--family" && i + 1 < count) {
             families.push_back(words[++i]);
         } else if (word == "--row" && i + 1 < count) {
             text = words[++i];
         } else {
-            std::fprintf(stderr, "usage: cairn_bench [--quick] [--list] [--family NAME]... [--row TEXT]\n");
+            std::fprintf(
+                stderr, "usage: cairn_bench [--quick] [--list] [--scale] [--shared] [--family NAME]... [--row TEXT]\n");
             return 2;
         }
     }
@@ -158,6 +167,9 @@ int main(int count, char** words) {
         BENCH_REQUIRE(mount("tmpfs", kFolder, "tmpfs", 0, nullptr) == 0);
         write_tiny();
     }
+    if (scale || shared) {
+        prepare_scale();
+    }
     for (const Row& row : all_rows()) {
         if (std::string(row.name).find(text) == std::string::npos ||
             (!families.empty() && std::find(families.begin(), families.end(), row.family) == families.end())) {
@@ -165,8 +177,10 @@ int main(int count, char** words) {
         }
         if (list) {
             std::printf("%s\t%s\t%u\n", row.name, row.family, row.count);
-        } else {
+        } else if (!scale && !shared) {
             measure(row, quick);
+        } else if (is_independent(row)) {
+            (scale ? measure_scale : measure_shared)(row);
         }
     }
     return 0;

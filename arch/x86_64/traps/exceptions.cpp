@@ -66,7 +66,8 @@ void describe_page_fault(TextBuffer& text, const TrapDetails& details) {
     }
     Symbol symbol = symbolize({frame.rip});
     format_to(text, " in {}+{:#x}", symbol.name(), symbol.offset);
-    panic_text(text.view(), {.registers = &frame, .instruction = {frame.rip}, .frame_pointer = {frame.rbp}});
+    const u64 place = CAIRN_FRAME_POINTERS == 0 ? frame.rsp : frame.rbp;
+    panic_text(text.view(), {.registers = &frame, .instruction = {frame.rip}, .frame_pointer = {place}});
 }
 
 }  // namespace

@@ -7,6 +7,9 @@ an instruction takes a nanosecond, run the same program, and the figures are the
   tools/bench --family memory       the rows of a family
   tools/bench --json FILE           the table as JSON, too
   tools/bench --checked             only the kernel that all tests run, with its checks of locks: what CI does
+  tools/bench --events              instead, what instructions do not price: CR3 writes, locked instructions, ...
+  tools/bench --scale               instead, two CPUs beside one: wall time, so let the host do nothing else
+  tools/bench --shared              instead, which cache lines two CPUs have in common when each runs a row
 
 Linux stands twice: at its strongest (without mitigations and what else costs time), and as Debian ships it. Rows that
 are more than 5 % worse than in docs/performance.json are printed at the end.
@@ -20,19 +23,12 @@ import json
 import math
 import pathlib
 
-from cairn_tools import debian, guest, newc, qemu
+from cairn_tools import bench_events, bench_scale, bench_shared, debian, footprint
+from cairn_tools.bench_machine import STRONGEST, VARIANT, Kernel, listed, measure
 from cairn_tools.build import KernelFile, KernelImage, kernel_image, user_program
-from cairn_tools.project import ROOT, ToolError, install, main_guard, say
+from cairn_tools.project import ROOT, install, main_guard
 from cairn_tools.root_image import root_image
 
-# What Linux can do without; the comparison is with this column.
-_STRONGEST = ("mitigations=off init_on_alloc=0 randomize_kstack_offset=off audit=0 cgroup_disable=memory lsm="
-              " nokaslr norandmaps")
-# QEMU counts each turn of a rep instruction, so a kernel that clears pages with `rep stosb` would pay for each byte
-# what it pays elsewhere for eight; without the two features both use words.
-_CPU = "max,-erms,-fsrm"
-VARIANT = "kernel-release"
-_MEMORY_MIB = 1024
 _WORSE = 1.05
 _LAST = ROOT / "docs/performance.json"
 
@@ -53,46 +49,70 @@ class Row:
         return self.cairn / self.linux
 
 
-def measure(kernel: KernelFile | KernelImage, kernel_arguments: str, words: list[str], what: str,
-            qemu_options: tuple[str, ...] = ()) -> dict[str, tuple[str, float]]:
-    """Row to family and figure, on one kernel."""
-    say(f"Measuring {what}")
-    output, errors = bytearray(), bytearray()
-    with guest.temporary_folder() as folder:
-        tree = newc.Tree()
-        tree.file("cairn_bench", user_program("cairn_bench", build_first=False), 0o755)
-        layer = folder / "bench.cpio"
-        with open(layer, "wb") as out:
-            newc.write(tree, out)
-        machine = qemu.Machine(machine="q35", firmware="none", cpus=1, memory_mib=_MEMORY_MIB, cpu=_CPU, icount=True,
-                               kernel_arguments=guest.kernel_arguments(kernel_arguments))
-        program = guest.Program(("/cairn_bench", *words))
-        result = guest.run_session(program, machine, kernel, [root_image("full"), layer],
-                                   sinks={"stdout": output.extend, "stderr": errors.extend}, timeout=3000,
-                                   qemu_options=("-seed", "1", *qemu_options))
-    for line in errors.decode("utf-8", "replace").splitlines():
-        say(f"  {what}: {line}")
-    if result.status != 0:
-        raise ToolError(f"{what}: the benchmark ended with {result.status} {result.failure}\n"
-                        + guest.last_words(result.console))
-    rows = {}
-    for line in output.decode("utf-8", "replace").splitlines():
-        name, family, figure = line.split("\t")
-        rows[name] = (family, math.nan if figure == "failed" else float(figure))
-    return rows
+@dataclasses.dataclass(frozen=True)
+class _Selection:
+    """What of the table is wanted: the benchmark's own arguments, and rows that are measured without it."""
+
+    words: list[str]
+    footprints: list[str]
+
+    def measure(self, kernel: Kernel, arguments: str, what: str) -> dict[str, tuple[str, float]]:
+        rows = {}
+        if listed(self.words):
+            rows = measure(kernel, arguments, self.words, what)
+        if self.footprints:
+            rows |= footprint.measure(kernel, arguments, what, self.footprints)
+        return rows
 
 
-def _table(words: list[str]) -> list[Row]:
-    linux = KernelFile(debian.linux_kernel())
-    runs = ((linux, _STRONGEST, "Linux at its strongest"), (linux, "", "Linux as Debian ships it"),
-            (kernel_image(build_first=False, variant=VARIANT), "", "Cairn"),
-            (kernel_image(build_first=False), "", "Cairn with its checks"))
+def _select(options: argparse.Namespace) -> _Selection:
+    words = ["--quick"] if options.quick else []
+    words += ["--row", options.row] if options.row else []
+    words += [word for family in options.family for word in ("--family", family)]
+    footprints = [row for row in footprint.ROWS if (options.row or "") in row
+                  and (not options.family or footprint.FAMILY in options.family)
+                  and not ((options.quick or options.checked) and row == footprint.SMALLEST)]
+    return _Selection(words, footprints)
+
+
+def _linux() -> KernelFile:
+    return KernelFile(debian.linux_kernel())
+
+
+def _cairn() -> KernelImage:
+    return kernel_image(build_first=False, variant=VARIANT)
+
+
+def _table(selection: _Selection) -> list[Row]:
+    runs = ((_linux(), STRONGEST, "Linux at its strongest"), (_linux(), "", "Linux as Debian ships it"),
+            (_cairn(), "", "Cairn"), (kernel_image(build_first=False), "", "Cairn with its checks"))
     # Two emulators at a time: they take a processor each, and counts do not depend on how long it takes.
     with concurrent.futures.ThreadPoolExecutor(2) as jobs:
-        strongest, shipped, cairn, checked = jobs.map(
-            lambda run: measure(run[0], run[1], words, run[2]), runs)
+        strongest, shipped, cairn, checked = jobs.map(lambda run: selection.measure(*run), runs)
     return [Row(name, family, strongest[name][1], shipped[name][1], figure, checked[name][1])
             for name, (family, figure) in cairn.items()]
+
+
+def _events(selection: _Selection) -> int:
+    # With one CPU, Linux takes the lock prefixes out of its code, unless it is told not to.
+    linux = bench_events.count_events(_linux(), f"{STRONGEST} noreplace-smp", selection.words, "Linux at its strongest")
+    print(bench_events.markdown(linux, bench_events.count_events(_cairn(), "", selection.words, "Cairn")))
+    return 0
+
+
+def _scale(selection: _Selection) -> int:
+    words = [word for word in selection.words if word != "--quick"]
+    linux = bench_scale.factors(_linux(), STRONGEST, words, "Linux at its strongest")
+    cairn = bench_scale.factors(_cairn(), "", words, "Cairn")
+    print(bench_scale.markdown(linux, cairn))
+    return 1 if any(math.isnan(row.factor) for row in cairn.values()) else 0
+
+
+def _shared(selection: _Selection) -> int:
+    words = [word for word in selection.words if word != "--quick"]
+    linux = bench_shared.measure(_linux(), STRONGEST, words, "Linux at its strongest")
+    print(bench_shared.markdown(_cairn(), linux, bench_shared.measure(_cairn(), "", words, "Cairn")))
+    return 0
 
 
 def _last() -> dict[str, dict]:
@@ -107,13 +127,14 @@ def _worse(figures: dict[str, float], which: str) -> str:
     return "More than 5 % worse than in docs/performance.json:\n" + "\n".join(lines) if lines else ""
 
 
-def _checked(words: list[str]) -> int:
+def _checked(selection: _Selection) -> int:
     """The kernel with its checks alone, beside its own last figures."""
-    rows = measure(kernel_image(build_first=False), "", words, "Cairn with its checks")
+    rows = selection.measure(kernel_image(build_first=False), "", "Cairn with its checks")
     last = _last()
     print("| row | last | now |\n| --- | ---: | ---: |")
     for name, (_, figure) in rows.items():
-        before = f"{last[name]['checked']:,.0f}" if name in last else ""
+        known = last.get(name, {}).get("checked")
+        before = f"{known:,.0f}" if known else ""
         print(f"| {name} | {before} | {_number(figure)} |")
     print(_worse({name: figure for name, (_, figure) in rows.items()}, "checked"))
     return 1 if any(math.isnan(figure) for _, figure in rows.values()) else 0
@@ -140,8 +161,10 @@ def markdown(rows: list[Row]) -> str:
         of_family = [row for row in sound if row.family == family]
         if of_family:
             lines.append(f"| geometric mean of {family} | | | | **{_mean(of_family):.2f}** |")
-    if sound:
-        lines.append(f"| **geometric mean** of {len(sound)} rows | | | | **{_mean(sound):.2f}** |")
+    timed = [row for row in sound if row.family != footprint.FAMILY]
+    if timed:
+        lines.append(f"| **geometric mean** of {len(timed)} rows, without footprint | | | |"
+                     f" **{_mean(timed):.2f}** |")
     return "\n".join(lines)
 
 
@@ -153,20 +176,29 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--family", metavar="NAME", action="append", default=[], help="only this family (repeatable)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the table there, too")
     parser.add_argument("--checked", action="store_true", help="only Cairn, with its checks")
+    parser.add_argument("--events", action="store_true", help="what instructions do not price")
+    parser.add_argument("--scale", action="store_true", help="two CPUs beside one")
+    parser.add_argument("--shared", action="store_true", help="cache lines that two CPUs have in common")
     parser.add_argument("--no-build", action="store_true", help="take what is built")
     options = parser.parse_args(arguments)
     install("run")
     if not options.no_build:
         kernel_image()
+        user_program("cairn_first")
         if not options.checked:
             kernel_image(variant=VARIANT)
     root_image("full")
-    words = ["--quick"] if options.quick else []
-    words += ["--row", options.row] if options.row else []
-    words += [word for family in options.family for word in ("--family", family)]
+    selection = _select(options)
     if options.checked:
-        return _checked(words)
-    rows = _table(words)
+        return _checked(selection)
+    if options.events:
+        return _events(selection)
+    if options.scale:
+        return _scale(selection)
+    if options.shared:
+        install("test")  # for the symbolizer
+        return _shared(selection)
+    rows = _table(selection)
     print(markdown(rows))
     if options.json:
         options.json.write_text(json.dumps({"rows": [

@@ -81,7 +81,7 @@ def make_iso(kernel: KernelFile, arguments: str = "", layers: tuple[pathlib.Path
         with tempfile.TemporaryDirectory(prefix="cairn-iso-") as name:
             tree = pathlib.Path(name)
             _fill(tree, menu, {"cairn": kernel.bootable, **modules}, media)
-            _write_iso(iso, tree)
+            write_iso(iso, tree)
         stamp.write_text(contents, encoding="ascii")
     return iso
 
@@ -117,7 +117,7 @@ def _add_memory_test(folder: pathlib.Path) -> None:
         raise ToolError(f"{package.name} has no {', '.join(wanted)}")
 
 
-def _write_iso(iso: pathlib.Path, tree: pathlib.Path) -> None:
+def write_iso(iso: pathlib.Path, tree: pathlib.Path) -> None:
     for platform in _GRUB_PLATFORMS:
         # grub-mkrescue makes an image without a platform that is not installed, and says nothing.
         if not pathlib.Path("/usr/lib/grub", platform).is_dir():

@@ -3,22 +3,32 @@
   tools/profile 'stat, 1 component'            a table: instructions for one operation, by function
   tools/profile fork+exit --svg flames.svg     and a flame graph
   tools/profile --stacks 'null call'           the stacks themselves, the dearest first
+  tools/profile --files                        all rows: which source files' code they spend most in
+  tools/profile --functions                    all rows: which functions they spend most in
+  tools/profile --hot-files                    the files whose code is worth -O2: arch/x86_64/hot_files.txt
 
-ROW is a row's name or a part of it that fits one row only; tools/bench lists them.
+ROW is a row's name or a part of it that fits one row only; tools/bench lists them. Where all rows are looked
+at, each counts the same, as in the geometric mean: a share of one per cent means that all rows together would be as
+much faster without that code.
 """
 
 import argparse
 import bisect
 import collections
+import dataclasses
 import html
 import pathlib
 import subprocess
 
-from cairn_tools import bench, qemu_plugin
-from cairn_tools.build import KernelImage, kernel_image, user_program
-from cairn_tools.project import BUILD, ToolError, install, main_guard
+from cairn_tools import qemu_plugin
+from cairn_tools.bench_machine import VARIANT, listed, measure
+from cairn_tools.build import VARIANTS, KernelImage, kernel_image
+from cairn_tools.project import BUILD, ROOT, ToolError, install, main_guard, run
 
 _USER = "user mode"
+# A file is hot if each kibibyte of its code has at least this share of the rows' instructions. The rest of the image's
+# mebibyte decides.
+_HOT_SHARE = 0.0006 / 1024
 
 
 class _Symbols:
@@ -48,29 +58,106 @@ def _short(name: str) -> str:
     return name.replace("cairn::", "").replace("(anonymous namespace)::", "")
 
 
-def stacks(row: str, kernel: KernelImage, quick: bool) -> dict[tuple[str, ...], float]:
-    """Instructions for one operation by stack of functions, the outermost first; () is user mode."""
-    listed = [line.split("\t") for line in subprocess.run(
-        [user_program("cairn_bench", build_first=False), "--list", "--row", row], capture_output=True, text=True,
-        check=True, timeout=60).stdout.splitlines()]
-    exact = [words for words in listed if words[0] == row]
-    if len(exact or listed) != 1:
-        raise ToolError(f"'{row}' fits {len(listed)} rows" + "".join(f"\n  {words[0]}" for words in listed), status=2)
-    name, _, count = (exact or listed)[0]
-    operations = max(int(count) // 10, 1) if quick else int(count)
+Stacks = dict[tuple[int, ...], float]
+
+
+def _run(words: list[str], kernel: KernelImage, what: str) -> dict[str, Stacks]:
+    """Instructions for one operation by stack of addresses, the outermost first, row for row."""
     file = BUILD / "bench/profile"
     file.parent.mkdir(parents=True, exist_ok=True)
-    words = ["--row", name] + (["--quick"] if quick else [])
-    bench.measure(kernel, "", words, name, qemu_options=qemu_plugin.options("profiler", file))
+    rows = list(measure(kernel, "", words, what, qemu_options=qemu_plugin.options("profiler", file)).items())
+    result: dict[str, Stacks] = {name: {} for name, _ in rows}
+    with open(file, encoding="ascii") as lines:
+        for line in lines:
+            row, number, *places = line.split()
+            if int(row) < len(rows):  # what comes behind the last row is the program's end
+                result[rows[int(row)][0]][tuple(int(place, 16) for place in places)] = int(number)
+    # Several operations may be one to the benchmark's loop, so the row's own figure says how many there were.
+    for name, (_, figure) in rows:
+        total = sum(result[name].values())
+        result[name] = {stack: number * figure / total for stack, number in result[name].items()}
+    return result
+
+
+def stacks(row: str, kernel: KernelImage, quick: bool) -> dict[tuple[str, ...], float]:
+    """Instructions for one operation by stack of functions, the outermost first; () is user mode."""
+    names = listed(["--row", row])
+    if row not in names and len(names) != 1:
+        raise ToolError(f"'{row}' fits {len(names)} rows" + "".join(f"\n  {name}" for name in names), status=2)
+    name = row if row in names else names[0]
+    # Others may have the whole name in theirs.
+    places = _run(["--row", name] + (["--quick"] if quick else []), kernel, name)[name]
     symbols = _Symbols(kernel)
     result: dict[tuple[str, ...], float] = collections.Counter()
-    for line in file.read_text(encoding="ascii").splitlines():
-        number, *places = line.split()
-        names = [_short(symbols.name(int(place, 16))) for place in places]
+    for addresses, number in places.items():
+        functions = [_short(symbols.name(address)) for address in addresses]
         # The last place is where it ran; the one before is its function, unless a jump led out of that.
-        stack = [one for index, one in enumerate(names) if index == 0 or one != names[index - 1]]
-        result[tuple(stack)] += int(number) / operations
+        stack = [one for index, one in enumerate(functions) if index == 0 or one != functions[index - 1]]
+        result[tuple(stack)] += number
     return result
+
+
+def _files(kernel: KernelImage, addresses: list[int]) -> dict[int, str]:
+    """The source file that each address was compiled in: that of the function that all others there were inlined to."""
+    output = subprocess.run(["llvm-symbolizer-19", f"--obj={kernel.with_symbols}", "--output-style=LLVM", "--inlines",
+                             "--functions=none"], input="".join(f"{address:#x}\n" for address in addresses),
+                            capture_output=True, text=True, check=True, timeout=900).stdout
+    blocks = output.strip().split("\n\n")
+    names = (block.splitlines()[-1].rsplit(":", 2)[0] for block in blocks)
+    # Under ccache, paths may lead through the build folder.
+    return {address: name.rsplit("/../../", 1)[-1].removeprefix(f"{ROOT}/")
+            for address, name in zip(addresses, names, strict=True)}
+
+
+@dataclasses.dataclass
+class _Share:
+    """Of all rows' instructions, each row being one; and the row with the most of it."""
+
+    share: float = 0.0
+    most: float = 0.0
+    row: str = ""
+
+
+def _all_rows(kernel: KernelImage, by_file: bool, quick: bool) -> dict[str, _Share]:
+    """The shares of files or functions, the largest first."""
+    rows = _run(["--quick"] if quick else [], kernel, "all rows")
+    symbols = _Symbols(kernel)
+    places = sorted({stack[-1] for counts in rows.values() for stack in counts if stack})
+    names = _files(kernel, places) if by_file else {place: _short(symbols.name(place)) for place in places}
+    result: dict[str, _Share] = collections.defaultdict(_Share)
+    for row, counts in rows.items():
+        own: dict[str, float] = collections.Counter()
+        total = sum(counts.values())
+        for stack, number in counts.items():
+            own[names[stack[-1]] if stack else _USER] += number / total
+        for name, share in own.items():
+            result[name].share += share / len(rows)
+            if share > result[name].most:
+                result[name].most, result[name].row = share, row
+    return dict(sorted(result.items(), key=lambda item: -item[1].share))
+
+
+def _shares_table(shares: dict[str, _Share]) -> str:
+    lines, total = ["  share      sum  name, and the row with the most of it"], 0.0
+    for name, entry in shares.items():
+        if entry.share >= 0.0002:
+            total += entry.share
+            lines.append(f"{entry.share:7.2%} {total:8.2%}  {name} ({entry.most:.0%} of {entry.row})")
+    return "\n".join(lines)
+
+
+def _code_size(name: str) -> int:
+    """How much code a source file is, in the kernel that is not optimised as a whole."""
+    sizes = [int(line.split()[1]) for file in VARIANTS["kernel"].folder.glob(f"CMakeFiles/cairn_*.dir/{name}.o")
+             for line in run(["size", "-A", file], timeout=60, quiet=True).stdout.splitlines()
+             if line.startswith(".text")]
+    return sum(sizes)
+
+
+def _hot_files(shares: dict[str, _Share]) -> str:
+    """Those whose code is worth its room."""
+    return "\n".join(sorted(name for name, entry in shares.items() if name.endswith(".cpp")
+                            and entry.share >= _HOT_SHARE * max(_code_size(name), 1)))
 
 
 def _table(counts: dict[tuple[str, ...], float]) -> str:
@@ -130,14 +217,29 @@ def flame_graph(counts: dict[tuple[str, ...], float], title: str) -> str:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="tools/profile", description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("row", metavar="ROW", help="a row of tools/bench, or a part of its name")
+    parser.add_argument("row", metavar="ROW", nargs="?", help="a row of tools/bench, or a part of its name")
+    parser.add_argument("--files", action="store_true", help="all rows, by source file")
+    parser.add_argument("--hot-files", action="store_true", help="the contents of arch/x86_64/hot_files.txt")
+    parser.add_argument("--functions", action="store_true", help="all rows, by function")
     parser.add_argument("--svg", type=pathlib.Path, metavar="FILE", help="write a flame graph")
     parser.add_argument("--stacks", action="store_true", help="print stacks instead of functions")
     parser.add_argument("--quick", action="store_true", help="a tenth of the operations")
+    parser.add_argument("--build-dir", type=pathlib.Path, metavar="DIR", help="the build folder of the kernel")
     parser.add_argument("--no-build", action="store_true", help="take what is built")
     options = parser.parse_args(arguments)
+    if sum((options.row is not None, options.files, options.functions, options.hot_files)) != 1:
+        parser.error("which row, or --files, --functions or --hot-files?")
     install("run")
-    kernel = kernel_image(build_first=not options.no_build, variant=bench.VARIANT)
+    if options.files or options.hot_files:
+        install("test")  # for the symbolizer
+    if options.hot_files and not options.no_build:
+        kernel_image()
+    kernel = kernel_image(options.build_dir and options.build_dir.absolute(), build_first=not options.no_build,
+                          variant=VARIANT)
+    if options.row is None:
+        shares = _all_rows(kernel, not options.functions, options.quick)
+        print(_hot_files(shares) if options.hot_files else _shares_table(shares))
+        return 0
     counts = stacks(options.row, kernel, options.quick)
     if options.stacks:
         for stack, number in sorted(counts.items(), key=lambda item: -item[1])[:60]:

@@ -10,7 +10,7 @@ _SOURCES = ROOT / "tools/lib"
 def options(name: str, output: pathlib.Path) -> tuple[str, str]:
     """QEMU's options for the plugin tools/lib/NAME.cpp, which writes to `output` at the end."""
     source, plugin = _SOURCES / f"{name}.cpp", BUILD / f"tools/{name}.so"
-    newest = max(file.stat().st_mtime for file in (source, _SOURCES / "qemu_plugin.h"))
+    newest = max(file.stat().st_mtime for file in (source, *_SOURCES.glob("*.h")))
     with locked(plugin.with_suffix(".lock")):
         if not plugin.exists() or plugin.stat().st_mtime < newest:
             run(["g++", "-std=c++20", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", f"-I{ROOT}", "-o", plugin, source],
