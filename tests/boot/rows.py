@@ -13,6 +13,7 @@ from boot.damage import MULTIBOOT2_DAMAGES, MULTIBOOT2_MUTATIONS, PVH_DAMAGES
 from boot.shell import Shell
 from cairn_tools.bochs import BochsMachine
 from cairn_tools.qemu import MEDIA, SCREENS, Machine
+from cairn_tools.root_image import TINY_PROFILE
 
 # From a little above the least with which OVMF itself starts (52 MiB) to beyond 4 GiB, where a PC's
 # memory has a hole.
@@ -112,8 +113,8 @@ _PC_COLUMNS = {
     "cpu": ("qemu64", "Nehalem", "Haswell", "EPYC", "max"), "cpus": (1, 2, 16), "memory_mib": (64, 4096, 12288),
     "screen": SCREENS,
 }
-# OVMF takes 52 MiB for itself, and GRUB then has no room for the root in one piece: see docs/hardware.md.
-_UEFI_LEAST_MIB = 96
+# OVMF takes 52 MiB for itself, and GRUB has no room for the usual root in less: see docs/hardware.md.
+_UEFI_SMALL_MIB = 96
 
 
 # As many of these as every commit is tried on.
@@ -121,16 +122,13 @@ _FEW_COLUMNS = _PC_COLUMNS | {"cpu": ("qemu64", "max"), "cpus": (1, 2), "memory_
 
 
 def _pcs(columns: dict[str, tuple] = _PC_COLUMNS) -> list[Machine]:
-    machines = []
-    for values in itertools.product(*columns.values()):
-        machine = Machine(**dict(zip(columns, values)))
-        if machine.firmware == "uefi" and machine.memory_mib < _UEFI_LEAST_MIB:
-            machine = dataclasses.replace(machine, memory_mib=_UEFI_LEAST_MIB)
-        machines.append(machine)
-    return machines
+    return [Machine(**dict(zip(columns, values))) for values in itertools.product(*columns.values())]
 
 
-def _shell_row(machine: Machine, what: Shell = Shell()) -> Row:
+def _shell_row(machine: Machine, what: Shell | None = None) -> Row:
+    if what is None:
+        tiny = machine.firmware == "uefi" and machine.memory_mib < _UEFI_SMALL_MIB
+        what = Shell(TINY_PROFILE) if tiny else Shell()
     return Row(machine, 30.0 + 2 * _timeout(machine), shell=what)
 
 
@@ -143,6 +141,7 @@ def _shells_without_firmware() -> Iterator[Row]:
     yield Row(BochsMachine(cpus=2, memory_mib=512), timeout=900.0, shell=Shell())
     for machine in (Machine(memory_mib=512), Machine(memory_mib=512, firmware="uefi", medium="usb")):
         yield _shell_row(machine, Shell("pc", logins=True))
+    yield _shell_row(Machine(memory_mib=64, firmware="uefi", medium="disk"), Shell(TINY_PROFILE, logins=True))
 
 
 def _special_rows() -> Iterator[Row]:
