@@ -5,6 +5,7 @@
 #include "drivers/acpi/mcfg.h"
 #include "drivers/acpi/soft_off.h"
 #include "drivers/acpi/spcr.h"
+#include "drivers/acpi/srat.h"
 #include "drivers/acpi/tables.h"
 #include "kernel/base/log.h"
 
@@ -64,6 +65,10 @@ Result<void> describe_platform(const boot::AcpiRoot& root, PhysicalReader& memor
         log_warning("acpi", "no MADT: one CPU, legacy interrupts");
     } else {
         read_madt(madt, platform);
+    }
+    Bytes srat = tables.find("SRAT");
+    if (!srat.empty()) {
+        read_srat(srat, platform);
     }
     Bytes hpet = tables.find("HPET");
     if (!hpet.empty()) {

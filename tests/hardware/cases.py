@@ -75,6 +75,12 @@ TZ=CET-1 hwclock --localtime --hctosys && date +%F_%H; timeout 5 hwclock -r >/de
                 ("2021-05-06 07:08:.*", "2022-02-03 04:05:.*", "2022-02-03", "2023-01-02", "rtc_cmos rtc_cmos",
                  "2023-01-02_02", "ticks"), "-rtc base=2021-05-06T07:08:09")
 
+_NUMA = Case("numa", "dmesg | grep -c SRAT", ("2",),
+             "-object memory-backend-ram,id=a,size=128M -object memory-backend-ram,id=b,size=384M"
+             " -numa node,nodeid=0,cpus=0-1,memdev=a -numa node,nodeid=1,cpus=2-3,memdev=b", cpus=4,
+             log=(r".*acpi: SRAT: domain 0: memory 0x0-0x9ffff 0x100000-0x7ffffff; CPUs 0 1",
+                  r".*acpi: SRAT: domain 1: memory 0x8000000-0x1fffffff; CPUs 2 3"))
+
 _BLOCK = Case("lsblk", "lsblk; echo status=$?; ls -d /sys/block /sys/class/block", ("status=0", "/sys/block"))
 
 
@@ -122,5 +128,5 @@ CASES = (
     _topology("pc", 1, 2, 1, machine="pc"), _LSPCI, _PORTS_ONLY,
     Case("dmidecode", _DMI_SCRIPT, _DMI_EXPECTED, _SMBIOS),
     Case("dmidecode-uefi", _DMI_SCRIPT, _DMI_EXPECTED, _SMBIOS, firmware="uefi"),
-    _HWCLOCK, _BLOCK, *_DAMAGE, *_BUTTON,
+    _NUMA, _HWCLOCK, _BLOCK, *_DAMAGE, *_BUTTON,
 )
