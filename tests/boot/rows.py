@@ -9,6 +9,7 @@ import dataclasses
 import itertools
 from typing import Iterator
 
+from boot import firmware
 from boot.damage import MULTIBOOT2_DAMAGES, MULTIBOOT2_MUTATIONS, PVH_DAMAGES
 from boot.shell import Shell
 from cairn_tools.bochs import BochsMachine
@@ -30,13 +31,14 @@ _CPU_MODELS = ("qemu64", "Nehalem", "Haswell", "EPYC", "max,-xsave", "max,-pdpe1
 class Row:
     """One run. `shell`: it ends in a shell (else without a root). `crash`: the kernel is told to crash so, and must
     show a panic screen that names the function. `stress_seconds`: guest time of the in-kernel stress. `damage`: see
-    damage.py."""
+    damage.py. `firmware`: see firmware.py."""
 
     machine: Machine | BochsMachine
     timeout: float = 60.0
     crash: str = ""
     stress_seconds: int = 0
     damage: str = ""
+    firmware: str = ""
     shell: Shell | None = None
 
     @property
@@ -61,6 +63,8 @@ class Row:
             parts.append(f"stress-{self.stress_seconds}s")
         if self.damage:
             parts.append(f"damaged-{self.damage}")
+        if self.firmware:
+            parts.append(f"firmware-{self.firmware}")
         return "-".join(parts)
 
     @property
@@ -144,6 +148,10 @@ def _shells_without_firmware() -> Iterator[Row]:
     yield _shell_row(Machine(memory_mib=64, firmware="uefi", medium="disk"), Shell(TINY_PROFILE, logins=True))
 
 
+def _firmware_row(damage: str) -> Row:
+    return Row(_pvh("q35", 2, 256), timeout=90.0, shell=Shell(TINY_PROFILE), firmware=damage)
+
+
 def _special_rows() -> Iterator[Row]:
     yield Row(BochsMachine(), timeout=240.0)
     for crash in _CRASHES:
@@ -152,6 +160,7 @@ def _special_rows() -> Iterator[Row]:
         yield Row(Machine(cpus=1), damage=damage)
     for damage in PVH_DAMAGES:
         yield Row(_pvh("q35", 1, 256), damage=damage)
+    yield from map(_firmware_row, firmware.DAMAGES)
 
 
 def _unique(rows: Iterator[Row]) -> list[Row]:
@@ -170,7 +179,8 @@ def short_matrix() -> list[Row]:
 def pairs_matrix() -> list[Row]:
     """Every two values of what a PC can be, each row with a shell at its end."""
     mutations = (Row(Machine(cpus=1), damage=damage) for damage in MULTIBOOT2_MUTATIONS)
-    return _unique(itertools.chain(map(_shell_row, _pairwise(_pcs())), _shells_without_firmware(), mutations))
+    tables = map(_firmware_row, firmware.MUTATIONS)
+    return _unique(itertools.chain(map(_shell_row, _pairwise(_pcs())), _shells_without_firmware(), mutations, tables))
 
 
 def full_matrix() -> list[Row]:

@@ -40,6 +40,7 @@ after=$(now)
 [ $((after - before)) -ge 300000000 ] || say "wrong: sleep of $((after - before)) ns"
 if [ -t 0 ]; then say "terminal $(tty)"; fi
 say done
+sleep 0.5  # a serial port without an interrupt is slow
 poweroff
 """
 
