@@ -131,7 +131,10 @@ void Controller::serve_root_ports() {
             remove_device(*device);
             device = nullptr;
         }
-        if (connected && device == nullptr && root_hub_of(port) != nullptr) {
+        if (!connected || (changes & port_status::kConnectChange) != 0) {
+            given_up_.remove(port);
+        }
+        if (connected && device == nullptr && root_hub_of(port) != nullptr && !given_up_.has(port)) {
             connect_root_port(port);
         }
     }
@@ -150,6 +153,8 @@ void Controller::connect_root_port(u8 port) {
             return;
         }
     }
+    // The resets themselves are changes, of which the port tells; without this it would begin anew for ever.
+    given_up_.add(port);
 }
 
 /// A port of USB 3 trains by itself; one of USB 2 is enabled by a reset.

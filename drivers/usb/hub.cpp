@@ -63,6 +63,7 @@ private:
     Device& device_;
     const u8 ports_;
     Atomic<bool> changed_{true};
+    PortSet given_up_;  // the thread's
 };
 
 Result<void> Hub::start(const Interface& interface, const HubDescriptor& descriptor) {
@@ -127,7 +128,10 @@ void Hub::serve_port(u8 port) {
         device != nullptr && (!connected || (status.changes & kConnectionChanged) != 0)) {
         controller.remove_device(*device);
     }
-    if (connected && controller.find_device(&device_, port) == nullptr) {
+    if (!connected || (status.changes & kConnectionChanged) != 0) {
+        given_up_.remove(port);
+    }
+    if (connected && !given_up_.has(port) && controller.find_device(&device_, port) == nullptr) {
         connect(port);
     }
 }
@@ -149,6 +153,7 @@ void Hub::connect(u8 port) {
             return;
         }
     }
+    given_up_.add(port);  // until something else is plugged in
     log_warning("usb", "hub {}, port {}: what is plugged in does not come up", device_.address(), port);
 }
 
