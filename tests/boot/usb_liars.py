@@ -36,6 +36,7 @@ _SURVIVED = re.compile(r"^liars: survived$", re.MULTILINE)
 _QUIET_SECONDS = 0.5
 _SILENCE_SECONDS = 7.0  # a request's deadline is 5 s
 _LIMIT_SECONDS = 12.0
+_MOST_REQUESTS = 3000  # a hub of 255 ports is asked a few things of each
 _MOST_ATTEMPTS = 12  # three for each of a hub's four ports
 
 _DEVICE, _CONFIGURATION, _STRING, _HUB = 1, 2, 3, 0x29
@@ -208,6 +209,8 @@ class _Plugger:
         if device.requests == 0:
             raise ToolError(f"{name}: QEMU asked it nothing")
         said = [line.split("] ", 1)[-1] for line in self._text[seen:].splitlines() if "usb: " in line]
+        if device.requests > _MOST_REQUESTS:
+            raise ToolError(f"{name}: it is asked {device.requests} times")
         if sum("does not come up" in line for line in said) > _MOST_ATTEMPTS:
             raise ToolError(f"{name}: it is tried again for ever")
         say(f"{name}: {device.requests} requests, {time.monotonic() - begin:.1f} s; {said[0] if said else 'nothing said'}")
