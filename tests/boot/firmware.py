@@ -1,4 +1,4 @@
-"""What firmware leaves (ACPI's tables, SMBIOS, the memory map, PCI devices), damaged in ways that stand for a kind each.
+"""What firmware leaves (ACPI's tables, SMBIOS, the memory map, PCI devices), damaged in ways that stand for kinds.
 
 Each is done at the kernel's entry, through QEMU's gdb stub and its monitor, or by QEMU's own options. The machine must
 start with less, come to a shell and be switched off, and say what it did without.
@@ -301,7 +301,9 @@ def _pci(*writes: tuple) -> Callable[[Left], None]:
 
 def _absurd_bars(_: pathlib.Path) -> tuple[str, ...]:
     """BARs for which the firmware has no room."""
-    return ("-device", "pci-testdev,membar=64G", "-device", "pci-testdev,membar=256T", "-device", "ivshmem-plain,memdev=shared", "-object", "memory-backend-ram,id=shared,size=2G,share=on")
+    return ("-device", "pci-testdev,membar=64G", "-device", "pci-testdev,membar=256T",
+            "-device", "ivshmem-plain,memdev=shared",
+            "-object", "memory-backend-ram,id=shared,size=2G,share=on")
 
 
 DAMAGES = {
@@ -334,7 +336,8 @@ DAMAGES = {
     "smbios-noise": Damage(_smbios_structures(_smbios_noise)),
     "smbios-file": Damage(_nothing, options=_smbios_file),
     "memory-odd": Damage(_memory_odd),
-    "bar-in-memory": Damage(_pci((_XHCI, _BAR0, _RAM | 4), (_XHCI, _BAR0 + 4, 0)), "pci: .* would lie in memory and are not used",
+    "bar-in-memory": Damage(_pci((_XHCI, _BAR0, _RAM | 4), (_XHCI, _BAR0 + 4, 0)),
+                            "pci: .* would lie in memory and are not used",
                             _pci_options),
     "bar-nowhere": Damage(_pci((_XHCI, _BAR0, 4), (_XHCI, _BAR0 + 4, 0)), "cannot drive it", _pci_options),
     "bar-beyond": Damage(_pci((_XHCI, _BAR0, 4), (_XHCI, _BAR0 + 4, 0xFFFF_FFFF)), "cannot drive it", _pci_options),

@@ -53,7 +53,8 @@ KEYBOARDS = {
     "usb": ["-device", "qemu-xhci,id=xhci", "-device", "usb-mouse,bus=xhci.0,port=2",
             "-device", "usb-kbd,bus=xhci.0,port=1,id=kbd",
             # SuperSpeed.
-            "-blockdev", "null-co,node-name=stick,size=16777216", "-device", "usb-storage,bus=xhci.0,port=3,drive=stick"],
+            "-blockdev", "null-co,node-name=stick,size=16777216", "-device",
+            "usb-storage,bus=xhci.0,port=3,drive=stick"],
     "hub": ["-device", "qemu-xhci,id=xhci", "-device", "usb-hub,bus=xhci.0,port=2,id=hub1",
             "-device", "usb-hub,bus=xhci.0,port=2.1,id=hub2", "-device", "usb-kbd,bus=xhci.0,port=2.1.3,id=kbd"],
     "msi": ["-device", "nec-usb-xhci,id=xhci,msi=on,msix=off", "-device", "usb-kbd,bus=xhci.0,port=1,id=kbd"],
@@ -335,8 +336,8 @@ def replug(guest: Guest, keyboard: str) -> None:
 
 CHECKS = {"bash": bash, "interrupt": interrupt, "vim": vim, "login": login, "scroll-back": scroll_back,
           "magic": magic, "serial-break": serial_break, "lights": lights, "replug": replug, "keymap": keymap,
-          "showkey": showkey, "hardware": hardware, "interrupts": interrupts, "super-speed": super_speed, "mouse": mouse,
-          "storm": storm}
+          "showkey": showkey, "hardware": hardware, "interrupts": interrupts, "super-speed": super_speed,
+          "mouse": mouse, "storm": storm}
 _NEED_USB = ("replug", "hardware", "interrupts", "super-speed", "storm")
 SHORT = ("bash", "interrupt", "magic", "interrupts", "replug")
 # Of the machines whose controller interrupts in another way.

@@ -201,7 +201,9 @@ class _Plugger:
                      backend={"type": "socket", "data": {"addr": where, "server": False}})
         monitor.call("device_add", driver="usb-redir", chardev=name, bus="xhci.0", id=name)
         quiet = _SILENCE_SECONDS if name.startswith("silent") else _QUIET_SECONDS
-        while (device.requests < 2 or time.monotonic() - device.last < quiet) and time.monotonic() - begin < _LIMIT_SECONDS:
+        while time.monotonic() - begin < _LIMIT_SECONDS:
+            if device.requests >= 2 and time.monotonic() - device.last > quiet:
+                break
             time.sleep(0.05)
         monitor.call("device_del", id=name)
         device.close()
@@ -213,7 +215,8 @@ class _Plugger:
             raise ToolError(f"{name}: it is asked {device.requests} times")
         if sum("does not come up" in line for line in said) > _MOST_ATTEMPTS:
             raise ToolError(f"{name}: it is tried again for ever")
-        say(f"{name}: {device.requests} requests, {time.monotonic() - begin:.1f} s; {said[0] if said else 'nothing said'}")
+        seconds = time.monotonic() - begin
+        say(f"{name}: {device.requests} requests, {seconds:.1f} s; {said[0] if said else 'nothing said'}")
 
 
 def _layers(folder: pathlib.Path) -> tuple[pathlib.Path, ...]:

@@ -78,7 +78,8 @@ TZ=CET-1 hwclock --localtime --hctosys && date +%F_%H; timeout 5 hwclock -r >/de
 _ADDRESSES = Case("addresses", "cat /proc/iomem /proc/ioports; lspci -A linux-proc -vxxx >/tmp/p; lspci -vxxx >/tmp/s;"
                   " cut -f1,2,18 /proc/bus/pci/devices; grep -c : /tmp/p; lspci -A linux-proc -n | wc -l;"
                   " lspci -A linux-proc -n | cut -c1-18 >/tmp/p; lspci -n | cut -c1-18 | cmp - /tmp/p && echo same", (
-    r"00100000-1ffdffff : System RAM", r"  00201000-[0-9a-f]{8} : Kernel code", r"  [0-9a-f]{8}-[0-9a-f]{8} : Kernel data",
+    r"00100000-1ffdffff : System RAM", r"  00201000-[0-9a-f]{8} : Kernel code",
+    r"  [0-9a-f]{8}-[0-9a-f]{8} : Kernel data",
     r"  b0000000-bfffffff : PCI ECAM 0000 \[bus 00-ff\]", r"[0-9a-f]{8}-[0-9a-f]{8} : PCI Bus 0000:01",
     r"  [0-9a-f]{8}-[0-9a-f]{8} : 0000:02:05\.0", r"[0-9a-f]+-[0-9a-f]+ : 0000:00:04\.0",
     r"  [0-9a-f]+-[0-9a-f]+ : xhci_hcd", r"fec00000-fec003ff : IOAPIC 0", r"fed00000-fed003ff : HPET 0",
