@@ -18,6 +18,11 @@ using arch::PlatformDescription;
 /// Where processors have them after a reset, and messages of devices go there whatever else is set.
 constexpr PhysicalAddress kUsualLocalApic{0xfee0'0000};
 
+constexpr arch::GenericAddress PlatformDescription::* kRegisters[] = {
+    &PlatformDescription::reset_register, &PlatformDescription::pm1a_event,    &PlatformDescription::pm1b_event,
+    &PlatformDescription::gpe0,           &PlatformDescription::gpe1,          &PlatformDescription::pm1a_control,
+    &PlatformDescription::pm1b_control,   &PlatformDescription::sleep_control, &PlatformDescription::console_port};
+
 /// The first HPET (IA-PC HPET specification 1.0a, 3.2.4).
 void read_hpet(Bytes table, PlatformDescription& platform) {
     constexpr u64 kBaseAddress = 40;
@@ -49,10 +54,14 @@ void read_soft_off(const TableDirectory& tables, PhysicalAddress dsdt, PlatformD
     platform.soft_off_type_b = found->type_b;
 }
 
+void say_impossible(std::string_view what, PhysicalAddress address) {
+    log_warning("acpi", "{} at {}: it cannot be there, and is not used", what, address);
+}
+
 bool lies_in_memory(const boot::MemoryMap& memory, PhysicalAddress address, std::string_view what) {
     const bool inside = memory.has_ram({address, address + 1});
     if (inside) {
-        log_warning("acpi", "the {} at {} would lie in memory and is not used", what, address);
+        say_impossible(what, address);
     }
     return inside;
 }
@@ -63,24 +72,22 @@ void check_against_memory(const boot::MemoryMap& memory, PlatformDescription& pl
     u32 kept = 0;
     for (u32 i = 0; i < platform.io_controller_count; ++i) {
         const arch::IoInterruptController& controller = platform.io_controllers[i];
-        if (!lies_in_memory(memory, controller.address, "I/O interrupt controller")) {
+        if (!lies_in_memory(memory, controller.address, "IOAPIC")) {
             platform.io_controllers[kept++] = controller;
         }
     }
     platform.io_controller_count = kept;
     if (platform.local_apic != kUsualLocalApic) {
-        log_warning("acpi", "local interrupt controllers at {}? They are put where they always are",
-                    platform.local_apic);
+        say_impossible("local APIC", platform.local_apic);
         platform.local_apic = kUsualLocalApic;
     }
     if (platform.hpet.value != 0 && lies_in_memory(memory, platform.hpet, "HPET")) {
         platform.hpet = {};
     }
-    for (arch::GenericAddress* address :
-         {&platform.reset_register, &platform.pm1a_event, &platform.pm1b_event, &platform.gpe0, &platform.gpe1,
-          &platform.pm1a_control, &platform.pm1b_control, &platform.sleep_control, &platform.console_port}) {
-        if (address->width != 0 && address->space == 0 && lies_in_memory(memory, {address->address}, "register")) {
-            *address = {};
+    for (arch::GenericAddress PlatformDescription::* member : kRegisters) {
+        arch::GenericAddress& address = platform.*member;
+        if (address.width != 0 && address.space == 0 && lies_in_memory(memory, {address.address}, "register")) {
+            address = {};
         }
     }
     platform.has_power_button = platform.has_power_button && platform.pm1a_event.width != 0;

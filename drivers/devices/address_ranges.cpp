@@ -14,26 +14,32 @@ namespace {
 
 using boot::MemoryRegion;
 
+/// By MemoryRegion::Kind.
+constexpr std::string_view kMemoryNames[MemoryRegion::kKinds] = {
+    "System RAM", "System RAM", "ACPI Tables", "ACPI Non-volatile Storage", "Reserved", "Unusable memory"};
 std::string_view name_of(MemoryRegion::Kind kind) {
-    switch (kind) {
-        case MemoryRegion::Kind::Usable:
-        case MemoryRegion::Kind::BootReclaimable:
-            return "System RAM";
-        case MemoryRegion::Kind::AcpiReclaimable:
-            return "ACPI Tables";
-        case MemoryRegion::Kind::AcpiNvs:
-            return "ACPI Non-volatile Storage";
-        case MemoryRegion::Kind::Reserved:
-            return "Reserved";
-        case MemoryRegion::Kind::Bad:
-            return "Unusable memory";
-    }
-    return {};
+    return kMemoryNames[static_cast<usize>(kind)];
 }
 
-void add_register(AddressRanges& ranges, const arch::GenericAddress& address, std::string_view name) {
-    ranges.add(address.space == 0 ? RangeKind::Memory : RangeKind::Ports, address.address, address.width / 8u, name);
-}
+struct FixedPorts {
+    u16 first;
+    u16 count;
+    char name[8];
+};
+constexpr FixedPorts kLegacyPorts[] = {{0x20, 2, "pic1"}, {0xa0, 2, "pic2"}, {0x40, 4, "timer0"}};
+
+struct NamedRegister {
+    arch::GenericAddress arch::PlatformDescription::* place;
+    char name[20];
+};
+constexpr NamedRegister kRegisters[] = {
+    {&arch::PlatformDescription::pm1a_event, "ACPI PM1a_EVT_BLK"},
+    {&arch::PlatformDescription::pm1b_event, "ACPI PM1b_EVT_BLK"},
+    {&arch::PlatformDescription::pm1a_control, "ACPI PM1a_CNT_BLK"},
+    {&arch::PlatformDescription::pm1b_control, "ACPI PM1b_CNT_BLK"},
+    {&arch::PlatformDescription::gpe0, "ACPI GPE0_BLK"},
+    {&arch::PlatformDescription::gpe1, "ACPI GPE1_BLK"},
+};
 
 template <typename... Arguments>
 void add_named(AddressRanges& ranges, PhysicalAddress start, u64 size,
@@ -115,17 +121,13 @@ void AddressRanges::add_machine(const arch::PlatformDescription& platform, const
         add_named(*this, window.address, (u64{window.last_bus} - window.first_bus + 1) * kMiB,
                   "PCI ECAM {:04x} [bus {:02x}-{:02x}]", window.segment, window.first_bus, window.last_bus);
     }
-    if (platform.has_legacy_pics) {
-        add(RangeKind::Ports, 0x20, 2, "pic1");
-        add(RangeKind::Ports, 0xa0, 2, "pic2");
-        add(RangeKind::Ports, 0x40, 4, "timer0");
+    for (const FixedPorts& ports : kLegacyPorts) {
+        add(RangeKind::Ports, ports.first, platform.has_legacy_pics ? ports.count : 0, ports.name);
     }
-    add_register(*this, platform.pm1a_event, "ACPI PM1a_EVT_BLK");
-    add_register(*this, platform.pm1b_event, "ACPI PM1b_EVT_BLK");
-    add_register(*this, platform.pm1a_control, "ACPI PM1a_CNT_BLK");
-    add_register(*this, platform.pm1b_control, "ACPI PM1b_CNT_BLK");
-    add_register(*this, platform.gpe0, "ACPI GPE0_BLK");
-    add_register(*this, platform.gpe1, "ACPI GPE1_BLK");
+    for (const NamedRegister& named : kRegisters) {
+        const arch::GenericAddress& address = platform.*named.place;
+        add(address.space == 0 ? RangeKind::Memory : RangeKind::Ports, address.address, address.width / 8u, named.name);
+    }
     add(RangeKind::Ports, platform.pm_timer_port, platform.pm_timer_port != 0 ? 4 : 0, "ACPI PM_TMR");
 }
 

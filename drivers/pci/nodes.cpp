@@ -251,6 +251,7 @@ constexpr usize kNameLimit = 32;
 struct BusFiles {
     OwnArray<devices::Attribute> attributes;
 };
+constexpr devices::Attribute kBusFile = bytes<&read_config, &config_size, &write_config>("", 0644);
 
 bool same_bus(const Device* one, const Device& other) {
     return one != nullptr && one->address().segment == other.address().segment &&
@@ -306,12 +307,13 @@ Result<Device*> Buses::add_bus_files(Device& first) {
         ++count;
     }
     BusFiles& files = *TRY(try_new<BusFiles>()).release();
-    files.attributes = TRY(OwnArray<devices::Attribute>::create(count));
+    files.attributes = TRY(OwnArray<devices::Attribute>::create_for_overwrite(count));
     devices::Attribute* file = files.attributes.data();
     for (Device* device = &first; device != end; device = device->next_, ++file) {
         TextBuffer name{std::span(device->slot_name_)};
         format_to(name, "{:02x}.{}", device->address().device, device->address().function);
-        *file = bytes<&read_config, &config_size, &write_config>(name.view(), 0644);
+        *file = kBusFile;
+        file->name = name.view();
         file->own_object = device;
     }
     char storage[kNameLimit];

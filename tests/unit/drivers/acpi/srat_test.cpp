@@ -75,7 +75,7 @@ TEST_F(SratTest, NamesMemoryAndCpus) {
     EXPECT_EQ(logged(),
               "SRAT: domain 1: memory 0x8000000-0xfffffff; CPUs 2 3\n"
               "SRAT: domain 7: memory 0x0-0x9ffff 0x100000-0x7ffffff; CPUs 0 1\n"
-              "SRAT: domain 9: memory none; CPUs none\n");
+              "SRAT: domain 9: memory; CPUs\n");
 }
 
 TEST_F(SratTest, DisabledAndEmptyEntriesDoNotCount) {
