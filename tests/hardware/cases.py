@@ -81,7 +81,7 @@ _ADDRESSES = Case("addresses", "cat /proc/iomem /proc/ioports; lspci -A linux-pr
     r"00100000-1ffdffff : System RAM", r"  00201000-[0-9a-f]{8} : Kernel code",
     r"  [0-9a-f]{8}-[0-9a-f]{8} : Kernel data",
     r"  b0000000-bfffffff : PCI ECAM 0000 \[bus 00-ff\]", r"[0-9a-f]{8}-[0-9a-f]{8} : PCI Bus 0000:01",
-    r"  [0-9a-f]{8}-[0-9a-f]{8} : 0000:02:05\.0", r"[0-9a-f]+-[0-9a-f]+ : 0000:00:04\.0",
+    r"    [0-9a-f]{8}-[0-9a-f]{8} : 0000:02:05\.0", r"[0-9a-f]+-[0-9a-f]+ : 0000:00:04\.0",
     r"  [0-9a-f]+-[0-9a-f]+ : xhci_hcd", r"fec00000-fec003ff : IOAPIC 0", r"fed00000-fed003ff : HPET 0",
     r"fee00000-fee00fff : Local APIC", r"0070-0071 : rtc_cmos", r"03f8-03ff : serial", r"0cf8-0cff : PCI conf1",
     r"0604-0605 : ACPI PM1a_CNT_BLK", r"0020\t1b36000d\txhci_hcd", "same"), _DEVICES + " -device qemu-xhci,addr=4")

@@ -73,7 +73,7 @@ TEST_F(SratTest, NamesMemoryAndCpus) {
                     cpu(1, 4), memory(1, 0x8000000, 0x8000000), cpu(9, 99), Blob().add(u8{77}).add(u8{4}).add(u16{0})}),
               3u);
     EXPECT_EQ(logged(),
-              "SRAT: domain 1: memory 0x8000000-0xfffffff; CPUs 2 3\n"
+              "SRAT: domain 1: memory 0x8000000-0xfffffff; CPUs 3 2\n"
               "SRAT: domain 7: memory 0x0-0x9ffff 0x100000-0x7ffffff; CPUs 0 1\n"
               "SRAT: domain 9: memory; CPUs\n");
 }
