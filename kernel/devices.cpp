@@ -2,6 +2,7 @@
 
 #include "drivers/acpi/interrupt_routing.h"
 #include "drivers/clock/real_time_clock.h"
+#include "drivers/devices/address_ranges.h"
 #include "drivers/firmware/smbios.h"
 #include "drivers/pci/buses.h"
 #include "fs/devtmpfs/clock_device.h"
@@ -29,6 +30,7 @@ Result<void> start_clock_device(const arch::PlatformDescription& platform) {
 }  // namespace
 
 void start_devices(const arch::PlatformDescription& platform, const boot::Information& information) {
+    devices::address_ranges().add_machine(platform, information);
     note("acpi tables", acpi::KeptTables::load(information.acpi, information.memory_map));
     if (g_kernel.acpi_tables != nullptr) {
         note("acpi tables in sysfs", g_kernel.acpi_tables->add_nodes());

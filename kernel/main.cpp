@@ -79,6 +79,7 @@ void read_platform_tables(PhysicalReader& memory) {
     if (!described.ok()) {
         log_warning("acpi", "no usable tables ({}): one CPU, legacy devices", described.error());
     }
+    acpi::check_against_memory(start_up.information.memory_map, start_up.platform);
 }
 
 void start_memory() {

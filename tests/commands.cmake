@@ -59,11 +59,14 @@ foreach(row IN LISTS rows)
   set_tests_properties(boot.${name} PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS ${weight})
 endforeach()
 # Keys that reach programs, and a keyboard that is pulled out and plugged in again.
-foreach(keyboard ps2 hub)
+foreach(keyboard ps2 hub msi line)
   cairn_command_test(typing-${keyboard} boot 240 ${CMAKE_CURRENT_SOURCE_DIR}/boot/typing --no-build --short
                      --keyboard ${keyboard})
   set_tests_properties(boot.typing-${keyboard} PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
 endforeach()
+# USB devices that lie.
+cairn_command_test(liars boot 600 ${CMAKE_CURRENT_SOURCE_DIR}/boot/liars --no-build)
+set_tests_properties(boot.liars PROPERTIES FIXTURES_REQUIRED kernel PROCESSORS 2)
 # The other compiler's kernel starts, too.
 foreach(name q35-pvh-8cpu-8192m q35-bios-1cpu-256m)
   cairn_command_test(clang-${name} boot 240 ${CMAKE_CURRENT_SOURCE_DIR}/boot/matrix --no-build --row ${name}

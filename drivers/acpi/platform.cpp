@@ -5,6 +5,7 @@
 #include "drivers/acpi/mcfg.h"
 #include "drivers/acpi/soft_off.h"
 #include "drivers/acpi/spcr.h"
+#include "drivers/acpi/srat.h"
 #include "drivers/acpi/tables.h"
 #include "kernel/base/log.h"
 
@@ -13,6 +14,14 @@ namespace cairn::acpi {
 namespace {
 
 using arch::PlatformDescription;
+
+/// Where processors have them after a reset, and messages of devices go there whatever else is set.
+constexpr PhysicalAddress kUsualLocalApic{0xfee0'0000};
+
+constexpr arch::GenericAddress PlatformDescription::* kRegisters[] = {
+    &PlatformDescription::reset_register, &PlatformDescription::pm1a_event,    &PlatformDescription::pm1b_event,
+    &PlatformDescription::gpe0,           &PlatformDescription::gpe1,          &PlatformDescription::pm1a_control,
+    &PlatformDescription::pm1b_control,   &PlatformDescription::sleep_control, &PlatformDescription::console_port};
 
 /// The first HPET (IA-PC HPET specification 1.0a, 3.2.4).
 void read_hpet(Bytes table, PlatformDescription& platform) {
@@ -45,7 +54,44 @@ void read_soft_off(const TableDirectory& tables, PhysicalAddress dsdt, PlatformD
     platform.soft_off_type_b = found->type_b;
 }
 
+void say_impossible(std::string_view what, PhysicalAddress address) {
+    log_warning("acpi", "{} at {}: it cannot be there, and is not used", what, address);
+}
+
+bool lies_in_memory(const boot::MemoryMap& memory, PhysicalAddress address, std::string_view what) {
+    const bool inside = memory.has_ram({address, address + 1});
+    if (inside) {
+        say_impossible(what, address);
+    }
+    return inside;
+}
+
 }  // namespace
+
+void check_against_memory(const boot::MemoryMap& memory, PlatformDescription& platform) {
+    u32 kept = 0;
+    for (u32 i = 0; i < platform.io_controller_count; ++i) {
+        const arch::IoInterruptController& controller = platform.io_controllers[i];
+        if (!lies_in_memory(memory, controller.address, "IOAPIC")) {
+            platform.io_controllers[kept++] = controller;
+        }
+    }
+    platform.io_controller_count = kept;
+    if (platform.local_apic != kUsualLocalApic) {
+        say_impossible("local APIC", platform.local_apic);
+        platform.local_apic = kUsualLocalApic;
+    }
+    if (platform.hpet.value != 0 && lies_in_memory(memory, platform.hpet, "HPET")) {
+        platform.hpet = {};
+    }
+    for (arch::GenericAddress PlatformDescription::* member : kRegisters) {
+        arch::GenericAddress& address = platform.*member;
+        if (address.width != 0 && address.space == 0 && lies_in_memory(memory, {address.address}, "register")) {
+            address = {};
+        }
+    }
+    platform.has_power_button = platform.has_power_button && platform.pm1a_event.width != 0;
+}
 
 void describe_without_tables(u32 boot_cpu, PlatformDescription& platform) {
     std::destroy_at(&platform);
@@ -64,6 +110,10 @@ Result<void> describe_platform(const boot::AcpiRoot& root, PhysicalReader& memor
         log_warning("acpi", "no MADT: one CPU, legacy interrupts");
     } else {
         read_madt(madt, platform);
+    }
+    Bytes srat = tables.find("SRAT");
+    if (!srat.empty()) {
+        read_srat(srat, platform);
     }
     Bytes hpet = tables.find("HPET");
     if (!hpet.empty()) {

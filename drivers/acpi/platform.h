@@ -1,8 +1,8 @@
 #pragma once
 /// Reads the machine's description out of ACPI's static tables (ACPI 6.5, chapter 5): CPUs and
-/// interrupt controllers (MADT), power management registers (FADT), the HPET, and from the AML
-/// only \_S5. Everything in the tables is untrusted: lengths are checked, sums verified, counts
-/// bounded, and a damaged table is left out with a log line.
+/// interrupt controllers (MADT), power management registers (FADT), the HPET, which memory is near which CPU (SRAT, for
+/// the log only), and from the AML only \_S5. Everything in the tables is untrusted: lengths are checked, sums
+/// verified, counts bounded, and a damaged table is left out with a log line.
 
 #include "arch/platform.h"
 #include "kernel/base/physical_reader.h"
@@ -22,5 +22,9 @@ void describe_without_tables(u32 boot_cpu, arch::PlatformDescription& platform);
 /// hand around.)
 Result<void> describe_platform(const boot::AcpiRoot& root, PhysicalReader& memory, u32 boot_cpu,
                                arch::PlatformDescription& platform);
+
+/// Leaves out registers that lie in memory, where writing them would be writing over something: the tables are damaged.
+/// Local APICs are where every processor has them. A line in the log for each change.
+void check_against_memory(const boot::MemoryMap& memory, arch::PlatformDescription& platform);
 
 }  // namespace cairn::acpi

@@ -4,6 +4,7 @@
 
 #include "arch/arch.h"
 #include "arch/battery_clock.h"
+#include "drivers/devices/address_ranges.h"
 #include "drivers/devices/device_tree.h"
 #include "kernel/base/log.h"
 #include "kernel/base/own.h"
@@ -34,6 +35,7 @@ constexpr u8 kSet = 0x80;               // status B: the clock stands while it i
 constexpr u8 kPeriodic = 0x40;
 constexpr u8 kInterruptRequest = 0x80;  // status C
 
+constexpr u16 kPorts = 0x70;
 constexpr u32 kIsaInterrupt = 8;
 /// An update takes at most 2.3 ms, and a register a microsecond to read.
 constexpr u32 kUpdatePolls = 20'000;
@@ -137,6 +139,7 @@ Result<RealTimeClock*> RealTimeClock::start(const arch::PlatformDescription& pla
     if (!routed.ok()) {
         log_warning("rtc", "no interrupt: {}", routed.error());
     }
+    devices::note_range(devices::RangeKind::Ports, kPorts, 2, "rtc_cmos");
     TRY(add_nodes(clock));
     return &clock;
 }

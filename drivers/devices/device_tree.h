@@ -16,6 +16,7 @@
 #include <span>
 #include <string_view>
 
+#include "drivers/devices/address_ranges.h"
 #include "kernel/base/format.h"
 #include "kernel/base/list.h"
 #include "kernel/base/ref.h"
@@ -157,6 +158,8 @@ public:
     static Result<void> initialize();
 
     Node& root() { return *root_; }
+    /// Of addresses and ports.
+    AddressRanges& ranges() { return ranges_; }
 
     // --- For drivers. Thread context --------------------------------------------------------------------------
     /// The folder with this path from the root ("bus/pci/devices"); what is missing of it is made. ENOMEM,
@@ -208,6 +211,7 @@ private:
 
     sync::RwLock<LockRank::DeviceTree> lock_;
     Ref<Node> root_;
+    AddressRanges ranges_;
     u64 next_order_ GUARDED_BY(lock_) = kFirstChild;
 };
 

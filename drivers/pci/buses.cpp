@@ -79,8 +79,26 @@ Result<void> Buses::start(const arch::PlatformDescription& platform, const boot:
             TRY(buses.enumerate(window.segment, window.first_bus));
         }
     }
+    buses.check_against_memory(memory);
     buses.route_pins(platform);
     return {};
+}
+
+void Buses::check_against_memory(const boot::MemoryMap& memory) {
+    for (Device* device = first_; device != nullptr; device = device->next_) {
+        for (Bar& bar : device->bars_) {
+            const PhysicalRange range{{bar.address}, {bar.address + bar.size}};
+            if (bar.kind != Bar::Kind::Memory || bar.address == 0 || !memory.has_ram(range)) {
+                continue;
+            }
+            char storage[16];
+            TextBuffer name{std::span(storage)};
+            write_name(name, *device);
+            log_warning("pci", "{}: the registers at {} would lie in memory and are not used", name.view(),
+                        range.start);
+            bar.address = 0;
+        }
+    }
 }
 
 Device* Buses::find(const FunctionAddress& address) const {

@@ -14,6 +14,8 @@ public:
     /// Looks for the devices on the bus and behind its bridges. A bridge that names a bus twice, or one that its own
     /// parent does not lead to, is taken for one without a bus. ENOMEM: some are missing.
     Result<void> enumerate(u16 segment, u8 root_bus);
+    /// Takes the addresses from BARs that lie in memory: no device is there that could answer. A log line for each.
+    void check_against_memory(const boot::MemoryMap& memory);
     /// What the firmware wrote into the devices' interrupt-line registers becomes their pins' lines, where nothing
     /// better is known: an ISA interrupt, which PCI drives as a low level unless the firmware says otherwise.
     void route_pins(const arch::PlatformDescription& platform);
@@ -21,6 +23,8 @@ public:
     static void set_pin_line(Device& device, arch::InterruptLine line) { device.pin_line_ = line; }
     /// Enters the devices into the tree of devices (nodes.cpp). ENOMEM: some are missing.
     Result<void> add_nodes();
+    /// Writes the device's line of /proc/bus/pci/devices.
+    static void write_line(Device& device, TextBuffer& text);
     /// Gives each device that has a driver to it, in threads. ENOMEM.
     Result<void> probe_drivers();
     /// The driver has taken the device, or has not: links between the two, or forgets the driver.
@@ -39,6 +43,7 @@ private:
     Result<bool> add_function(const FunctionAddress& address, Device* bridge, u32 reach);
     void read_bridge(Device& bridge);
     Result<void> add_node(Device& device);
+    static Result<Device*> add_bus_files(Device& first);
 
     ConfigSpace& space_;
     Device* first_ = nullptr;  // owned

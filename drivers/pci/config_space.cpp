@@ -3,6 +3,7 @@
 #include "drivers/pci/config_space.h"
 
 #include "arch/arch.h"
+#include "drivers/devices/address_ranges.h"
 #include "drivers/pci/registers.h"
 #include "kernel/base/kernel.h"
 #include "kernel/base/log.h"
@@ -57,6 +58,9 @@ Result<Own<MachineConfigSpace>> MachineConfigSpace::create(const arch::PlatformD
                                                            const boot::MemoryMap& memory) {
     Own<MachineConfigSpace> made = TRY(try_new<MachineConfigSpace>());
     made->has_ports_ = ports_answer();
+    if (made->has_ports_) {
+        devices::note_range(devices::RangeKind::Ports, kAddressPort, 8, "PCI conf1");
+    }
     for (u32 i = 0; i < platform.pci_window_count; ++i) {
         made->consider(platform.pci_windows[i], memory);
     }

@@ -3,6 +3,8 @@
 #include "drivers/pci/device.h"
 
 #include "arch/arch.h"
+#include "drivers/devices/address_ranges.h"
+#include "drivers/pci/driver.h"
 #include "drivers/pci/registers.h"
 #include "kernel/base/kernel.h"
 #include "kernel/sched/thread.h"
@@ -200,6 +202,9 @@ Result<MappedBar> Device::map_bar(u32 index) {
         return fail(Errno::enxio);
     }
     void* mapped = TRY(g_kernel.kernel_space->map_device({{bar.address}, {bar.address + bar.size}}));
+    if (driver() != nullptr) {
+        devices::note_range(devices::RangeKind::Memory, bar.address, bar.size, driver()->name);
+    }
     return MappedBar{static_cast<volatile u8*>(mapped), bar.size};
 }
 

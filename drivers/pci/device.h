@@ -149,6 +149,7 @@ private:
     Atomic<u32> message_line_{0};               // 0: none
     Atomic<const Driver*> driver_{nullptr};
     devices::Node* node_ = nullptr;  // counted, for ever
+    char slot_name_[4] = {};         // "1f.2", its file's name in /proc/bus/pci
     Device* next_ = nullptr;
 };
 

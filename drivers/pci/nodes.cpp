@@ -1,8 +1,9 @@
-/// PCI devices in the tree of devices: /sys/devices/pci0000:00/…, with links in /sys/bus/pci. The texts are those of
-/// Linux's drivers/pci/pci-sysfs.c.
+/// PCI devices in the tree of devices: /sys/devices/pci0000:00/…, with links in /sys/bus/pci, and the files of
+/// /proc/bus/pci. The texts are those of Linux's drivers/pci/pci-sysfs.c and proc.c.
 
 #include <algorithm>
 
+#include "drivers/devices/address_ranges.h"
 #include "drivers/devices/device_tree.h"
 #include "drivers/pci/buses.h"
 #include "drivers/pci/driver.h"
@@ -246,7 +247,85 @@ constexpr devices::Attribute kAttributes[] = {
 
 constexpr usize kNameLimit = 32;
 
+/// The files of one bus below /proc/bus/pci. For ever.
+struct BusFiles {
+    OwnArray<devices::Attribute> attributes;
+};
+constexpr devices::Attribute kBusFile = bytes<&read_config, &config_size, &write_config>("", 0644);
+
+bool same_bus(const Device* one, const Device& other) {
+    return one != nullptr && one->address().segment == other.address().segment &&
+           one->address().bus == other.address().bus;
+}
+
+/// For /proc/iomem and /proc/ioports.
+void note_ranges(Device& device, std::string_view name) {
+    const auto note = [](const Bar& bar, std::string_view what) {
+        if (bar.kind != Bar::Kind::None && bar.address != 0) {
+            devices::note_range(bar.kind == Bar::Kind::Io ? devices::RangeKind::Ports : devices::RangeKind::Memory,
+                                bar.address, bar.size, what);
+        }
+    };
+    for (u32 i = 0; i <= Device::kRomBar; ++i) {
+        note(device.bar(i), name);
+    }
+    if (device.secondary_bus() != 0) {
+        char storage[kNameLimit];
+        TextBuffer bus{std::span(storage)};
+        format_to(bus, "PCI Bus {:04x}:{:02x}", device.address().segment, device.secondary_bus());
+        for (u32 i = 0; i < Device::kBridgeWindows; ++i) {
+            note(device.window(i), bus.view());
+        }
+    }
+}
+
 }  // namespace
+
+void Buses::write_line(Device& device, TextBuffer& text) {
+    constexpr u64 kLowFlags = 0xf;
+    const FunctionAddress& at = device.address();
+    format_to(text, "{:02x}{:02x}\t{:04x}{:04x}\t{:x}", at.bus, at.device << 3 | at.function, device.vendor(),
+              device.device(), device.interrupt_line().value_or(0));
+    for (u32 i = 0; i <= Device::kRomBar; ++i) {
+        const Bar& bar = device.bar(i);
+        const bool none = bar.kind == Bar::Kind::None;
+        format_to(text, "\t{:16x}",
+                  none ? u64{0} : bar.address | (resource_flags(bar, i == Device::kRomBar, false) & kLowFlags));
+    }
+    for (u32 i = 0; i <= Device::kRomBar; ++i) {
+        format_to(text, "\t{:16x}", device.bar(i).size);
+    }
+    const Driver* driver = device.driver();
+    format_to(text, "\t{}\n", driver != nullptr ? driver->name : std::string_view());
+}
+
+/// Enters the files of the bus whose first function this is; returns the first of another.
+Result<Device*> Buses::add_bus_files(Device& first) {
+    usize count = 0;
+    Device* end = &first;
+    for (; same_bus(end, first); end = end->next_) {
+        ++count;
+    }
+    BusFiles& files = *TRY(try_new<BusFiles>()).release();
+    files.attributes = TRY(OwnArray<devices::Attribute>::create_for_overwrite(count));
+    devices::Attribute* file = files.attributes.data();
+    for (Device* device = &first; device != end; device = device->next_, ++file) {
+        TextBuffer name{std::span(device->slot_name_)};
+        format_to(name, "{:02x}.{}", device->address().device, device->address().function);
+        *file = kBusFile;
+        file->name = name.view();
+        file->own_object = device;
+    }
+    char storage[kNameLimit];
+    TextBuffer name{std::span(storage)};
+    if (first.address().segment != 0) {
+        format_to(name, "{:04x}:", first.address().segment);
+    }
+    format_to(name, "{:02x}", first.address().bus);
+    Ref<devices::Node> folder = TRY(devices::tree().make_path("proc/bus/pci"));
+    [[maybe_unused]] Ref<devices::Node> added = TRY(devices::tree().add(*folder, name.view(), files.attributes.span()));
+    return end;
+}
 
 Result<void> Buses::add_node(Device& device) {
     devices::DeviceTree& tree = devices::tree();
@@ -266,6 +345,7 @@ Result<void> Buses::add_node(Device& device) {
     Ref<devices::Node> bus = TRY(tree.make_path("bus/pci"));
     TRY(tree.add_link(*node, "subsystem", *bus));
     device.node_ = &node.release();
+    note_ranges(device, name.view());
     return {};
 }
 
@@ -274,6 +354,9 @@ Result<void> Buses::add_nodes() {
     folder = TRY(devices::tree().make_path("bus/pci/drivers"));
     for (Device* device = first_; device != nullptr; device = device->next_) {
         TRY(add_node(*device));
+    }
+    for (Device* device = first_; device != nullptr;) {
+        device = TRY(add_bus_files(*device));
     }
     return {};
 }

@@ -3,6 +3,7 @@
 
 #include "drivers/ps2/ps2.h"
 
+#include "drivers/devices/address_ranges.h"
 #include "drivers/input/input.h"
 #include "drivers/ps2/controller.h"
 #include "drivers/ps2/mouse_decoder.h"
@@ -297,6 +298,8 @@ void Ps2Devices::run() {
         log_info("ps2", "no keyboard controller ({})", found.error());
         return;
     }
+    devices::note_range(devices::RangeKind::Ports, 0x60, 1, "keyboard");
+    devices::note_range(devices::RangeKind::Ports, 0x64, 1, "keyboard");
     keyboard_came_ = true;
     mouse_came_ = controller_.has_mouse_port();
     for (;;) {

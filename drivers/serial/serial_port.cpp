@@ -1,7 +1,9 @@
 #include "drivers/serial/serial_port.h"
 
 #include "arch/arch.h"
+#include "drivers/devices/address_ranges.h"
 #include "kernel/base/kernel.h"
+#include "kernel/base/log.h"
 #include "kernel/base/member_offset.h"
 #include "mm/kernel_space.h"
 
@@ -24,6 +26,8 @@ constexpr usize kFinishLine = 256;
 }  // namespace
 
 namespace {
+
+constexpr u32 kRegisters = 8;
 
 /// A register that is as wide as its place.
 volatile u32& wide_register(volatile u8* at) {
@@ -68,6 +72,7 @@ Result<Own<SerialPort>> SerialPort::probe(u32 index, u32 baud) {
     const u16 base = kIsaPorts[index].base;
     Own<SerialPort> port = TRY(try_new<SerialPort>(index, base, PlacedUartRegisters(base), true));
     TRY(port->uart_.initialize(baud));
+    devices::note_range(devices::RangeKind::Ports, base, kRegisters, "serial");
     return port;
 }
 
@@ -75,13 +80,14 @@ Result<Own<SerialPort>> SerialPort::probe_at(u32 index, u32 baud, const UartPlac
     PlacedUartRegisters registers(place.port);
     u64 address = place.port;
     if (place.port == 0) {
-        constexpr u32 kRegisters = 8;
         address = place.memory.value;
         void* mapped = TRY(g_kernel.kernel_space->map_device({place.memory, place.memory + kRegisters * place.stride}));
         registers = PlacedUartRegisters(static_cast<volatile u8*>(mapped), place.stride);
     }
     Own<SerialPort> port = TRY(try_new<SerialPort>(index, address, registers, false));
     TRY(port->uart_.initialize(baud));
+    devices::note_range(place.port == 0 ? devices::RangeKind::Memory : devices::RangeKind::Ports, address,
+                        kRegisters * place.stride, "serial");
     return port;
 }
 
@@ -102,23 +108,28 @@ void SerialPort::poll(time::Timer& timer) {
     timer.arm(arch::monotonic_now() + kPeriod);
 }
 
-Result<void> SerialPort::start(const arch::PlatformDescription& platform, SerialListener& listener) {
+void SerialPort::start(const arch::PlatformDescription& platform, SerialListener& listener) {
     {
         SpinLockGuard guard(lock_);
         listener_ = &listener;
     }
+    bool polled = !has_interrupt_;
     if (has_interrupt_) {
-        TRY(interrupt_lines.add(*this, arch::isa_interrupt_line(platform, kIsaPorts[index_].irq)));
+        const Result<void> added =
+            interrupt_lines.add(*this, arch::isa_interrupt_line(platform, kIsaPorts[index_].irq));
+        polled = !added.ok();
+        if (polled) {
+            log_warning("serial", "ttyS{}: no interrupt ({}): it is asked instead", index_, added.error());
+        }
     }
     {
         SpinLockGuard guard(lock_);
         uart_.enable_interrupts();
         uart_.start_transmission();
     }
-    if (!has_interrupt_) {
+    if (polled) {
         poll(poll_timer_);
     }
-    return {};
 }
 
 bool SerialPort::handle_interrupt() {

@@ -62,9 +62,9 @@ public:
     static Result<Own<SerialPort>> probe_at(u32 index, u32 baud, const UartPlace& place);
     /// The port that is usually at an address; nothing: none is.
     static std::optional<u32> usual_index(u16 base);
-    /// From now on interrupts are taken; the port lives for ever. `listener` too. ENODEV, ENOSPC: no interrupts will
-    /// come.
-    Result<void> start(const arch::PlatformDescription& platform, SerialListener& listener);
+    /// From now on interrupts are taken; the port lives for ever. `listener` too. Where no interrupts will come, it is
+    /// asked as in probe_at().
+    void start(const arch::PlatformDescription& platform, SerialListener& listener);
 
     u32 index() const { return index_; }
     bool has_fifo() const { return uart_.has_fifo(); }

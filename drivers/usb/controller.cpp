@@ -57,7 +57,8 @@ Result<void> Controller::wait_for_bits(u32 offset, u32 mask, u32 value, u32 mill
 // --- The thread ---------------------------------------------------------------------------------------------------
 
 void Controller::run() {
-    for (u8 port = 1; port <= ports_; ++port) {
+    for (u16 number = 1; number <= ports_; ++number) {
+        const u8 port = static_cast<u8>(number);
         write_port(port, port_status::kPower);
     }
     sched::sleep_for(Nanoseconds::from_milliseconds(kRecoveryMilliseconds));
@@ -121,7 +122,8 @@ void Controller::add_device(Device* parent, u8 port, Speed speed) {
 // --- Root ports ---------------------------------------------------------------------------------------------------
 
 void Controller::serve_root_ports() {
-    for (u8 port = 1; port <= ports_ && !is_dead(); ++port) {
+    for (u16 number = 1; number <= ports_ && !is_dead(); ++number) {
+        const u8 port = static_cast<u8>(number);
         const u32 status = read32(port_register(port));
         const u32 changes = status & port_status::kChanges;
         write_port(port, changes);
@@ -131,7 +133,10 @@ void Controller::serve_root_ports() {
             remove_device(*device);
             device = nullptr;
         }
-        if (connected && device == nullptr && root_hub_of(port) != nullptr) {
+        if (!connected || (changes & port_status::kConnectChange) != 0) {
+            given_up_.remove(port);
+        }
+        if (connected && device == nullptr && root_hub_of(port) != nullptr && !given_up_.has(port)) {
             connect_root_port(port);
         }
     }
@@ -150,6 +155,8 @@ void Controller::connect_root_port(u8 port) {
             return;
         }
     }
+    // The resets themselves are changes, of which the port tells; without this it would begin anew for ever.
+    given_up_.add(port);
 }
 
 /// A port of USB 3 trains by itself; one of USB 2 is enabled by a reset.

@@ -122,6 +122,7 @@ private:
     sync::WaitQueue wait_;
     Atomic<bool> work_pending_{false};
     Atomic<bool> ports_changed_{true};
+    PortSet given_up_;  // root ports whose devices did not come up. The thread's
     Atomic<bool> dead_{false};
 
     SpinLock<LockRank::UsbController> lock_;

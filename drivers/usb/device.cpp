@@ -255,6 +255,7 @@ void Device::leave() {
         function->leave();
         function->destroy();
     }
+    const bool was_announced = tree_node_.node() != nullptr;
     tree_node_.remove();
     if (at_work_) {
         controller_.disable_slot(slot_);
@@ -262,7 +263,9 @@ void Device::leave() {
         at_work_ = false;
     }
     if (RootHub* hub = controller_.root_hub_of(root_port_); hub != nullptr && address_ != 0) {
-        log_info("usb", "bus {} device {} is gone", hub->bus, address_);
+        if (was_announced) {
+            log_info("usb", "bus {} device {} is gone", hub->bus, address_);
+        }
         give_back_address(*hub, address_);
     }
 }

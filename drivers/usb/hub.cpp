@@ -61,8 +61,9 @@ private:
     void clear_changes(u8 port, u16 changes);
 
     Device& device_;
-    const u8 ports_;
+    const u8 ports_;  // up to 255: what counts them is wider
     Atomic<bool> changed_{true};
+    PortSet given_up_;  // the thread's
 };
 
 Result<void> Hub::start(const Interface& interface, const HubDescriptor& descriptor) {
@@ -71,7 +72,7 @@ Result<void> Hub::start(const Interface& interface, const HubDescriptor& descrip
     if (is_super(device_.speed())) {
         TRY(device_.write({request_kind::kClass, kSetHubDepth, device_.depth(), 0}));
     }
-    for (u8 port = 1; port <= ports_; ++port) {
+    for (u16 port = 1; port <= ports_; ++port) {
         TRY(device_.write({kClassOther, standard_request::kSetFeature, feature::kPower, port}));
     }
     constexpr u32 kUnit = 2;
@@ -91,8 +92,8 @@ void Hub::serve() {
     if (!changed_.exchange(false, Order::acq_rel)) {
         return;
     }
-    for (u8 port = 1; port <= ports_ && !device_.controller().is_dead(); ++port) {
-        serve_port(port);
+    for (u16 port = 1; port <= ports_ && !device_.controller().is_dead(); ++port) {
+        serve_port(static_cast<u8>(port));
     }
 }
 
@@ -127,7 +128,10 @@ void Hub::serve_port(u8 port) {
         device != nullptr && (!connected || (status.changes & kConnectionChanged) != 0)) {
         controller.remove_device(*device);
     }
-    if (connected && controller.find_device(&device_, port) == nullptr) {
+    if (!connected || (status.changes & kConnectionChanged) != 0) {
+        given_up_.remove(port);
+    }
+    if (connected && !given_up_.has(port) && controller.find_device(&device_, port) == nullptr) {
         connect(port);
     }
 }
@@ -149,6 +153,7 @@ void Hub::connect(u8 port) {
             return;
         }
     }
+    given_up_.add(port);  // until something else is plugged in
     log_warning("usb", "hub {}, port {}: what is plugged in does not come up", device_.address(), port);
 }
 

@@ -5,6 +5,17 @@
 
 namespace cairn::usb {
 
+/// A set of a hub's ports.
+class PortSet {
+public:
+    bool has(u8 port) const { return (words_[port / 64] >> port % 64 & 1) != 0; }
+    void add(u8 port) { words_[port / 64] |= u64{1} << port % 64; }
+    void remove(u8 port) { words_[port / 64] &= ~(u64{1} << port % 64); }
+
+private:
+    u64 words_[4] = {};
+};
+
 struct RootHub {
     u8 first_port = 0;                               // of the controller's, from 1
     u8 ports = 0;                                    // 0: the controller has none of this generation

@@ -2,6 +2,7 @@
 
 #include "fs/procfs/process_files.h"
 #include "fs/procfs/system_files.h"
+#include "fs/sysfs/sysfs.h"
 
 namespace cairn::procfs {
 
@@ -54,8 +55,21 @@ constexpr Entry kInput[] = {
 std::span<const Entry> input_entries() {
     return kInput;
 }
+constexpr Entry kPci[] = {
+    file("devices", 0444, &show_pci_devices),
+};
+std::span<const Entry> pci_entries() {
+    return kPci;
+}
+/// A directory for each bus comes from drivers/pci.
+constexpr Entry pci_directory() {
+    Entry entry = sysfs::branch_with_devices("proc/bus/pci", "pci", &pci_entries);
+    entry.permissions = kDirectoryPermissions;
+    return entry;
+}
 constexpr Entry kBuses[] = {
     directory("input", &input_entries),
+    pci_directory(),
 };
 std::span<const Entry> bus_entries() {
     return kBuses;
@@ -81,6 +95,8 @@ constexpr Entry kEntries[] = {
     file("execdomains", 0444, &show_execution_domains),
     file("filesystems", 0444, &show_filesystems),
     file("interrupts", 0444, &show_interrupts),
+    with_argument(kMemoryRanges, file("iomem", 0444, &show_address_ranges)),
+    with_argument(kPortRanges, file("ioports", 0444, &show_address_ranges)),
     {.name = "kmsg", .permissions = 0400, .open = &open_kernel_log},
     file("loadavg", 0444, &show_load),
     file("meminfo", 0444, &show_memory_information),

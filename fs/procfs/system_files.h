@@ -30,6 +30,12 @@ Result<void> store_magic_key(Request& request, std::string_view text);
 Result<void> show_consoles(Request& request, Text& text);
 Result<void> show_execution_domains(Request& request, Text& text);
 
+// address_files.cpp: iomem and ioports, by the entry's argument, and bus/pci/devices
+constexpr u8 kMemoryRanges = 0;
+constexpr u8 kPortRanges = 1;
+Result<void> show_address_ranges(Request& request, Text& text);
+Result<void> show_pci_devices(Request& request, Text& text);
+
 // kernel_log_file.cpp
 Result<Ref<vfs::File>> open_kernel_log(vfs::OperationContext& context, vfs::Inode& inode,
                                        const vfs::OpenRequest& request, const Subject& subject);

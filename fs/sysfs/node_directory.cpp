@@ -139,8 +139,11 @@ private:
 /// A folder, and before what is in it the rows of a table.
 class NodeDirectory final : public NodeInode {
 public:
-    NodeDirectory(vfs::Superblock& superblock, u64 number, Ref<Node> node, std::span<const Entry> table)
-        : NodeInode(superblock, number, FileType::Directory, 0755, std::move(node)), table_(table) {}
+    NodeDirectory(vfs::Superblock& superblock, u64 number, Ref<Node> node, std::span<const Entry> table,
+                  u16 permissions)
+        : NodeInode(superblock, number, FileType::Directory, permissions, std::move(node)),
+          table_(table),
+          permissions_(permissions) {}
 
     Result<Ref<vfs::Inode>> find_child(vfs::OperationContext&, std::string_view name) override;
     Result<u64> read_directory(vfs::OperationContext&, u64 offset, vfs::DirectorySink& sink) override;
@@ -148,6 +151,7 @@ public:
 private:
     void destroy() override { destroy_counted(this); }
     const std::span<const Entry> table_;
+    const u16 permissions_;  // of folders within, too
 };
 
 template <typename Made, typename... Arguments>
@@ -170,7 +174,7 @@ Result<Ref<vfs::Inode>> NodeDirectory::find_child(vfs::OperationContext&, std::s
     if (child->is_link()) {
         return make<LinkInode>(superblock(), child_number, std::move(child));
     }
-    return make<NodeDirectory>(superblock(), child_number, std::move(child), std::span<const Entry>());
+    return make<NodeDirectory>(superblock(), child_number, std::move(child), std::span<const Entry>(), permissions_);
 }
 
 /// Offsets: the rows of the table, then those of the tree.
@@ -198,7 +202,7 @@ Result<u64> NodeDirectory::read_directory(vfs::OperationContext&, u64 offset, vf
 Result<Ref<vfs::Inode>> make_shared(vfs::Superblock& superblock, u64 number, const Entry& entry,
                                     const procfs::Subject&) {
     Ref<Node> node = TRY(tree().make_path(kSharedPaths[entry.argument]));
-    return make<NodeDirectory>(superblock, number, std::move(node), entry.entries());
+    return make<NodeDirectory>(superblock, number, std::move(node), entry.entries(), entry.permissions);
 }
 
 }  // namespace cairn::sysfs

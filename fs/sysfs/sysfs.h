@@ -35,7 +35,9 @@ constexpr Entry branch(std::string_view name, std::span<const Entry> (*entries)(
     return entry;
 }
 /// The directories that are shared with drivers, by the path under which they enter things.
-constexpr std::string_view kSharedPaths[] = {"block", "bus", "class", "dev/block", "dev/char", "devices", "firmware"};
+/// The last is procfs's.
+constexpr std::string_view kSharedPaths[] = {"block",    "bus",     "class",    "dev/block",
+                                             "dev/char", "devices", "firmware", "proc/bus/pci"};
 constexpr Entry branch_with_devices(std::string_view path, std::string_view name, std::span<const Entry> (*entries)()) {
     Entry entry = branch(name, entries);
     entry.make = &make_shared;

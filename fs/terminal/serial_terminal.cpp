@@ -60,10 +60,7 @@ Result<Ref<SerialTerminal>> SerialTerminal::create(Own<drivers::SerialPort> port
     static_cast<void>(forever.release());
     thread->start();
     g_kernel.terminals->set_serial(index, *terminal);
-    Result<void> started = terminal->port_->start(platform, *terminal);
-    if (!started.ok()) {
-        log_warning("serial", "{}: no interrupts ({})", kNames[index], started.error());
-    }
+    terminal->port_->start(platform, *terminal);
     return terminal;
 }
 

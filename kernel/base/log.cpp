@@ -106,6 +106,14 @@ void show_new_records() {
 
 }  // namespace
 
+void log_formatted(LogLevel level, std::string_view subsystem, std::string_view format,
+                   std::span<const FormatArgument> arguments) {
+    char storage[kLogTextLimit];
+    TextBuffer buffer{std::span(storage)};
+    format_arguments_to(buffer, format, arguments);
+    log_write(level, subsystem, buffer.view());
+}
+
 void log_write(LogLevel level, std::string_view subsystem, std::string_view text) {
     LogRecord record;
     record.level = level;

@@ -16,13 +16,15 @@ namespace cairn {
 /// shows it on the consoles, unless another context is printing just now: then that one will.
 void log_write(LogLevel level, std::string_view subsystem, std::string_view text);
 
+/// The same with a text that is made there, so that each place that logs is small.
+void log_formatted(LogLevel level, std::string_view subsystem, std::string_view format,
+                   std::span<const FormatArgument> arguments);
+
 template <typename... Arguments>
 void log(LogLevel level, std::string_view subsystem, FormatString<std::type_identity_t<Arguments>...> format,
          const Arguments&... arguments) {
-    char storage[kLogTextLimit];
-    TextBuffer buffer{std::span(storage)};
-    format_to(buffer, format, arguments...);
-    log_write(level, subsystem, buffer.view());
+    const FormatArgument erased[sizeof...(Arguments) + 1] = {format_argument(arguments)..., FormatArgument{}};
+    log_formatted(level, subsystem, format.text, std::span(erased, sizeof...(Arguments)));
 }
 
 #define CAIRN_LOG_FUNCTION(name, level)                                                            \

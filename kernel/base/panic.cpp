@@ -133,6 +133,13 @@ void print_process(const PerCpu& cpu) {
 
 }  // namespace
 
+void panic_formatted(std::string_view format, std::span<const FormatArgument> arguments) {
+    char storage[256];
+    TextBuffer buffer{std::span(storage)};
+    format_arguments_to(buffer, format, arguments);
+    panic_text(buffer.view());
+}
+
 void panic_text(std::string_view message, const PanicPlace& place) {
     static_cast<void>(arch::disable_interrupts());
     claim_panic(message);

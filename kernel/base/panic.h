@@ -21,12 +21,13 @@ struct PanicPlace {
 /// from an NMI and from within a panic. On the simulated machine it ends the run as failed.
 [[noreturn]] void panic_text(std::string_view message, const PanicPlace& place = {});
 
+/// The same with a message that is made there, so that each place that panics is small.
+[[noreturn]] void panic_formatted(std::string_view format, std::span<const FormatArgument> arguments);
+
 template <typename... Arguments>
 [[noreturn]] void panic(FormatString<std::type_identity_t<Arguments>...> format, const Arguments&... arguments) {
-    char storage[256];
-    TextBuffer buffer{std::span(storage)};
-    format_to(buffer, format, arguments...);
-    panic_text(buffer.view());
+    const FormatArgument erased[sizeof...(Arguments) + 1] = {format_argument(arguments)..., FormatArgument{}};
+    panic_formatted(format.text, std::span(erased, sizeof...(Arguments)));
 }
 
 /// What follows a panic, as Linux's panic=: reboot after so many seconds; 0 (the default) stays

@@ -3,79 +3,23 @@ field of what the boot loader left, and lets go. The kernel must say what is wro
 """
 
 import contextlib
+import pathlib
 import random
 import socket
 import struct
 import subprocess
+from typing import Callable
 
-from cairn_tools import qemu
+from boot import firmware
+from boot.gdb_stub import Stub
+from boot.monitor import Monitor
+from cairn_tools import guest, qemu
 from cairn_tools.build import KernelImage
 from cairn_tools.emulation import Run
 from cairn_tools.project import ToolError
 
-_STUB_SECONDS = 60.0
 # Where boot loaders put the magic number and the information, as registers() numbers them.
 _RAX, _RBX = 0, 1
-
-
-class _Stub:
-    """As much of gdb's remote protocol as is needed here."""
-
-    def __init__(self, connection: socket.socket):
-        self._connection = connection
-        self._connection.settimeout(_STUB_SECONDS)
-        self._received = b""
-
-    def ask(self, command: str) -> str:
-        """Sends a packet and returns the answer to it."""
-        body = command.encode()
-        self._connection.sendall(b"$%s#%02x" % (body, sum(body) & 0xFF))
-        return self._packet()
-
-    def detach(self) -> None:
-        if self.ask("D") != "OK":
-            raise ToolError("QEMU's gdb stub did not let go")
-
-    def _packet(self) -> str:
-        while True:
-            begin, end = self._received.find(b"$"), self._received.find(b"#")
-            if 0 <= begin < end and len(self._received) >= end + 3:
-                packet = self._received[begin + 1 : end]
-                self._received = self._received[end + 3 :]
-                self._connection.sendall(b"+")
-                return packet.decode()
-            data = self._connection.recv(4096)
-            if not data:
-                raise ToolError("QEMU closed the connection to its gdb stub")
-            self._received += data
-
-    def run_to(self, address: int) -> None:
-        self._expect_ok(f"Z1,{address:x},1")  # a hardware breakpoint: the code is not loaded yet
-        stop = self.ask("c")
-        if not stop.startswith("T05"):
-            raise ToolError(f"the kernel's entry was not reached: {stop}")
-        self._expect_ok(f"z1,{address:x},1")
-
-    def registers(self) -> list[int]:
-        """The general registers, in the order of gdb's i386:x86-64 description."""
-        return list(struct.unpack("<16Q", bytes.fromhex(self.ask("g"))[:128]))
-
-    def set_register(self, number: int, value: int) -> None:
-        # QEMU knows single registers only to who has read its description of the machine. All at once
-        # ("G") is no way out: it writes the control registers too and leaves the CPU in a mixed state.
-        self.ask("qXfer:features:read:target.xml:0,ffb")
-        self._expect_ok(f"P{number:x}={struct.pack('<Q', value).hex()}")
-
-    def read(self, address: int, size: int) -> bytes:
-        return bytes.fromhex(self.ask(f"m{address:x},{size:x}"))
-
-    def write(self, address: int, data: bytes) -> None:
-        self._expect_ok(f"M{address:x},{len(data):x}:{data.hex()}")
-
-    def _expect_ok(self, command: str) -> None:
-        answer = self.ask(command)
-        if answer != "OK":
-            raise ToolError(f"QEMU's gdb stub answers '{answer}' to {command}")
 
 
 # --- Multiboot2 (specification, 3.6): total size, reserved, then tags of type, size and contents ------
@@ -83,7 +27,7 @@ class _Stub:
 _COMMAND_LINE_TAG, _MEMORY_MAP_TAG, _FRAMEBUFFER_TAG, _RSDP_TAG = 1, 6, 8, 14
 
 
-def _tag(stub: _Stub, information: int, wanted: int) -> int:
+def _tag(stub: Stub, information: int, wanted: int) -> int:
     """The address of the first tag of a type."""
     address = information + 8
     while True:
@@ -95,70 +39,70 @@ def _tag(stub: _Stub, information: int, wanted: int) -> int:
         address += (size + 7) & ~7
 
 
-def _damage_size(stub: _Stub, information: int) -> None:
+def _damage_size(stub: Stub, information: int) -> None:
     stub.write(information, b"\xff\xff\xff\xff")
 
 
-def _damage_small_size(stub: _Stub, information: int) -> None:
+def _damage_small_size(stub: Stub, information: int) -> None:
     stub.write(information, struct.pack("<I", 12))
 
 
-def _damage_tag(stub: _Stub, information: int) -> None:
+def _damage_tag(stub: Stub, information: int) -> None:
     """A tag of no size, on which a careless parser turns round for ever."""
     stub.write(information + 8 + 4, struct.pack("<I", 0))
 
 
-def _damage_memory_map(stub: _Stub, information: int) -> None:
+def _damage_memory_map(stub: Stub, information: int) -> None:
     """Entries of no size."""
     stub.write(_tag(stub, information, _MEMORY_MAP_TAG) + 8, struct.pack("<I", 0))
 
 
-def _regions(stub: _Stub, information: int) -> list[tuple[int, int, int, int]]:
+def _regions(stub: Stub, information: int) -> list[tuple[int, int, int, int]]:
     """Of the memory map's entries: their own address; base, length and type."""
     tag = _tag(stub, information, _MEMORY_MAP_TAG)
     size, entry_size = struct.unpack("<III", stub.read(tag, 12))[1:]
     return [(at, *struct.unpack("<QQI", stub.read(at, 20))) for at in range(tag + 16, tag + size, entry_size)]
 
 
-def _damage_no_memory(stub: _Stub, information: int) -> None:
+def _damage_no_memory(stub: Stub, information: int) -> None:
     """All regions of a kind that nobody knows."""
     for at, *_ in _regions(stub, information):
         stub.write(at + 16, struct.pack("<I", 0x7FFF_FFFF))
 
 
-def _damage_memory_wrap(stub: _Stub, information: int) -> None:
+def _damage_memory_wrap(stub: Stub, information: int) -> None:
     """A region that goes on beyond the last address."""
     for at, base, _, kind in _regions(stub, information):
         if kind == 1 and base >= 1 << 20:
             stub.write(at + 8, struct.pack("<Q", (1 << 64) - 0x1000))
 
 
-def _damage_memory_overlap(stub: _Stub, information: int) -> None:
+def _damage_memory_overlap(stub: Stub, information: int) -> None:
     """What is reserved lies over the kernel."""
     for at, _, _, kind in _regions(stub, information):
         if kind == 2:
             stub.write(at, struct.pack("<QQ", 0x180000, 0x4000000))
 
 
-def _damage_framebuffer_address(stub: _Stub, information: int) -> None:
+def _damage_framebuffer_address(stub: Stub, information: int) -> None:
     """The screen lies in the kernel: who draws there draws over itself."""
     stub.write(_tag(stub, information, _FRAMEBUFFER_TAG) + 8, struct.pack("<Q", 0x200000))
 
 
-def _damage_framebuffer_size(stub: _Stub, information: int) -> None:
+def _damage_framebuffer_size(stub: Stub, information: int) -> None:
     stub.write(_tag(stub, information, _FRAMEBUFFER_TAG) + 16, b"\xff" * 13)
 
 
-def _damage_framebuffer_nothing(stub: _Stub, information: int) -> None:
+def _damage_framebuffer_nothing(stub: Stub, information: int) -> None:
     """A pitch, width, height and depth of zero."""
     stub.write(_tag(stub, information, _FRAMEBUFFER_TAG) + 16, bytes(13))
 
 
-def _damage_rsdp(stub: _Stub, information: int) -> None:
+def _damage_rsdp(stub: Stub, information: int) -> None:
     stub.write(_tag(stub, information, _RSDP_TAG) + 8, bytes(20))
 
 
-def _damage_command_line(stub: _Stub, information: int) -> None:
+def _damage_command_line(stub: Stub, information: int) -> None:
     """A string without an end."""
     tag = _tag(stub, information, _COMMAND_LINE_TAG)
     size = struct.unpack("<II", stub.read(tag, 8))[1]
@@ -169,7 +113,7 @@ def _mutation(seed: int):
     """Sixteen random bytes of random tags; the memory map's entries are left alone, for nothing could be done with
     memory that is not there."""
 
-    def damage(stub: _Stub, information: int) -> None:
+    def damage(stub: Stub, information: int) -> None:
         size = struct.unpack("<I", stub.read(information, 4))[0]
         tag = _tag(stub, information, _MEMORY_MAP_TAG)
         entries = range(tag + 16, tag + struct.unpack("<II", stub.read(tag, 8))[1])
@@ -180,22 +124,22 @@ def _mutation(seed: int):
     return damage
 
 
-def _damage_magic(stub: _Stub, _information: int) -> None:
+def _damage_magic(stub: Stub, _information: int) -> None:
     stub.set_register(_RAX, 0x2BADB002)  # multiboot 1
 
 
-def _damage_pointer(stub: _Stub, _information: int) -> None:
+def _damage_pointer(stub: Stub, _information: int) -> None:
     stub.set_register(_RBX, 0xFFFF_FFF0)
 
 
 # --- PVH (Xen's public/arch-x86/hvm/start_info.h) -----------------------------------------------------
 
 
-def _damage_pvh_magic(stub: _Stub, information: int) -> None:
+def _damage_pvh_magic(stub: Stub, information: int) -> None:
     stub.write(information, b"\0\0\0\0")
 
 
-def _damage_pvh_memory_map(stub: _Stub, information: int) -> None:
+def _damage_pvh_memory_map(stub: Stub, information: int) -> None:
     """memmap_paddr and memmap_entries."""
     stub.write(information + 40, struct.pack("<QI", 0xFFFF_FFFF_FFFF_0000, 0xFFFF_FFFF))
 
@@ -232,22 +176,45 @@ def _symbol(kernel: KernelImage, name: str) -> int:
     raise ToolError(f"the kernel has no symbol {name}")
 
 
-def boot(kind: str, machine: qemu.Machine, kernel: KernelImage, *, timeout: float) -> Run:
-    """Like qemu.boot, with the boot information damaged in the way that `kind` names."""
-    pvh = machine.firmware == "none"
-    damage = (PVH_DAMAGES if pvh else MULTIBOOT2_DAMAGES | MULTIBOOT2_MUTATIONS)[kind]
-    entry = _symbol(kernel, "pvh_entry" if pvh else "multiboot2_entry")
+def _boot(machine: qemu.Machine, kernel: KernelImage, spoil: Callable[[Stub], None], *, timeout: float,
+          layers: tuple[pathlib.Path, ...] = (), extra: tuple[str, ...] = ()) -> Run:
+    """Calls `spoil` when the guest is at the kernel's entry."""
+    entry = _symbol(kernel, "pvh_entry" if machine.firmware == "none" else "multiboot2_entry")
     ours, theirs = socket.socketpair()
 
-    def spoil() -> None:
+    def stop_and_spoil() -> None:
         theirs.close()
-        stub = _Stub(ours)
+        stub = Stub(ours)
         stub.ask("?")
         stub.run_to(entry)
-        damage(stub, stub.registers()[_RBX] & 0xFFFF_FFFF)
+        spoil(stub)
         stub.detach()
 
     with contextlib.closing(ours), contextlib.closing(theirs):
-        extra = ("-S", "-chardev", f"socket,id=debugger,fd={theirs.fileno()}", "-gdb", "chardev:debugger")
-        return qemu.boot(machine, kernel, timeout=timeout, extra=extra, descriptors=(theirs.fileno(),),
-                         when_started=spoil, show_errors=False)
+        extra = (*extra, "-S", "-chardev", f"socket,id=debugger,fd={theirs.fileno()}", "-gdb", "chardev:debugger")
+        return qemu.boot(machine, kernel, timeout=timeout, extra=extra, descriptors=(theirs.fileno(),), layers=layers,
+                         when_started=stop_and_spoil, show_errors=False)
+
+
+def _information(stub: Stub) -> int:
+    return stub.registers()[_RBX] & 0xFFFF_FFFF
+
+
+def boot(kind: str, machine: qemu.Machine, kernel: KernelImage, *, timeout: float) -> Run:
+    """Like qemu.boot, with the boot information damaged in the way that `kind` names."""
+    damage = (PVH_DAMAGES if machine.firmware == "none" else MULTIBOOT2_DAMAGES | MULTIBOOT2_MUTATIONS)[kind]
+    return _boot(machine, kernel, lambda stub: damage(stub, _information(stub)), timeout=timeout)
+
+
+def boot_firmware(kind: str, machine: qemu.Machine, kernel: KernelImage, layers: tuple[pathlib.Path, ...], *,
+                  timeout: float) -> Run:
+    """A machine that starts through PVH, with what its firmware left damaged in the way that `kind` names."""
+    damage = (firmware.DAMAGES | firmware.MUTATIONS)[kind]
+    with guest.temporary_folder() as folder:
+
+        def spoil(stub: Stub) -> None:
+            with contextlib.closing(Monitor(folder / "monitor")) as monitor:
+                damage.spoil(firmware.Left(stub, monitor, _information(stub)))
+
+        extra = ("-qmp", f"unix:{folder / 'monitor'},server=on,wait=off", *damage.options(folder))
+        return _boot(machine, kernel, spoil, timeout=timeout, layers=layers, extra=extra)

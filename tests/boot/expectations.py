@@ -1,8 +1,9 @@
 """What must be true of a row's run: complaints in words, none if all is well."""
 
+import re
 from typing import Iterator
 
-from boot import shell
+from boot import firmware, shell
 from boot.damage import QUIET_DAMAGES
 from boot.rows import Row
 from cairn_tools import kernel_log
@@ -21,6 +22,8 @@ def complaints(row: Row, run: Run) -> list[str]:
     """Judges a finished run."""
     if row.damage:
         return list(_damaged(row, run))
+    if row.firmware:
+        return list(_with_less(row, run))
     if row.crash:
         return list(_crashed(row, run))
     return list(_booted(row, run))
@@ -86,6 +89,21 @@ def _crashed(row: Row, run: Run) -> Iterator[str]:
     screen = run.log[kernel_log.PANIC.search(run.log).start() :]
     if not kernel_log.BACKTRACE_FRAME.search(screen):
         yield f"no function is named in the backtrace of crash={row.crash}"
+
+
+def _with_less(row: Row, run: Run) -> Iterator[str]:
+    """The shell did its work, perhaps with fewer CPUs, and the log says what was left out."""
+    if run.outcome is not Outcome.POWERED_OFF:
+        panic = kernel_log.PANIC.search(run.log)
+        reason = f"panic: {panic['message']}" if panic else f"last line: {kernel_log.last_line(run.log)}"
+        yield f"{run.outcome.value}; {reason}"
+    for match in shell.WRONG.finditer(run.log):
+        yield match["what"]
+    if not shell.DONE.search(run.log):
+        yield "the shell did not come to its end"
+    said = (firmware.DAMAGES | firmware.MUTATIONS)[row.firmware].said
+    if not re.search(said, run.log):
+        yield f"the log lacks '{said}'"
 
 
 def _damaged(row: Row, run: Run) -> Iterator[str]:

@@ -44,6 +44,10 @@ def _boot(row: Row, kernel: KernelImage) -> Run:
         return bochs.boot(machine, kernel, timeout=row.timeout, iso=shell.iso(row.shell, kernel))
     if isinstance(machine, BochsMachine):
         return bochs.boot(machine, kernel, timeout=row.timeout)
+    if row.firmware:
+        with guest.temporary_folder() as folder:
+            return damage.boot_firmware(row.firmware, machine, kernel, shell.layers(row.shell, folder),
+                                        timeout=row.timeout)
     if row.shell:
         return _boot_to_shell(row, kernel)
     if row.damage:

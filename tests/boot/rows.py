@@ -9,10 +9,12 @@ import dataclasses
 import itertools
 from typing import Iterator
 
+from boot import firmware
 from boot.damage import MULTIBOOT2_DAMAGES, MULTIBOOT2_MUTATIONS, PVH_DAMAGES
 from boot.shell import Shell
 from cairn_tools.bochs import BochsMachine
 from cairn_tools.qemu import MEDIA, SCREENS, Machine
+from cairn_tools.root_image import TINY_PROFILE
 
 # From a little above the least with which OVMF itself starts (52 MiB) to beyond 4 GiB, where a PC's
 # memory has a hole.
@@ -29,13 +31,14 @@ _CPU_MODELS = ("qemu64", "Nehalem", "Haswell", "EPYC", "max,-xsave", "max,-pdpe1
 class Row:
     """One run. `shell`: it ends in a shell (else without a root). `crash`: the kernel is told to crash so, and must
     show a panic screen that names the function. `stress_seconds`: guest time of the in-kernel stress. `damage`: see
-    damage.py."""
+    damage.py. `firmware`: see firmware.py."""
 
     machine: Machine | BochsMachine
     timeout: float = 60.0
     crash: str = ""
     stress_seconds: int = 0
     damage: str = ""
+    firmware: str = ""
     shell: Shell | None = None
 
     @property
@@ -60,6 +63,8 @@ class Row:
             parts.append(f"stress-{self.stress_seconds}s")
         if self.damage:
             parts.append(f"damaged-{self.damage}")
+        if self.firmware:
+            parts.append(f"firmware-{self.firmware}")
         return "-".join(parts)
 
     @property
@@ -112,8 +117,8 @@ _PC_COLUMNS = {
     "cpu": ("qemu64", "Nehalem", "Haswell", "EPYC", "max"), "cpus": (1, 2, 16), "memory_mib": (64, 4096, 12288),
     "screen": SCREENS,
 }
-# OVMF takes 52 MiB for itself, and GRUB then has no room for the root in one piece: see docs/hardware.md.
-_UEFI_LEAST_MIB = 96
+# OVMF takes 52 MiB for itself, and GRUB has no room for the usual root in less: see docs/hardware.md.
+_UEFI_SMALL_MIB = 96
 
 
 # As many of these as every commit is tried on.
@@ -121,16 +126,13 @@ _FEW_COLUMNS = _PC_COLUMNS | {"cpu": ("qemu64", "max"), "cpus": (1, 2), "memory_
 
 
 def _pcs(columns: dict[str, tuple] = _PC_COLUMNS) -> list[Machine]:
-    machines = []
-    for values in itertools.product(*columns.values()):
-        machine = Machine(**dict(zip(columns, values)))
-        if machine.firmware == "uefi" and machine.memory_mib < _UEFI_LEAST_MIB:
-            machine = dataclasses.replace(machine, memory_mib=_UEFI_LEAST_MIB)
-        machines.append(machine)
-    return machines
+    return [Machine(**dict(zip(columns, values))) for values in itertools.product(*columns.values())]
 
 
-def _shell_row(machine: Machine, what: Shell = Shell()) -> Row:
+def _shell_row(machine: Machine, what: Shell | None = None) -> Row:
+    if what is None:
+        tiny = machine.firmware == "uefi" and machine.memory_mib < _UEFI_SMALL_MIB
+        what = Shell(TINY_PROFILE) if tiny else Shell()
     return Row(machine, 30.0 + 2 * _timeout(machine), shell=what)
 
 
@@ -143,6 +145,11 @@ def _shells_without_firmware() -> Iterator[Row]:
     yield Row(BochsMachine(cpus=2, memory_mib=512), timeout=900.0, shell=Shell())
     for machine in (Machine(memory_mib=512), Machine(memory_mib=512, firmware="uefi", medium="usb")):
         yield _shell_row(machine, Shell("pc", logins=True))
+    yield _shell_row(Machine(memory_mib=64, firmware="uefi", medium="disk"), Shell(TINY_PROFILE, logins=True))
+
+
+def _firmware_row(damage: str) -> Row:
+    return Row(_pvh("q35", 2, 256), timeout=90.0, shell=Shell(TINY_PROFILE), firmware=damage)
 
 
 def _special_rows() -> Iterator[Row]:
@@ -153,6 +160,7 @@ def _special_rows() -> Iterator[Row]:
         yield Row(Machine(cpus=1), damage=damage)
     for damage in PVH_DAMAGES:
         yield Row(_pvh("q35", 1, 256), damage=damage)
+    yield from map(_firmware_row, firmware.DAMAGES)
 
 
 def _unique(rows: Iterator[Row]) -> list[Row]:
@@ -171,7 +179,8 @@ def short_matrix() -> list[Row]:
 def pairs_matrix() -> list[Row]:
     """Every two values of what a PC can be, each row with a shell at its end."""
     mutations = (Row(Machine(cpus=1), damage=damage) for damage in MULTIBOOT2_MUTATIONS)
-    return _unique(itertools.chain(map(_shell_row, _pairwise(_pcs())), _shells_without_firmware(), mutations))
+    tables = map(_firmware_row, firmware.MUTATIONS)
+    return _unique(itertools.chain(map(_shell_row, _pairwise(_pcs())), _shells_without_firmware(), mutations, tables))
 
 
 def full_matrix() -> list[Row]:

@@ -1,5 +1,5 @@
-"""Runs that end in a shell: a root of Debian packages, in it a script that bash runs, which looks whether the machine
-can be worked with and then has it powered off.
+"""Runs that end in a shell: a root of Debian packages, in it a script that bash (or busybox) runs, which looks whether
+the machine can be worked with and then has it powered off.
 """
 
 import dataclasses
@@ -10,9 +10,12 @@ from cairn_tools import guest, newc
 from cairn_tools.build import KernelImage
 from cairn_tools.image import FOR_PEOPLE, Media, make_iso
 from cairn_tools.project import locked
-from cairn_tools.root_image import root_image
+from cairn_tools.root_image import TINY_PROFILE, root_image
 
 # Processes on every CPU, pipes, files, a signal, the clock. Each step says what is wrong.
+# `now`: nanoseconds, which busybox's date does not know.
+_NOW = "now() { date +%s%N; }"
+_NOW_TINY = 'now() { read -r up rest < /proc/uptime; up=${up%.*}${up#*.}; up=${up#0}; echo "${up#0}0000000"; }'
 _SCRIPT = r"""
 say() { echo "shell: $*"; }
 say "$(uname -sm), $(nproc) CPUs, $(grep MemTotal: /proc/meminfo | tr -s ' ')"
@@ -31,12 +34,13 @@ wait $victim
 head -c 1000000 /dev/urandom > /tmp/random
 cp /tmp/random /tmp/copy
 [ "$(sha256sum < /tmp/random)" = "$(sha256sum < /tmp/copy)" ] || say "wrong: copy"
-before=$(date +%s%N)
+before=$(now)
 sleep 0.3
-after=$(date +%s%N)
+after=$(now)
 [ $((after - before)) -ge 300000000 ] || say "wrong: sleep of $((after - before)) ns"
 if [ -t 0 ]; then say "terminal $(tty)"; fi
 say done
+sleep 0.5  # a serial port without an interrupt is slow
 poweroff
 """
 
@@ -60,12 +64,14 @@ class Shell:
 
 def layers(shell: Shell, folder: pathlib.Path) -> tuple[pathlib.Path, ...]:
     """The archives of the root; what is made for this run goes into `folder`."""
-    script = _SCRIPT
+    tiny = shell.profile == TINY_PROFILE
+    script = f"{_NOW_TINY if tiny else _NOW}\n{_SCRIPT}"
     if shell.logins:
         plan = guest.Program.plan_of_logins()
-        path, script = "root/.bash_profile", f'case $(tty) in *ttyS*)\n{script}\n;; esac\n'
+        path = "root/.profile" if tiny else "root/.bash_profile"
+        script = f'case $(tty) in *ttyS*)\n{script}\n;; esac\n'
     else:
-        plan = guest.Program.plan_on_console(("bash", "/.cairn/script"))
+        plan = guest.Program.plan_on_console(("sh" if tiny else "bash", "/.cairn/script"))
         path = ".cairn/script"
     tree = newc.Tree()
     if shell.logins:

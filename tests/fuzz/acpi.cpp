@@ -3,7 +3,7 @@
 ///   1  a list of tables {signature index, length, body}: the harness adds headers with right sums,
 ///      root pointer and XSDT, so that the readers behind the sums are reached
 ///   2  AML, for the search of \_S5
-///   3  a MADT body, 4  a FADT body, 5  an MCFG body, 6  an SPCR body
+///   3  a MADT body, 4  a FADT body, 5  an MCFG body, 6  an SPCR body, 7  an SRAT body
 
 #include <cstring>
 #include <vector>
@@ -14,6 +14,7 @@
 #include "drivers/acpi/platform.h"
 #include "drivers/acpi/soft_off.h"
 #include "drivers/acpi/spcr.h"
+#include "drivers/acpi/srat.h"
 #include "drivers/acpi/tables.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -93,7 +94,7 @@ u64 append_table(std::vector<std::byte>& memory, const char* signature, Bytes bo
 }
 
 void describe_tables(Bytes input) {
-    constexpr const char* kSignatures[] = {"APIC", "FACP", "HPET", "SSDT", "DSDT", "XXXX", "MCFG", "SPCR"};
+    constexpr const char* kSignatures[] = {"APIC", "FACP", "HPET", "SSDT", "DSDT", "XXXX", "MCFG", "SPCR", "SRAT"};
     std::vector<std::byte> memory(64);
     std::vector<u64> addresses;
     usize offset = 0;
@@ -137,7 +138,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     Bytes rest = fuzz::as_bytes(data + 1, size - 1);
-    switch (data[0] % 7) {
+    switch (data[0] % 8) {
         case 0:
             describe(rest);
             break;
@@ -158,6 +159,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         case 6:
             acpi::read_spcr(with_header(rest), fresh_platform());
             break;
+        case 7: {
+            // Each domain has an entry, of 16 bytes at least.
+            const u32 domains = acpi::read_srat(with_header(rest), fresh_platform());
+            require(domains <= rest.size() / 16);
+            break;
+        }
         default:
             acpi::read_fadt(with_header(rest), fresh_platform());
             break;

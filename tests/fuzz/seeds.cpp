@@ -98,6 +98,13 @@ void write_acpi() {
     fadt.data.resize(240, std::byte{1});
     write("acpi", "madt", Blob().add(u8{3}).add_bytes(madt).data);
     write("acpi", "aml", Blob().add(u8{2}).add_bytes(aml).data);
+    Blob srat;
+    srat.pad_to(12);
+    srat.add(u8{0}).add(u8{16}).add(u8{1}).add(u8{3}).add(u32{1}).add(u64{0});
+    srat.add(u8{1}).add(u8{40}).add(u32{1}).add(u16{0}).add(u64{0x100000}).add(u64{0x7f00000}).add(u32{0});
+    srat.add(u32{1}).add(u64{0});
+    srat.add(u8{2}).add(u8{24}).add(u16{0}).add(u32{2}).add(u32{300}).add(u32{1}).add(u64{0});
+    write("acpi", "srat", Blob().add(u8{7}).add_bytes(srat).data);
     write("acpi", "fadt", Blob().add(u8{4}).add_bytes(fadt).data);
     madt.pad_to(2);
     aml.pad_to(2);

@@ -75,6 +75,23 @@ TZ=CET-1 hwclock --localtime --hctosys && date +%F_%H; timeout 5 hwclock -r >/de
                 ("2021-05-06 07:08:.*", "2022-02-03 04:05:.*", "2022-02-03", "2023-01-02", "rtc_cmos rtc_cmos",
                  "2023-01-02_02", "ticks"), "-rtc base=2021-05-06T07:08:09")
 
+_ADDRESSES = Case("addresses", "cat /proc/iomem /proc/ioports; lspci -A linux-proc -vxxx >/tmp/p; lspci -vxxx >/tmp/s;"
+                  " cut -f1,2,18 /proc/bus/pci/devices; grep -c : /tmp/p; lspci -A linux-proc -n | wc -l;"
+                  " lspci -A linux-proc -n | cut -c1-18 >/tmp/p; lspci -n | cut -c1-18 | cmp - /tmp/p && echo same", (
+    r"00100000-1ffdffff : System RAM", r"  00201000-[0-9a-f]{8} : Kernel code",
+    r"  [0-9a-f]{8}-[0-9a-f]{8} : Kernel data",
+    r"  b0000000-bfffffff : PCI ECAM 0000 \[bus 00-ff\]", r"[0-9a-f]{8}-[0-9a-f]{8} : PCI Bus 0000:01",
+    r"    [0-9a-f]{8}-[0-9a-f]{8} : 0000:02:05\.0", r"[0-9a-f]+-[0-9a-f]+ : 0000:00:04\.0",
+    r"  [0-9a-f]+-[0-9a-f]+ : xhci_hcd", r"fec00000-fec003ff : IOAPIC 0", r"fed00000-fed003ff : HPET 0",
+    r"fee00000-fee00fff : Local APIC", r"0070-0071 : rtc_cmos", r"03f8-03ff : serial", r"0cf8-0cff : PCI conf1",
+    r"0604-0605 : ACPI PM1a_CNT_BLK", r"0020\t1b36000d\txhci_hcd", "same"), _DEVICES + " -device qemu-xhci,addr=4")
+
+_NUMA = Case("numa", "dmesg | grep -c SRAT", ("2",),
+             "-object memory-backend-ram,id=a,size=128M -object memory-backend-ram,id=b,size=384M"
+             " -numa node,nodeid=0,cpus=0-1,memdev=a -numa node,nodeid=1,cpus=2-3,memdev=b", cpus=4,
+             log=(r".*acpi: SRAT: domain 0: memory 0x0-0x9ffff 0x100000-0x7ffffff; CPUs 0 1",
+                  r".*acpi: SRAT: domain 1: memory 0x8000000-0x1fffffff; CPUs 2 3"))
+
 _BLOCK = Case("lsblk", "lsblk; echo status=$?; ls -d /sys/block /sys/class/block", ("status=0", "/sys/block"))
 
 
@@ -122,5 +139,5 @@ CASES = (
     _topology("pc", 1, 2, 1, machine="pc"), _LSPCI, _PORTS_ONLY,
     Case("dmidecode", _DMI_SCRIPT, _DMI_EXPECTED, _SMBIOS),
     Case("dmidecode-uefi", _DMI_SCRIPT, _DMI_EXPECTED, _SMBIOS, firmware="uefi"),
-    _HWCLOCK, _BLOCK, *_DAMAGE, *_BUTTON,
+    _ADDRESSES, _NUMA, _HWCLOCK, _BLOCK, *_DAMAGE, *_BUTTON,
 )

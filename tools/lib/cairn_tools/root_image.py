@@ -8,10 +8,13 @@ import inspect
 import pathlib
 import stat
 import tarfile
+import tempfile
 
 from cairn_tools import debian, newc
-from cairn_tools.project import BUILD, ToolError, locked, progress, say
+from cairn_tools.project import BUILD, ToolError, locked, progress, run, say
 
+# For the smallest of machines: one static program of many names.
+_TINY = "busybox-static"
 _SMALL = ("base-files base-passwd bash coreutils dash debianutils findutils grep sed libc-bin ncurses-base"
           " busybox-static hostname usr-is-merged")
 _SHELL = _SMALL + (" bsdutils util-linux mount procps psmisc less gawk diffutils tar gzip bzip2 xz-utils vim-tiny"
@@ -24,9 +27,10 @@ _TORTURE = _SHELL + " stress-ng"
 # What a person at a PC wants: tools that look at the machine, keyboard layouts, programs that fill a screen.
 _PC = _SHELL.replace("vim-tiny", "vim") + (" pciutils usbutils dmidecode util-linux-extra kbd console-data htop tmux")
 
-PROFILES = {"small": _SMALL, "shell": _SHELL, "pc": _PC, "full": _FULL, "torture": _TORTURE}
+PROFILES = {"tiny": _TINY, "small": _SMALL, "shell": _SHELL, "pc": _PC, "full": _FULL, "torture": _TORTURE}
 DEFAULT_PROFILE = "shell"
 PC_PROFILE = "pc"  # of tools/image
+TINY_PROFILE = "tiny"
 
 # Dependencies of maintainer scripts and of what no program here uses.
 _UNUSED_PACKAGES = frozenset(
@@ -106,6 +110,8 @@ def _make(profile: str, packages: list[pathlib.Path], folder: pathlib.Path) -> p
     _finish(tree)
     if profile == PC_PROFILE:
         _finish_pc(tree)
+    if profile == TINY_PROFILE:
+        _finish_tiny(tree)
     temporary = folder / f"{profile}.new"
     with open(temporary, "w+b") as out:
         newc.write(tree, out)
@@ -198,3 +204,18 @@ def _finish_pc(tree: newc.Tree) -> None:
               "report FILE: what this machine is, for a bug report.  Nothing is kept: the files are in memory.\n\n")
     for link in ("vim", "vi", "view", "ex", "editor"):
         tree.symlink(f"usr/bin/{link}", "vim.basic")
+
+
+def _finish_tiny(tree: newc.Tree) -> None:
+    """busybox under all its names, which only it knows, and the accounts that other images have from a package."""
+    with tempfile.TemporaryDirectory(prefix="cairn-busybox-") as folder:
+        program = pathlib.Path(folder, "busybox")
+        program.write_bytes(tree.nodes["usr/bin/busybox"].contents())
+        program.chmod(0o700)
+        names = run([program, "--list-full"], timeout=60, quiet=True).stdout.split()
+    for name in map(_merged, names):
+        if name not in tree.nodes:
+            tree.symlink(name, "/bin/busybox")
+    tree.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
+    tree.file("etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n")
+    tree.file("etc/shadow", "root::19000:0:99999:7:::\n", 0o640, gid=42)

@@ -193,6 +193,36 @@ TEST_F(AcpiTest, BoundsControllersAndOverrides) {
     EXPECT_EQ(platform.overrides[0].trigger, InterruptTrigger::LevelLow);
 }
 
+TEST_F(AcpiTest, RegistersInMemoryAreNotUsed) {
+    auto map = std::make_unique<boot::MemoryMap>();
+    map->add({0x100000}, 0x700000, boot::MemoryRegion::Kind::Usable);
+    map->add({0xfed00000}, 0x1000, boot::MemoryRegion::Kind::Reserved);
+    map->finish();
+    constexpr u8 kMemory = 0, kPort = 1;
+    platform.io_controllers[0] = {{0x200000}, 0, 1};
+    platform.io_controllers[1] = {{0xfec00000}, 24, 2};
+    platform.io_controller_count = 2;
+    platform.local_apic = {0x300000};
+    platform.hpet = {0xfed00000};
+    platform.pm1a_event = {kMemory, 32, 0x7fffff};
+    platform.has_power_button = true;
+    platform.pm1a_control = {kPort, 16, 0x604};
+    platform.reset_register = {kMemory, 8, 0x900000};
+    check_against_memory(*map, platform);
+    ASSERT_EQ(platform.io_controller_count, 1u);
+    EXPECT_EQ(platform.io_controllers[0].id, 2u);
+    EXPECT_EQ(platform.local_apic.value, 0xfee00000u);
+    EXPECT_EQ(platform.hpet.value, 0xfed00000u);
+    EXPECT_EQ(platform.pm1a_event.width, 0);
+    EXPECT_FALSE(platform.has_power_button);
+    EXPECT_EQ(platform.pm1a_control.address, 0x604u);
+    EXPECT_EQ(platform.reset_register.address, 0x900000u);
+
+    platform.hpet = {0x100000};
+    check_against_memory(*map, platform);
+    EXPECT_EQ(platform.hpet.value, 0u);
+}
+
 TEST_F(AcpiTest, DamagedMadtEntriesEndTheReading) {
     place({madt({override_of(1, 1, 7), Blob().add(u8{5}).add(u8{12}).add(u16{0}).add(u64{0xfee10000}),
                  Blob().add(u8{0}).add(u8{2}), Blob().add(u8{1}).add(u8{2}), Blob().add(u8{77}).add(u8{3}).add(u8{0}),

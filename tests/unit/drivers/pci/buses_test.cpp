@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "drivers/pci/driver.h"
 #include "tests/unit/drivers/pci/model_config.h"
 #include "tests/unit/mm/memory_fixture.h"
@@ -127,6 +129,44 @@ TEST_F(PciBuses, RefusesBarsThatAreNone) {
     enumerate();
     EXPECT_EQ(at(0, 1).bar(0).kind, Bar::Kind::None);
     EXPECT_EQ(at(0, 1).bar(1).kind, Bar::Kind::None);
+}
+
+TEST_F(PciBuses, BarsInMemoryLoseTheirAddresses) {
+    ModelFunction& model = config.add(0, 1, 0);
+    model.put_writable(kFirstBar, 0x0010'0000, 0xffff'f000);      // in memory
+    model.put_writable(kFirstBar + 4, 0xfebf'0000, 0xffff'f000);  // where it should be
+    model.put_writable(kFirstBar + 8, 0x0000'1001, 0x0000'fff0);  // ports are elsewhere
+    enumerate();
+    auto map = std::make_unique<boot::MemoryMap>();
+    map->add({0}, 0x8000'0000, boot::MemoryRegion::Kind::Usable);
+    map->finish();
+    buses.check_against_memory(*map);
+    EXPECT_EQ(at(0, 1).bar(0).address, 0u);
+    EXPECT_EQ(at(0, 1).bar(0).size, 0x1000u);
+    EXPECT_EQ(at(0, 1).map_bar(0).error(), Errno::enxio);
+    EXPECT_EQ(at(0, 1).bar(1).address, 0xfebf'0000u);
+    EXPECT_EQ(at(0, 1).bar(2).address, 0x1000u);
+}
+
+TEST_F(PciBuses, TheLineOfProc) {
+    ModelFunction& model = config.add(0, 3, 2);
+    config.add(0, 3, 0).put8(kHeaderType, kHeaderMultiFunction);
+    model.put_writable(kFirstBar, 0xfebf'0000, 0xffff'f000);
+    model.put_writable(kFirstBar + 4, 0x0000'c041, 0x0000'ffe0);
+    enumerate();
+    char storage[512];
+    TextBuffer text{std::span(storage)};
+    Buses::write_line(at(0, 3, 2), text);
+    const std::string_view none = "\t               0";
+    std::string expected = "001a\t1af41234\t0\t        febf0000\t            c041";
+    for (u32 i = 0; i < 5; ++i) {
+        expected += none;
+    }
+    expected += "\t            1000\t              20";
+    for (u32 i = 0; i < 5; ++i) {
+        expected += none;
+    }
+    EXPECT_EQ(text.view(), expected + "\t\n");
 }
 
 TEST_F(PciBuses, WalksCapabilities) {
