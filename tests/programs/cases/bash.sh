@@ -131,7 +131,7 @@ echo hidden
 stty echo; stty -a | grep -o -- '-echo ' ; stty size
 cat & sleep 1.5
 jobs
-kill %1; kill -CONT %1; wait %1; echo $?
+kill %1; wait %1; echo $?
 exit
 E
 #: history shell=/bin/bash

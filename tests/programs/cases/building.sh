@@ -31,6 +31,6 @@ for M in /usr/lib/diet/bin/mksh /usr/lib/klibc/bin/mksh; do $M -c 'echo $((2*3))
 #: static-pie
 /sbin/ldconfig -p | head -1 | sed 's/[0-9]* libs/N libs/'; cp /lib/x86_64-linux-gnu/libz.so.1.* .; /sbin/ldconfig -n . ; ls -l libz* | awk '{print $1, $NF}'; /sbin/ldconfig --version | head -1; mkdir etc; /sbin/ldconfig -r . 2>&1 | head -3; echo $?
 #: dynamic-linker
-/lib64/ld-linux-x86-64.so.2 --list /bin/ls | sed 's/(0x[0-9a-f]*)/(ADDR)/'; ldd /bin/cat | sed 's/(0x[0-9a-f]*)/(ADDR)/'; LD_DEBUG=statistics /bin/true 2>&1 | grep -c relocations; LD_BIND_NOW=1 ls /nosuch; LD_TRACE_LOADED_OBJECTS=1 /bin/sh | wc -l; /lib64/ld-linux-x86-64.so.2 /bin/echo through the loader; /lib64/ld-linux-x86-64.so.2 nosuch; echo $?; LD_PRELOAD=/nosuch.so true; LD_SHOW_AUXV=1 /bin/true | awk '{print $1}' | sort
+/lib64/ld-linux-x86-64.so.2 --list /bin/ls | sed 's/(0x[0-9a-f]*)/(ADDR)/'; ldd /bin/cat | sed 's/(0x[0-9a-f]*)/(ADDR)/'; LD_DEBUG=statistics /bin/true 2>&1 | grep -c relocations; LD_BIND_NOW=1 ls /nosuch; LD_TRACE_LOADED_OBJECTS=1 /bin/sh | wc -l; /lib64/ld-linux-x86-64.so.2 /bin/echo through the loader; /lib64/ld-linux-x86-64.so.2 nosuch; echo $?; LD_PRELOAD=/nosuch.so true; LD_SHOW_AUXV=1 /bin/true | awk '{print $1}' | grep -v '?' | sort
 #: aslr
 for i in 1 2 3 4 5 6 7 8; do sed -n '/stack/s/-.*//p' /proc/self/maps; done | sort -u | wc -l | sed 's/^[5-8]$/random/'; setarch -R sh -c 'for i in 1 2 3; do sed -n "/\[stack\]/s/-.*//p" /proc/self/maps; done' | sort -u | wc -l
