@@ -131,7 +131,7 @@ echo hidden
 stty echo; stty -a | grep -o -- '-echo ' ; stty size
 cat & sleep 1.5
 jobs
-kill %1; wait %1; echo $?
+kill -KILL %1; sleep 0.7; echo $?
 exit
 E
 #: history shell=/bin/bash
