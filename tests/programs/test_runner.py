@@ -1,4 +1,5 @@
-"""The runner's rules (R01 to R08 of the process contract), each shown by a guest of its own.
+"""The runner's rules (R01, R02, R03, R04, R05, R06, R07 and R08 of the process contract), each shown by a guest
+of its own.
 
 CAIRN_TEST_BUILD names a build folder whose kernel is taken as it is. CAIRN_TEST_KERNEL=linux boots Debian's
 Linux instead of Cairn: what is wrong there is wrong in the tools.
@@ -180,7 +181,8 @@ class Runner(unittest.TestCase):
             script = ("cd /w; rm -r gone; rm becomes-folder; mkdir becomes-folder; echo 1 > becomes-folder/one;"
                       " printf change | dd of=big conv=notrunc bs=1 seek=500000 2>/dev/null; touch -d @5 'a/new\nname';"
                       " ln big a/linked; ln -s big a/symbolic; chmod 700 a; mknod a/device c 1 3; mkfifo a/fifo;"
-                      " cp /bin/busybox a/; chmod 4755 a/busybox; rm out; mkdir out; echo trap > out/file")
+                      " cp /bin/busybox a/; chmod 4755 a/busybox; rm out; mkdir out; echo trap > out/file;"
+                      " mkdir closed; echo x > closed/file; chmod 500 closed")
             result = self._run("sh", "-c", script, mounted=[mounts.Mount(folder, "w", writable=True)])
             self._expect(result, 0)
             expected = big[:500000] + b"change" + big[500006:]
@@ -194,6 +196,8 @@ class Runner(unittest.TestCase):
             self.assertEqual(5, (folder / "a/new\nname").stat().st_mtime)
             self.assertTrue((folder / "a/fifo").is_fifo())
             self.assertFalse((folder / "a/device").exists() or (folder / "gone").exists())
+            self.assertEqual((0o40500, "x\n"), ((folder / "closed").stat().st_mode,
+                                                (folder / "closed/file").read_text()))
             self.assertEqual("trap\n", (folder / "out/file").read_text())
             self.assertEqual([], list(outside.iterdir()))
             now = (folder / "same").stat()

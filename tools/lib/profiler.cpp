@@ -136,15 +136,10 @@ void on_translation(qemu_plugin_id_t, qemu_plugin_tb* block) {
     qemu_plugin_register_vcpu_tb_exec_cb(block, on_block, QEMU_PLUGIN_CB_NO_REGS, kept);
 }
 
-void on_exit(qemu_plugin_id_t, void*) {
-    write_row();
-    std::fclose(output);
-}
-
 }  // namespace
 
 int qemu_plugin_version = 1;
 
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t*, int count, char** arguments) {
-    return install_plugin(id, count, arguments, on_translation, on_exit, &output);
+    return install_row_plugin(id, count, arguments, on_translation, write_row, &output);
 }

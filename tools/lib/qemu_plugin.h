@@ -60,3 +60,16 @@ inline int install_plugin(qemu_plugin_id_t id, int count, char** arguments,
     qemu_plugin_register_atexit_cb(id, on_exit, file);
     return 0;
 }
+
+// The same for a plugin that writes row after row to the file, `*kept`: the last one when QEMU ends.
+inline int install_row_plugin(qemu_plugin_id_t id, int count, char** arguments,
+                              void (*on_translation)(qemu_plugin_id_t, qemu_plugin_tb*), void (*write_row)(),
+                              std::FILE** kept) {
+    static void (*write_last_row)();
+    write_last_row = write_row;
+    const auto on_exit = [](qemu_plugin_id_t, void* file) {
+        write_last_row();
+        std::fclose(static_cast<std::FILE*>(file));
+    };
+    return install_plugin(id, count, arguments, on_translation, on_exit, kept);
+}

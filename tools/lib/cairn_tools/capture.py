@@ -25,6 +25,7 @@ _FORMAT = 1
 _IDLE_SECONDS = 1.0
 # How long what is on its way to the guest may take to get there.
 _PATIENCE_SECONDS = 30.0
+_ENDS_OF_MIGRATION = ("completed", "failed", "cancelled")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,20 +179,19 @@ class Capturer:
             header.write_bytes(self._state().header())
             self._control.ask("migrate", uri=f"exec:(cat {shlex.quote(str(header))}; gzip -1) > "
                                              f"{shlex.quote(str(part))}")
-            while (answer := self._control.ask("query-migrate")).get("status") not in ("completed", "failed"):
+            while (answer := self._control.ask("query-migrate")).get("status") not in _ENDS_OF_MIGRATION:
                 time.sleep(0.05)
-            if answer["status"] == "failed":
-                raise ToolError(f"QEMU could not write {file}: {answer.get('error-desc', 'it does not say why')}")
+            if answer["status"] != "completed":
+                raise OSError(0, answer.get("error-desc", "QEMU could not write it"))
             part.rename(file)
+            say(f"Captured: {file}, {file.stat().st_size >> 20} MiB; tools/run --continue {file}")
+            self.ended = self._plan.then_end
         except OSError as error:
-            raise ToolError(f"{file}: {error.strerror}") from error
+            say(f"Not captured: {file}: {error.strerror}")
         finally:
             header.unlink(missing_ok=True)
             part.unlink(missing_ok=True)
-        say(f"Captured: {file}, {file.stat().st_size >> 20} MiB; tools/run --continue {file}")
-        if self._plan.then_end:
-            self.ended = True
-        else:
+        if not self.ended:
             self._control.ask("cont")
             self._again()
 

@@ -90,9 +90,13 @@ class Changes:
                 file = self._parts[number]
                 file.seek(0)
                 data = file.read()
-                end = data.index(b"\0\0") + 2 if not data.startswith(b"\0") else 1
-                names = [os.fsdecode(name) for name in data[:end].split(b"\0") if name]
-                _apply(mount.folder, sent, names, data[end:])
+                end = 1 if data.startswith(b"\0") else data.find(b"\0\0") + 2
+                try:
+                    changed = [(name, node) for name, node, _ in newc.read(data[end:])]
+                except ValueError as error:
+                    raise ToolError(f"{mount.folder} stays as it was: the guest told nonsense ({error})") from error
+                names = {os.fsdecode(name) for name in data[:end].split(b"\0") if name}
+                _apply(mount.folder, sent, names, changed)
             else:
                 say(f"{mount.folder} stays as it was: the guest ended before it had told its changes")
 
@@ -101,23 +105,27 @@ class Changes:
             file.close()
 
 
-def _apply(folder: pathlib.Path, sent: list[str], names: list[str], archive: bytes) -> None:
-    """Only what was sent can have been removed: what somebody has made here meanwhile stays."""
-    for name in sorted(set(sent) - set(names), reverse=True):  # what is in a folder comes before it
-        if _is_inside(folder, name) and os.path.lexists(folder / name):
-            _remove(folder / name)
+def _apply(folder: pathlib.Path, sent: list[str], names: set[str], changed: list[tuple[str, newc.Node]]) -> None:
+    """Only what was sent can have been removed: what somebody has made here meanwhile stays. Goes on where something
+    cannot be written, and fails in the end."""
     links: dict[int, pathlib.Path] = {}
-    folders_times = []
-    for name, node, _ in newc.read(archive):
-        if not _is_inside(folder, name):
-            say(f"{name!r} is no name in {folder}: left out")
-            continue
-        path = folder / name
-        if stat.S_ISDIR(node.mode):
-            folders_times.append((path, node))
-        _make(path, node, links)
-    for path, node in folders_times:  # what was made inside has set them
-        os.utime(path, (node.mtime, node.mtime))
+    # What is in a folder is removed before it. Its own look comes last: it may forbid what had to be done in it.
+    steps = [(name, _remove) for name in sorted(set(sent) - names, reverse=True)]
+    steps += [(name, lambda path, node=node: _make(path, node, links)) for name, node in changed]
+    steps += [(name, lambda path, node=node: _finish_folder(path, node))
+              for name, node in changed if stat.S_ISDIR(node.mode)]
+    failures = 0
+    for name, step in steps:
+        try:
+            if _is_inside(folder, name):
+                step(folder / name)
+            else:
+                say(f"{name!r} is no name in {folder}: left out")
+        except OSError as error:
+            say(f"{folder / name}: {error.strerror}")
+            failures += 1
+    if failures:
+        raise ToolError(f"{folder}: {failures} changes could not be taken back")
 
 
 def _is_inside(folder: pathlib.Path, name: str) -> bool:
@@ -133,7 +141,9 @@ def _is_inside(folder: pathlib.Path, name: str) -> bool:
 
 
 def _remove(path: pathlib.Path) -> bool:
-    """A folder only if it is empty."""
+    """A folder only if it is empty. Whether nothing is there any more."""
+    if not os.path.lexists(path):
+        return True
     if path.is_symlink() or not path.is_dir():
         path.unlink()
         return True
@@ -145,32 +155,45 @@ def _remove(path: pathlib.Path) -> bool:
     return True
 
 
+def _finish_folder(path: pathlib.Path, node: newc.Node) -> None:
+    if stat.S_ISDIR(path.lstat().st_mode):
+        path.chmod(_permissions(node))
+        os.utime(path, (node.mtime, node.mtime))
+
+
+def _permissions(node: newc.Node) -> int:
+    """Ownership and set-id bits of the guest mean nothing on the host."""
+    return stat.S_IMODE(node.mode) & 0o1777
+
+
 def _make(path: pathlib.Path, node: newc.Node, links: dict[int, pathlib.Path]) -> None:
-    """One file, whatever was there before. Ownership and set-id bits of the guest mean nothing on the host."""
-    kind, permissions = stat.S_IFMT(node.mode), stat.S_IMODE(node.mode) & 0o1777
+    """One file, whatever was there before; a folder without its permissions."""
+    kind = stat.S_IFMT(node.mode)
     there = stat.S_IFMT(path.lstat().st_mode) if os.path.lexists(path) else None
     if kind == stat.S_IFDIR:
         if there != kind:
-            if there is not None:
-                path.unlink()
+            _remove(path)
             path.mkdir()
-        path.chmod(permissions)
         return
     if kind not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFIFO):
         say(f"{path} is a device or a socket in the guest: left out")
         return
     if there == stat.S_IFDIR and not _remove(path):
         return
-    new = path.with_name(f".{path.name}.cairn-{os.getpid()}")  # a reader sees the old contents or the new
-    if id(node) in links:
-        os.link(links[id(node)], new, follow_symlinks=False)
-    elif kind == stat.S_IFREG:
-        new.write_bytes(node.contents())
-        new.chmod(permissions)
-    elif kind == stat.S_IFLNK:
-        new.symlink_to(os.fsdecode(node.contents()))
-    else:
-        os.mkfifo(new, permissions)
-    os.utime(new, (node.mtime, node.mtime), follow_symlinks=False)
-    new.rename(path)
+    new = path.with_name(f".cairn-{os.getpid()}")  # a reader sees the old contents or the new
+    try:
+        if id(node) in links:
+            os.link(links[id(node)], new, follow_symlinks=False)
+        elif kind == stat.S_IFREG:
+            new.write_bytes(node.contents())
+            new.chmod(_permissions(node))
+        elif kind == stat.S_IFLNK:
+            new.symlink_to(os.fsdecode(node.contents()))
+        else:
+            os.mkfifo(new)
+            new.chmod(_permissions(node))
+        os.utime(new, (node.mtime, node.mtime), follow_symlinks=False)
+        new.rename(path)
+    finally:
+        new.unlink(missing_ok=True)  # a link to the same file is not renamed (rename(2))
     links[id(node)] = path
