@@ -110,7 +110,7 @@ void kernel_preempt() {
 }
 
 void kernel_syscall(arch::TrapFrame& frame) {
-    syscall::dispatch(frame);
+    syscall::run(frame);
 }
 
 void kernel_prepare_user_return(arch::TrapFrame& frame) {

@@ -154,6 +154,10 @@ Nanoseconds monotonic_now() {
     return host::g_simulator.now();
 }
 
+u64 tick_counter() {
+    return (host::g_current.simulating ? host::g_simulator.now() : host::plain_clock()).value;
+}
+
 void arm_timer(Nanoseconds deadline) {
     if (host::g_current.simulating) {
         host::g_simulator.arm_timer(deadline);

@@ -101,6 +101,7 @@ void make_system_call(ThreadContext& context, u64 number, u64 behind) {
     if (g_simulator.options().on_syscall != nullptr) {
         g_simulator.options().on_syscall(frame);
     } else {
+        disable_interrupts();
         kernel_syscall(frame);
     }
     disable_interrupts();

@@ -24,7 +24,7 @@ CpuTimes times_of(const PerCpu& cpu) {
     const Nanoseconds now = time::now();
     times.idle = std::min(queue.idle->run_time().value, now.value);
     const u64 busy = now.value - times.idle;
-    times.system = std::min(queue.system_time.load(Order::relaxed), busy);
+    times.system = std::min(arch::time_of_ticks(queue.call_ticks.load(Order::relaxed)).value, busy);
     times.user = busy - times.system;
     return times;
 }

@@ -37,9 +37,10 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
 
     switches.store(switches.load(Order::relaxed) + 1, Order::relaxed);
     queue.switches.store(queue.switches.load(Order::relaxed) + 1, Order::relaxed);
-    next.started_running_.store(now.value, Order::relaxed);
-    previous.left_cpu_ = now;
-    next.off_cpu_.store(next.off_cpu_.load(Order::relaxed) + (now - next.left_cpu_).value, Order::relaxed);
+    next.started_running_ = now;
+    const u64 ticks = arch::tick_counter();
+    previous.stop_ticks(ticks);
+    next.start_ticks(ticks);
     next.on_cpu_.store(true, Order::relaxed);
     queue.current = &next;
     queue.previous = &previous;
@@ -190,9 +191,8 @@ void Dispatcher::adopt_context(PerCpu& cpu, Thread& thread) {
     thread.state_.store(ThreadState::Running, Order::relaxed);
     thread.on_cpu_.store(true, Order::relaxed);
     thread.cpu_.store(cpu.index.value, Order::relaxed);
-    const u64 now = arch::monotonic_now().value;
-    thread.started_running_.store(now, Order::relaxed);
-    thread.off_cpu_.store(now, Order::relaxed);
+    thread.started_running_ = arch::monotonic_now();
+    thread.start_ticks(arch::tick_counter());
     cpu.current = &thread;
 }
 

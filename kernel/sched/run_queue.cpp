@@ -26,14 +26,8 @@ RunQueue::RunQueue(PerCpu& owner, Ref<Thread> idle_thread)
 
 void RunQueue::account(Nanoseconds now) {
     Thread& thread = *current;
-    Nanoseconds elapsed = now - Nanoseconds{thread.started_running_.load(Order::relaxed)};
-    // Odd while the two do not fit together; see Thread::run_time().
-    const u32 edition = thread.run_time_edition_.load(Order::relaxed);
-    thread.run_time_edition_.store(edition + 1, Order::relaxed);
-    full_fence();
-    thread.started_running_.store(now.value, Order::relaxed);
-    thread.run_time_.store(thread.run_time_.load(Order::relaxed) + elapsed.value, Order::relaxed);
-    thread.run_time_edition_.store(edition + 2, Order::release);
+    const Nanoseconds elapsed = now - thread.started_running_;
+    thread.started_running_ = now;
     if (ready.account(elapsed)) {
         request_reschedule();
     }
@@ -103,7 +97,7 @@ void RunQueue::arm_watch(Thread& thread, Nanoseconds now) {
     if (watched == Nanoseconds::never()) {
         return;
     }
-    const Nanoseconds left = watched - Nanoseconds{thread.run_time_.load(Order::relaxed)};
+    const Nanoseconds left = watched - thread.run_time();
     const Nanoseconds deadline = std::max(now + left, next_watch);
     if (deadline < watch_deadline) {
         watch_deadline = deadline;
@@ -157,7 +151,7 @@ void RunQueue::watch_ended(time::Timer& timer) {
             if (told) {
                 self.next_watch = now + Nanoseconds{kWatchRest * (now - begin).value};
             }
-            if (told || thread->watched_run_time_.load(Order::relaxed) > thread->run_time_.load(Order::relaxed)) {
+            if (told || Nanoseconds{thread->watched_run_time_.load(Order::relaxed)} > thread->run_time()) {
                 self.arm_watch(*thread, now);
                 return;
             }

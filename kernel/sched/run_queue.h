@@ -52,8 +52,9 @@ public:
     Atomic<u32> urgency{0};  // of what runs: see urgency_of()
 
     // --- Figures for /proc/stat -----------------------------------------------------------------
-    /// What system calls took of this CPU, in nanoseconds; the CPU that a call ends on is charged for it.
-    Atomic<u64> system_time{0};
+    /// What system calls took of this CPU, in ticks of arch::tick_counter(); the CPU that a call ends on is charged for
+    /// it. Own CPU, interrupts off.
+    Atomic<u64> call_ticks{0};
     Atomic<u64> switches{0};  // written under `lock`
 
     // --- Between request_reschedule(), under `lock`, and the idle thread ------------------------

@@ -83,19 +83,18 @@ bool Thread::lend_priority(u32 priority) {
     return Dispatcher::lend_priority(*this, priority);
 }
 
-Nanoseconds Thread::run_time() const {
+Thread::RunTimes Thread::run_times() const {
     for (;;) {
-        const u32 edition = run_time_edition_.load(Order::acquire);
-        const bool running = on_cpu_.load(Order::relaxed);
-        const u64 started = started_running_.load(Order::relaxed);
-        const u64 accounted = run_time_.load(Order::relaxed);
-        full_fence();
-        if ((edition & 1) == 0 && run_time_edition_.load(Order::relaxed) == edition &&
-            on_cpu_.load(Order::relaxed) == running) {
-            const Nanoseconds since = running ? arch::monotonic_now() - Nanoseconds{started} : Nanoseconds{};
-            return Nanoseconds{accounted} + since;
+        const u64 not_called = not_called_ticks_.load(Order::acquire);
+        const u64 ended_calls = call_ticks_.load(Order::acquire);
+        const u64 all = ticks_run();
+        if (not_called_ticks_.load(Order::acquire) != not_called || call_ticks_.load(Order::relaxed) != ended_calls) {
+            continue;  // it has just entered or left the kernel
         }
-        arch::cpu_relax();  // its CPU is just accounting
+        // In a call, the time outside stands still, and otherwise the other one. The counters of two CPUs need not
+        // agree to the tick.
+        const u64 elsewhere = std::min(not_called != kNone ? not_called : all - std::min(all, ended_calls), all);
+        return {.in_calls = arch::time_of_ticks(all - elsewhere), .elsewhere = arch::time_of_ticks(elsewhere)};
     }
 }
 

@@ -113,29 +113,40 @@ public:
     bool on_cpu() const { return on_cpu_.load(Order::acquire); }
     ThreadStatistics statistics() const;
     /// Processor time so far, up to this moment if it runs. Any context.
-    Nanoseconds run_time() const;
+    Nanoseconds run_time() const { return arch::time_of_ticks(ticks_run()); }
+    /// The same in two parts, of one moment.
+    struct RunTimes {
+        Nanoseconds in_calls;
+        Nanoseconds elsewhere;
+    };
+    RunTimes run_times() const;
     /// How often it gave up the CPU so far. Cheap; any context.
     u64 switches() const {
         return voluntary_switches_.load(Order::relaxed) + involuntary_switches_.load(Order::relaxed);
     }
 
-    /// run_time(), by the thread itself: cheaper.
-    Nanoseconds own_run_time() const {
-        for (;;) {
-            const u64 off_cpu = off_cpu_.load(Order::relaxed);
-            const Nanoseconds time = arch::monotonic_now() - Nanoseconds{off_cpu};
-            if (off_cpu_.load(Order::relaxed) == off_cpu) {
-                return time;  // else it was preempted in between
-            }
-        }
+    /// A system call of its program begins, and ends; says how many ticks of arch::tick_counter() it ran for. By the
+    /// thread itself, interrupts off.
+    void begin_call() {
+        const u64 ran = arch::tick_counter() - not_run_ticks_.load(Order::relaxed);
+        not_called_ticks_.store(ran - call_ticks_.load(Order::relaxed), Order::relaxed);
     }
+    u64 end_call() {
+        const u64 ran = arch::tick_counter() - not_run_ticks_.load(Order::relaxed);
+        const u64 called = ran - not_called_ticks_.load(Order::relaxed);
+        const u64 before = call_ticks_.load(Order::relaxed);
+        call_ticks_.store(called, Order::relaxed);
+        not_called_ticks_.store(kNone, Order::release);
+        return called - before;
+    }
+    bool in_call() const { return not_called_ticks_.load(Order::relaxed) != kNone; }
+
     /// The frame allocator had nothing for it (or for an interrupt that came while it ran); by the thread itself.
-    void note_shortage_of_memory() { shortage_of_memory_.store(own_run_time().value, Order::relaxed); }
-    /// Whether that was when its run time was at least `began`. By the thread itself.
-    bool lacked_memory_since(Nanoseconds began) const {
-        const u64 at = shortage_of_memory_.load(Order::relaxed);
-        return at != 0 && at >= began.value;
+    void note_shortage_of_memory() {
+        memory_shortages_.store(memory_shortages_.load(Order::relaxed) + 1, Order::relaxed);
     }
+    /// How often, to compare. By the thread itself.
+    u32 memory_shortages() const { return memory_shortages_.load(Order::relaxed); }
     /// Has Scheduler::run_time_reached called once the thread has run for `at` in all, soon after that moment; never():
     /// not any more. Replaces what was asked for before. Any context.
     void watch_run_time(Nanoseconds at);
@@ -172,6 +183,24 @@ private:
     static constexpr usize kNameLimit = 31;
     static constexpr u32 kInterruptPending = 1;
     static constexpr u32 kKillPending = 2;
+    static constexpr u64 kNone = ~u64{0};
+
+    /// How many ticks of arch::tick_counter() it has run for.
+    u64 ticks_run() const {
+        for (;;) {
+            const u64 not_run = not_run_ticks_.load(Order::acquire);
+            const u64 ran = not_run == kNone ? ran_ticks_.load(Order::relaxed) : arch::tick_counter() - not_run;
+            if (not_run_ticks_.load(Order::acquire) == not_run) {
+                return ran;  // else it has just lost or got a CPU
+            }
+        }
+    }
+    /// It loses its CPU, or gets one: when that CPU's counter is at `now`.
+    void stop_ticks(u64 now) {
+        ran_ticks_.store(now - not_run_ticks_.load(Order::relaxed), Order::relaxed);
+        not_run_ticks_.store(kNone, Order::release);
+    }
+    void start_ticks(u64 now) { not_run_ticks_.store(now - ran_ticks_.load(Order::relaxed), Order::release); }
 
     Atomic<ThreadState> state_{ThreadState::New};
     Atomic<bool> queued_{false};  // in a run queue, waiting or running
@@ -189,13 +218,14 @@ private:
     task::Task* task_ = nullptr;
     arch::ThreadContext context_;
 
-    Atomic<u64> started_running_{0};  // when it last got the CPU or was accounted; nanoseconds
-    Atomic<u32> run_time_edition_{0};
-    Nanoseconds left_cpu_{};   // when it last lost the CPU
-    Atomic<u64> off_cpu_{0};   // for how long it did not run since the boot, up to when it last got the CPU
-    Atomic<u64> run_time_{0};  // nanoseconds
+    Nanoseconds started_running_;  // when it last got the CPU or was accounted; the run queue's lock
+    // In ticks of arch::tick_counter() of the CPU that it runs on.
+    Atomic<u64> not_run_ticks_{kNone};     // the counter less what it has run for; kNone: it does not run
+    Atomic<u64> ran_ticks_{0};             // what it had run for when it last lost the CPU
+    Atomic<u64> not_called_ticks_{kNone};  // ticks_run() less those in system calls; kNone: it is in none
+    Atomic<u64> call_ticks_{0};            // those in system calls when the last one ended
     Atomic<u64> watched_run_time_{Nanoseconds::never().value};
-    Atomic<u64> shortage_of_memory_{0};  // the run time at the last one
+    Atomic<u32> memory_shortages_{0};
     Atomic<u64> voluntary_switches_{0};
     Atomic<u64> involuntary_switches_{0};
     Atomic<u64> migrations_{0};

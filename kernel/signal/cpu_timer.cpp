@@ -28,7 +28,7 @@ Nanoseconds limit_of(u64 seconds) {
 /// How much time is left until the first of the timers.
 Nanoseconds time_left(const Timers& timers, const CpuTimes& now) {
     const Task* self = task::find_current_task();
-    const bool in_call = self != nullptr && self->call_began.load(Order::relaxed) != 0;
+    const bool in_call = self != nullptr && self->thread().in_call();
     Nanoseconds left = Nanoseconds::never();
     for (const CpuTimer& timer : timers) {
         Nanoseconds own = timer.deadline - timer.time_of(now);

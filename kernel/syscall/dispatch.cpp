@@ -61,29 +61,20 @@ void account_transfer(task::Task& task, Transfer transfer, const Result<u64>& re
     add(transfer == Transfer::Read ? task.bytes_read : task.bytes_written, bytes);
 }
 
-/// What the call took of a CPU: the time since it began, without that in which the thread did not run.
-void account_system_time(task::Task& task, Nanoseconds began) {
-    const u64 used = (task.thread().own_run_time() - began).value;
-    task.system_time.store(task.system_time.load(Order::relaxed) + used, Order::release);
-    task.call_began.store(0, Order::release);
-    // Whichever CPU this is: the figure is a statistic.
-    arch::this_cpu().run_queue->system_time.fetch_add(used, Order::relaxed);
-}
-
 /// A call for which there was no memory changes nothing. It is made again when somebody has ended to make room, as the
 /// kernel's own requests for memory wait for that on Linux; not for ever, since what it asks for may be too much.
-Result<u64> run_with_memory(task::Task& task, const Call& call, Caller& self, Nanoseconds began) {
+Result<u64> run_with_memory(task::Task& task, const Call& call, Caller& self) {
     constexpr u32 kTries = 200;  // hundreds may wait for the same memory: some seconds at least
     for (u32 i = 0;; ++i) {
+        const u32 shortages = task.thread().memory_shortages();
         Result<u64> result = call.run(self);
         if (result.ok() || result.error() != Errno::enomem) [[likely]] {
             return result;
         }
-        if (i == kTries || !task.thread().lacked_memory_since(began) ||
+        if (i == kTries || task.thread().memory_shortages() == shortages ||
             !relieve_memory_shortage(task, ShortOf::Program)) {
             return result;
         }
-        began = task.thread().own_run_time();
     }
 }
 
@@ -98,13 +89,11 @@ void run_call(task::Task& task, arch::TrapFrame& frame, bool traced) {
         }
         return;
     }
-    const Nanoseconds began = task.thread().own_run_time();
-    task.call_began.store(began.value, Order::relaxed);
     if (traced) {
         trace_entry(task, *call, frame);
     }
     Caller self(task, frame);
-    const Result<u64> result = run_with_memory(task, *call, self, began);
+    const Result<u64> result = run_with_memory(task, *call, self);
     if (!result.ok() && result.error() == Errno::eintr) {
         prepare_restart(task, call->restart);
     }
@@ -119,13 +108,14 @@ void run_call(task::Task& task, arch::TrapFrame& frame, bool traced) {
     if (call->transfer != Transfer::None) {
         account_transfer(task, call->transfer, result);
     }
-    account_system_time(task, began);
 }
 
 }  // namespace
 
-void dispatch(arch::TrapFrame& frame) {
+void run(arch::TrapFrame& frame) {
     task::Task& task = task::current_task();
+    task.thread().begin_call();
+    arch::enable_interrupts();
     task.restart = task::RestartKind::None;
     const u32 work = task.syscall_work.load(Order::relaxed);
     if ((work & ptrace::work::kAtEntry) == 0 || ptrace::stop_before_call(task, frame)) {
@@ -134,6 +124,10 @@ void dispatch(arch::TrapFrame& frame) {
     if ((task.syscall_work.load(Order::relaxed) & ptrace::work::kAtExit) != 0) [[unlikely]] {
         ptrace::stop_after_call(task, frame);
     }
+    static_cast<void>(arch::disable_interrupts());
+    const u64 ticks = task.thread().end_call();
+    Atomic<u64>& of_cpu = arch::this_cpu().run_queue->call_ticks;
+    of_cpu.store(of_cpu.load(Order::relaxed) + ticks, Order::relaxed);
 }
 
 }  // namespace cairn::syscall

@@ -5,7 +5,7 @@
 
 namespace cairn::syscall {
 
-/// kernel_syscall: the calling thread's system call. Interrupts on.
-void dispatch(arch::TrapFrame& frame);
+/// kernel_syscall: the calling thread's system call. Interrupts off, as they are afterwards.
+void run(arch::TrapFrame& frame);
 
 }  // namespace cairn::syscall

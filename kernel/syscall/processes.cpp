@@ -308,9 +308,7 @@ Result<i32> sys_gettid(Caller& self) {
 
 /// getppid(2)
 Result<i32> sys_getppid(Caller& self) {
-    SpinLockGuard guard(g_kernel.tasks->lock);
-    const task::ThreadGroup* parent = self.task.group().parent;
-    return parent == nullptr ? 0 : parent->number();
+    return self.task.group().parent_number.load(Order::relaxed);
 }
 
 /// getpgrp(2)

@@ -36,7 +36,7 @@ Result<Nanoseconds> read_clock(Caller& self, i32 clock) {
         case kBootTimeAlarm:
             return time::now();
         case kThreadTime:
-            return self.task.thread().own_run_time();
+            return self.task.thread().run_time();
         default:
             break;
     }

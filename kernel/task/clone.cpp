@@ -247,7 +247,7 @@ Result<void> publish(Task& child, Task& parent, u64 flags) {
     }
     child.pid().process = &own;
     ThreadGroup* mother = (flags & kParent) != 0 ? group.parent : &group;
-    own.parent = mother;
+    own.set_parent_locked(mother);
     own.parent_thread = (flags & kParent) != 0 ? group.parent_thread : parent.number();
     if ((flags & kParent) != 0) {
         own.exit_signal = group.exit_signal;

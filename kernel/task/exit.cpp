@@ -54,7 +54,7 @@ void hang_up_if_orphaned(ThreadGroup& member, ThreadGroup& dying) {
 void reparent(ThreadGroup& child, ThreadGroup& dying, ThreadGroup& reaper, Remains& remains) {
     dying.children.remove(child);
     reaper.children.push_back(child);
-    child.parent = &reaper;
+    child.set_parent_locked(&reaper);
     child.parent_thread = reaper.number();
     child.exit_signal = signal::kSigChld;
     if (child.zombie && !(*child.leader)->is_traced()) {
@@ -250,7 +250,7 @@ ReapedProcess reap_locked(ThreadGroup& zombie) {
     reaped.process = Ref<ThreadGroup>(zombie);
     if (zombie.parent != nullptr) {
         zombie.parent->children.remove(zombie);
-        zombie.parent = nullptr;
+        zombie.set_parent_locked(nullptr);
     }
     table.processes.remove(zombie);
     zombie.pid().process = nullptr;

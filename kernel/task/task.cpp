@@ -252,17 +252,8 @@ void Task::set_name(std::string_view name) {
 }
 
 CpuTimes Task::cpu_times() const {
-    for (;;) {
-        const u64 began = call_began.load(Order::acquire);
-        const u64 ended_calls = system_time.load(Order::acquire);
-        const Nanoseconds total = thread().run_time();
-        if (call_began.load(Order::relaxed) != began || system_time.load(Order::relaxed) != ended_calls) {
-            continue;  // it just enters or leaves the kernel
-        }
-        const Nanoseconds call = began != 0 ? total - Nanoseconds{began} : Nanoseconds{};
-        const Nanoseconds system = std::min(Nanoseconds{ended_calls} + call, total);
-        return {.user = total - system, .system = system};
-    }
+    const sched::Thread::RunTimes times = thread().run_times();
+    return {.user = times.elsewhere, .system = times.in_calls};
 }
 
 ProcessTimes Task::times() const {

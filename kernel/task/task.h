@@ -188,10 +188,6 @@ public:
     bool stop_counted = false;                                       // among group.stopped_threads
 
     // --- Accounting ----------------------------------------------------------------------------------------------
-    /// Nanoseconds in system calls that have ended, and the thread's run time when the present one began (0: it is in
-    /// user mode). User time is the rest of the run time. Written by the thread itself.
-    Atomic<u64> system_time{0};
-    Atomic<u64> call_began{0};
     Atomic<u64> minor_faults{0}, major_faults{0};
     u32 shortages = 0;  // copies in a row that found no memory; by the thread itself
     Atomic<u64> reads{0}, writes{0}, bytes_read{0}, bytes_written{0};

@@ -78,6 +78,11 @@ public:
 
     // --- Zombie and tree: under the task table's lock -----------------------------------------------------------
     ThreadGroup* parent = nullptr;
+    Atomic<i32> parent_number{0};  // for getppid(2), which takes no lock
+    void set_parent_locked(ThreadGroup* now) {
+        parent = now;
+        parent_number.store(now != nullptr ? now->number() : 0, Order::relaxed);
+    }
     /// Which of the parent's threads made it: __WNOTHREAD and PR_SET_PDEATHSIG.
     i32 parent_thread = 0;
     ListNode sibling_node;

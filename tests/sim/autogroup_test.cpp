@@ -34,11 +34,11 @@ struct Hog {
 
     void operator()() {
         static_cast<void>(sched::current_thread().set_group(group));
-        const Nanoseconds begin = sched::current_thread().own_run_time();
+        const Nanoseconds begin = sched::current_thread().run_time();
         while (!stop.load(Order::relaxed)) {
             arch::cpu_relax();
         }
-        ran = sched::current_thread().own_run_time() - begin;
+        ran = sched::current_thread().run_time() - begin;
     }
 };
 

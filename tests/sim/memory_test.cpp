@@ -79,8 +79,8 @@ TEST(FrameSim, OnlyAMissingSmallBlockIsWorthRoom) {  // nobody ends because memo
                 u32 order;
             };
             std::vector<Block> blocks;
-            const Nanoseconds began = arch::current_thread()->own_run_time();
             for (u32 order = mm::kMaxOrder; order + 1 > 0; --order) {
+                const u32 shortages = arch::current_thread()->memory_shortages();
                 const bool worth = order <= mm::kMaxOrderWorthRoom;
                 for (;;) {
                     auto number = g_kernel.frames->allocate(order, mm::FrameFlags::None);
@@ -89,7 +89,7 @@ TEST(FrameSim, OnlyAMissingSmallBlockIsWorthRoom) {  // nobody ends because memo
                     }
                     blocks.push_back({number.value(), order});
                 }
-                sim.check(arch::current_thread()->lacked_memory_since(began) == worth,
+                sim.check((arch::current_thread()->memory_shortages() != shortages) == worth,
                           "whether a missing block is a shortage depends on its size");
             }
             for (const Block& block : blocks) {

@@ -85,6 +85,7 @@ void on_syscall(arch::TrapFrame& frame) {
         return;
     }
     if ((number != kNextRound && number != kRoundIsOver) || &task::current_task().group() != g_kernel.tasks->init) {
+        static_cast<void>(arch::disable_interrupts());
         kernel_syscall(frame);
         return;
     }

@@ -47,6 +47,7 @@ struct Clock {
     ClockSource fallback;               // constant once published
     ReferenceClock hpet;                // constant after initialize_clock
     u64 counter_hertz = 0;              // constant after it
+    TickScale counter_scale;            // likewise; until then a tick is a nanosecond
     char name_storage[96] = {};
 };
 constinit Clock clock;
@@ -160,6 +161,10 @@ Nanoseconds monotonic_now() {
     return source != nullptr ? source->now() : early_now();
 }
 
+Nanoseconds time_of_ticks(u64 ticks) {
+    return {clock.counter_hertz != 0 ? clock.counter_scale.apply(ticks) : ticks};
+}
+
 u64 counter_hertz() {
     return clock.counter_hertz;
 }
@@ -168,7 +173,8 @@ std::string_view initialize_clock(const PlatformDescription& platform, MapRegist
     clock.hpet = find_hpet(platform, map_registers);
     Frequencies found = find_frequencies(platform);
     clock.counter_hertz = found.counter_hertz;
-    clock.main.scale = TickScale::to_nanoseconds(found.counter_hertz);
+    clock.counter_scale = TickScale::to_nanoseconds(found.counter_hertz);
+    clock.main.scale = clock.counter_scale;
     bool steady = counter_is_steady();
     if (!steady && hpet_can_be_clock()) {
         clock.main.reference = clock.hpet;

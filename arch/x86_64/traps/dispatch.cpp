@@ -86,11 +86,9 @@ extern "C" void trap_dispatch(TrapFrame* frame) {
     }
 }
 
-/// Called by entry.asm on SYSCALL, interrupts off. System calls run with interrupts on.
+/// Called by entry.asm on SYSCALL, interrupts off.
 extern "C" void system_call_dispatch(TrapFrame* frame) {
-    enable_interrupts();
     kernel_syscall(*frame);
-    disable_interrupts();
     kernel_prepare_user_return(*frame);
 }
 

@@ -131,6 +131,10 @@ inline bool has_gigabyte_pages() {
 /// Virtual time. In a simulation it is also a scheduling point, so that a loop that waits for a
 /// moment ends; outside one it is what host::set_clock last said.
 Nanoseconds monotonic_now();
+u64 tick_counter();
+inline Nanoseconds time_of_ticks(u64 ticks) {
+    return {ticks};
+}
 
 namespace host {
 

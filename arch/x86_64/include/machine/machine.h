@@ -106,6 +106,15 @@ bool has_gigabyte_pages();
 /// See arch/x86_64/time. Set once by initialize_clock; before that, the counter runs at an
 /// assumed 1 GHz so that log times at least order events.
 Nanoseconds monotonic_now();
+/// The time-stamp counter, without waiting for what is under way (SDM vol. 2B, RDTSC).
+inline u64 tick_counter() {
+    u32 low;
+    u32 high;
+    // SAFETY: reads a counter, and changes nothing.
+    asm volatile("rdtsc" : "=a"(low), "=d"(high));
+    return static_cast<u64>(high) << 32 | low;
+}
+Nanoseconds time_of_ticks(u64 ticks);
 
 // --- Threads ------------------------------------------------------------------------------------
 /// What a thread that does not run has left behind. The callee-saved registers are on its stack.
