@@ -36,9 +36,9 @@ struct Candidate {
     Ref<task::Session> session;
     Ref<task::UserAccount> user;
     i32 adjust;
-    const mm::AddressSpace* space;  // to compare
-    u64 own;                        // pages that come back when it ends
-    i64 badness;  // pages in use, plus a share of all memory for each point of oom_score_adj (proc(5))
+    u64 victim_round;  // of its memory
+    u64 own;           // pages that come back when it ends
+    i64 badness;       // pages in use, plus a share of all memory for each point of oom_score_adj (proc(5))
 };
 
 /// Its threads run before those of programs from now on: memory comes back when they have run.
@@ -65,14 +65,16 @@ std::optional<Candidate> examine(Ref<ThreadGroup> process, u64 total_pages) {
     }
     std::optional<Ref<task::UserAccount>> user;
     std::optional<mm::SpaceStatistics> memory;
-    const mm::AddressSpace* space = nullptr;
+    u64 victim_round = 0;
     {
         SpinLockGuard guard(process->lock);
         task::for_each_thread(*process, [&](task::Task& thread) {
             if (!memory) {  // the first thread may have ended alone
                 user = Ref<task::UserAccount>(thread.account());
                 memory = thread.memory_of_other_locked();
-                space = thread.space_of_other_locked();
+                if (memory) {
+                    victim_round = thread.space_of_other_locked()->victim_round.load(Order::relaxed);
+                }
             }
         });
     }
@@ -85,7 +87,7 @@ std::optional<Candidate> examine(Ref<ThreadGroup> process, u64 total_pages) {
                      std::move(*session),
                      std::move(*user),
                      adjust,
-                     space,
+                     victim_round,
                      use.resident_anonymous + use.page_tables,
                      static_cast<i64>(use.resident() + use.page_tables) + share};
 }
@@ -128,8 +130,8 @@ public:
         if (largest_->adjust > 0 || largest_->own * kPartOfOne >= all_ || !end_some_of_many()) {
             log_end(1, *largest_, largest_->own);
             end(*largest_->process);
-            end_sharers(*largest_);
         }
+        end_sharers();
         return true;
     }
 
@@ -202,15 +204,24 @@ private:
         return tasks.many_ended_part;
     }
 
-    static void end(ThreadGroup& process) {
+    void end(ThreadGroup& process) {
+        {
+            SpinLockGuard guard(process.lock);
+            task::for_each_thread(process, [&](task::Task& thread) {
+                if (mm::AddressSpace* space = thread.space_of_other_locked(); space != nullptr) {
+                    space->victim_round.store(round_, Order::relaxed);
+                }
+            });
+        }
         signal::kill_process(process);
         hurry(process);
     }
 
-    /// Memory comes back when all that use it have ended (vfork, CLONE_VM).
-    static void end_sharers(const Candidate& one) {
+    /// Memory comes back when all that use it have ended (vfork, CLONE_VM). Those that were chosen themselves get a
+    /// second signal, which does nothing.
+    void end_sharers() {
         for_each_candidate([&](Candidate& candidate) {
-            if (candidate.space == one.space && &*candidate.process != &*one.process) {
+            if (candidate.victim_round == round_) {
                 end(*candidate.process);
             }
         });

@@ -142,6 +142,10 @@ public:
     std::string_view name_of(const MappingInformation& mapping);
     SpaceStatistics statistics() NO_THREAD_SAFETY_ANALYSIS;
 
+    /// The last choice of whom to end for want of memory that fell on a process with this memory
+    /// (kernel/out_of_memory.cpp).
+    Atomic<u64> victim_round{0};
+
     SpaceLayout layout();
     /// For a panic, which takes no lock.
     const SpaceLayout& layout_unlocked() const NO_THREAD_SAFETY_ANALYSIS { return layout_; }

@@ -115,7 +115,7 @@ std::optional<mm::SpaceStatistics> Task::memory_of_other_locked() {
     return address_space_ ? std::optional((*address_space_)->statistics()) : std::nullopt;
 }
 
-const mm::AddressSpace* Task::space_of_other_locked() {
+mm::AddressSpace* Task::space_of_other_locked() {
     return address_space_ ? &**address_space_ : nullptr;
 }
 

@@ -70,8 +70,8 @@ public:
     std::optional<Ref<mm::AddressSpace>> address_space_of_other();
     /// Its group's lock is held. Nothing: it has left its memory.
     std::optional<mm::SpaceStatistics> memory_of_other_locked();
-    /// The same, to be compared only; null: it has left its memory.
-    const mm::AddressSpace* space_of_other_locked();
+    /// The same; valid as long as the lock is held. Null: it has left its memory.
+    mm::AddressSpace* space_of_other_locked();
     std::optional<Ref<UtsNamespace>> names_of_other();
 
     /// By anybody: what decides whether one may look into this thread's process, and what one looks into. Of one

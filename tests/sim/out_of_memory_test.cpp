@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/prctl.h>
+
 #include "tests/support/user_calls.h"
 
 namespace cairn {
@@ -152,6 +154,51 @@ TEST(OutOfMemory, EndsWhoHasTheMost) {
             require(ended == hog && status(u) == SIGKILL, "the end of the one with the most");
         },
         20);
+}
+
+/// Waits in a session of its own, with the memory of one of the many.
+void sharer(UserMachine& s) {
+    s.syscall(SYS_setsid);
+    while (board.words[kOver] == 0) {
+        sleep_nanoseconds(s, 10'000'000);
+    }
+    exit(s, 0);
+}
+
+void one_of_many_with_sharer(UserMachine& u) {
+    use_pages(u, 60);
+    const VirtualAddress stack = stack_top(1);
+    u.fork_into(address_of(sharer), SYS_clone, CLONE_VM | SIGCHLD, stack, 0, 0, 0);
+    for (;;) {
+        sleep_nanoseconds(u, 1'000'000'000);
+    }
+}
+
+/// As crowd(), but the memory of each has another user, who is the reaper's when the first has ended.
+void crowd_with_sharers(UserMachine& u) {
+    u.syscall(SYS_setsid);
+    u.syscall(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1);
+    u32 ended = 0;
+    for (u32 i = 0; i < 120 && ended == 0; ++i) {
+        fork(u, one_of_many_with_sharer);
+        sleep_nanoseconds(u, 1'000'000);
+        ended += wait(u, -1, WNOHANG) > 0;
+    }
+    require(ended != 0 && status(u) == SIGKILL, "memory did not run out");
+    // Nobody asks for memory any more: whoever is to end has been chosen. As many more of those whose memory it was.
+    sleep_nanoseconds(u, 100'000'000);
+    while (wait(u, -1, WNOHANG) > 0) {
+        require(status(u) == SIGKILL, "how one of many ended");
+        ++ended;
+    }
+    require(ended % 2 == 0, "one was ended, and who had its memory, too, was not");
+    board.words[kOver] = 1;
+    u.syscall(SYS_kill, 0, SIGKILL);
+    exit(u, 0);
+}
+
+TEST(OutOfMemory, WhoSharesTheMemoryOfOneOfManyEndsToo) {
+    explore_crowd("a crowd with sharers", crowd_with_sharers);
 }
 
 TEST(OutOfMemory, AlsoWhenItsFirstThreadHasEnded) {
