@@ -25,8 +25,8 @@ void kernel_interrupt(arch::InterruptKind kind, u32 line);
 /// Interrupts off; may switch threads.
 void kernel_preempt();
 
-/// SYSCALL from user mode, interrupts off, as they are afterwards. `frame` is arch::user_frame of the thread; the result
-/// goes into it. Need not return.
+/// SYSCALL from user mode, interrupts off, as they are afterwards. `frame` is arch::user_frame of the thread; the
+/// result goes into it. Need not return.
 void kernel_syscall(arch::TrapFrame& frame);
 
 /// Interrupts off, on EVERY way to user mode: after system calls, after exceptions and interrupts that

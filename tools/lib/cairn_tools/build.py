@@ -43,7 +43,8 @@ VARIANTS = {
     variant.name: variant
     for variant in (
         Variant("kernel", "the kernel", (_compiler("g++"), _KERNEL_ONLY)),
-        # Without the checks of locks and sleeping, as a kernel that is to be fast: what tools/bench measures.
+        # What people boot (tools/run, tools/image), and tools/bench measures: small and fast, without the checks of
+        # locks and sleeping that the tests have.
         Variant("kernel-release", "the kernel without checks",
                 (_compiler("g++"), _KERNEL_ONLY, "-DCAIRN_CHECKS=OFF", "-DCAIRN_LINK_TIME=ON")),
         Variant("kernel-clang", "the kernel with clang",
@@ -131,6 +132,9 @@ def build(variant: Variant, folder: pathlib.Path | None = None, *, targets: tupl
     return folder
 
 
+SHIPPED = "kernel-release"
+
+
 @dataclasses.dataclass(frozen=True)
 class KernelFile:
     """A kernel that boots, whoever made it."""
@@ -161,7 +165,7 @@ class KernelImage:
 
 def kernel_image(folder: pathlib.Path | None = None, *, build_first: bool = True,
                  variant: str = "kernel") -> KernelImage:
-    """The kernel in `folder` (build/kernel unless given), built first unless told otherwise."""
+    """The kernel in `folder` (the variant's own unless given), built first unless told otherwise."""
     image = KernelImage(folder or VARIANTS[variant].folder)
     if build_first:
         build(VARIANTS[variant], image.folder)
@@ -184,7 +188,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="cairn_tools.build", description="Builds one variant.", allow_abbrev=False)
     parser.add_argument("variant", choices=VARIANTS)
     variant = VARIANTS[parser.parse_args(arguments).variant]
-    install("run" if variant.name == "kernel" else "test")
+    install("run" if variant.name in ("kernel", SHIPPED) else "test")
     build(variant)
     return 0
 

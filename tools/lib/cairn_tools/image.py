@@ -12,7 +12,7 @@ import tempfile
 import zlib
 
 from cairn_tools import debian
-from cairn_tools.build import KernelFile, kernel_image
+from cairn_tools.build import SHIPPED, KernelFile, kernel_image
 from cairn_tools.project import ROOT, ToolError, install, locked, main_guard, run, say
 
 _MENU = ROOT / "iso" / "grub.cfg"
@@ -188,7 +188,8 @@ def main(arguments: list[str]) -> int:
     media = dataclasses.replace(FOR_PEOPLE, timeout=options.menu_timeout)
 
     install("run")
-    kernel = kernel_image(options.build_dir and options.build_dir.absolute(), build_first=not options.no_build)
+    kernel = kernel_image(options.build_dir and options.build_dir.absolute(), build_first=not options.no_build,
+                          variant=SHIPPED)
     output = options.output and options.output.absolute()
     if options.no_root:
         print(make_iso(kernel, kernel_arguments, iso=output, media=media))

@@ -8,7 +8,7 @@ import re
 import sys
 
 from cairn_tools import accelerator, capture, guest, kernel_log, mounts, qemu
-from cairn_tools.build import KernelFile, kernel_image
+from cairn_tools.build import SHIPPED, KernelFile, kernel_image
 from cairn_tools.emulation import FirmwareFilter, Outcome, Run
 from cairn_tools.guest_session import UserLeft
 from cairn_tools.project import ToolError, install, main_guard, say
@@ -60,6 +60,7 @@ examples, the kernel:
   tools/run --kernel vmlinuz -- uname -a    another kernel, such as Debian's Linux, with the same root
   tools/run --kernel-args "loglevel=7"      arguments for the kernel
   tools/run --trace -- true                 show every system call
+  tools/run --checks -- make                with the kernel that checks its own locks and sleeping, as tests do
   tools/run --build-dir build/kernel-clang --no-build
                                             a kernel that was built before
   tools/run --boot-only                     no root: show the kernel's log until it powers off
@@ -147,7 +148,8 @@ def _parser() -> argparse.ArgumentParser:
     kernel.add_argument("--kernel", type=pathlib.Path, metavar="FILE", help="boot this one, e.g. a vmlinuz")
     kernel.add_argument("--kernel-args", default="", metavar="ARGS", help="added to its command line")
     kernel.add_argument("--trace", action="store_true", help="log system calls; the log goes to standard error")
-    kernel.add_argument("--build-dir", type=pathlib.Path, metavar="DIR", help="where it is built (build/kernel)")
+    kernel.add_argument("--checks", action="store_true", help="the one with run-time checks (build/kernel)")
+    kernel.add_argument("--build-dir", type=pathlib.Path, metavar="DIR", help="its build folder (build/kernel-release)")
     kernel.add_argument("--no-build", action="store_true", help="boot what is there")
     kernel.add_argument("--boot-only", action="store_true", help="boot without a root and show the log")
     session = parser.add_argument_group("the session")
@@ -206,6 +208,8 @@ def _check(options: argparse.Namespace, program: list[str] | None, parser: argpa
         parser.error("there is no program after --")
     if options.boot_only and (program or options.root or options.image or options.layer or options.mount):
         parser.error("--boot-only boots without a root and a program")
+    if options.checks and (options.kernel or options.build_dir):
+        parser.error("--checks names a kernel, and so does --kernel or --build-dir")
     if options.root and options.image:
         parser.error("--root and --image exclude each other")
     for path in (options.root, options.kernel, *options.layer):
@@ -266,7 +270,8 @@ def main(arguments: list[str]) -> int:
     if options.kernel:
         kernel = KernelFile(options.kernel.absolute())
     else:
-        kernel = kernel_image(options.build_dir and options.build_dir.absolute(), build_first=build_first)
+        kernel = kernel_image(options.build_dir and options.build_dir.absolute(), build_first=build_first,
+                              variant="kernel" if options.checks else SHIPPED)
     if options.icount or options.gdb or (options.kernel and options.accel == "auto"):
         chosen = "tcg"
     else:

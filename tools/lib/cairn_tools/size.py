@@ -1,5 +1,5 @@
 """Prints the size of the kernel as it boots, stripped, with its sections, and fails above a limit: 1 MiB for the kernel
-itself (build/kernel-release), a quarter more with the run-time checks of locks that tests and tools/run have."""
+itself (build/kernel-release), a quarter more with the run-time checks that tests have (tools/run --checks)."""
 
 import argparse
 import pathlib

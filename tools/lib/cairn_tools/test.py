@@ -26,7 +26,7 @@ LABELS = ("unit", "sim", "lint", "boot", "hardware", "cost", "fuzz", "tools", "p
 _NEEDS = {
     "unit": ("host-clang",),
     "sim": ("host-clang",),
-    "boot": ("kernel", "kernel-clang"),
+    "boot": ("kernel", "kernel-clang", "kernel-release"),
     "hardware": ("kernel",),
     "abi": ("kernel", "abi"),
     "cost": ("kernel", "kernel-release"),
