@@ -29,6 +29,11 @@ constexpr u64 kPagesOfDead = mm::KernelSpace::kStackFrames + 1;
 /// So often in a row the choice is put off because memory is just coming back.
 constexpr u32 kDelays = 5;
 constexpr Nanoseconds kPatience = Nanoseconds::from_milliseconds(10);
+/// Of a crowd, so many look again in that time; the others wait for longer, or until memory has come back.
+constexpr u32 kLookAgain = 16;
+/// For so long the crowd leaves a reserve to others, and is told so again meanwhile if memory is still short.
+constexpr Nanoseconds kRestraint = Nanoseconds::from_seconds(5);
+constexpr Nanoseconds kRestrainAgain = Nanoseconds::from_seconds(1);
 
 /// A process that may be ended, as it was a moment ago.
 struct Candidate {
@@ -48,6 +53,11 @@ void hurry(ThreadGroup& process) {
         must(task.thread().set_policy(sched::kHousekeeping.policy, 0, sched::kHousekeeping.realtime_priority),
              "a policy that there is");
     });
+}
+
+void restrain(ThreadGroup& process, Nanoseconds until) {
+    SpinLockGuard guard(process.lock);
+    task::for_each_thread(process, [until](task::Task& task) { task.thread().restrain_until(until); });
 }
 
 /// Nothing for one that has no memory, or may not be ended.
@@ -118,16 +128,21 @@ public:
           ending_(g_kernel.scheduler->dead_count.load(Order::relaxed) * kPagesOfDead) {
         for_each_candidate([this](Candidate& candidate) { count(candidate); });
     }
-    /// Ends whom it should be. False: there is nobody.
+    /// Ends whom it should be, unless enough memory is on its way. False: there is nobody.
     bool end() {
-        if ((ending_ != 0 && ending_ >= all_ / kPartOfMany) || memory_comes_back()) {
-            return true;  // enough is on its way
-        }
+        const bool enough = (ending_ != 0 && ending_ >= all_ / kPartOfMany) || memory_comes_back();
         if (!largest_) {
-            return false;
+            return enough;
         }
         // Who has asked to be the first is the first.
-        if (largest_->adjust > 0 || largest_->own * kPartOfOne >= all_ || !end_some_of_many()) {
+        const bool one = largest_->adjust > 0 || largest_->own * kPartOfOne >= all_;
+        if (!one) {
+            find_crowd();
+        }
+        if (enough) {
+            return true;
+        }
+        if (one || !end_some_of_many()) {
             log_end(1, *largest_, largest_->own);
             end(*largest_->process);
         }
@@ -163,34 +178,52 @@ private:
         return use.round == round_ ? use.pages : 0;
     }
 
-    /// Of the crowd that uses most, those in the session that uses most: as many as it takes, its leader not among
-    /// them.
-    bool end_some_of_many() {
-        std::optional<Candidate> one;
+    /// Of the crowd that uses most, those in the session that uses most. They are restrained, unless that was just
+    /// done: whoever they make since is, too.
+    void find_crowd() {
         for_each_candidate([&](Candidate& candidate) {
             const u64 crowd = crowd_of(candidate);
-            const u64 most = one ? crowd_of(*one) : 0;
+            const u64 most = crowd_ ? crowd_of(*crowd_) : 0;
             if (crowd > most ||
-                (crowd == most && one && candidate.session->memory.pages > one->session->memory.pages)) {
-                one = std::move(candidate);
+                (crowd == most && crowd_ && candidate.session->memory.pages > crowd_->session->memory.pages)) {
+                crowd_ = std::move(candidate);
             }
         });
-        if (!one) {
+        task::TaskTable& tasks = *g_kernel.tasks;
+        const Nanoseconds now = time::now();
+        if (crowd_ && now >= tasks.restrain_again_at) {
+            tasks.restrain_again_at = now + kRestrainAgain;
+            for_each_in_crowd([&](Candidate& candidate) { restrain(*candidate.process, now + kRestraint); });
+        }
+    }
+
+    template <typename Visit>
+    void for_each_in_crowd(Visit visit) {
+        for_each_candidate([&](Candidate& candidate) {
+            if (candidate.adjust >= 0 && &*candidate.session == &*crowd_->session &&
+                &*candidate.user == &*crowd_->user) {
+                visit(candidate);
+            }
+        });
+    }
+
+    /// As many of the crowd as it takes, its leader not among them.
+    bool end_some_of_many() {
+        if (!crowd_) {
             return false;
         }
         const u64 part = next_part();
         u64 ended = 0;
         u64 pages = 0;
-        for_each_candidate([&](Candidate& candidate) {
-            if (pages < all_ / part && candidate.adjust >= 0 && &*candidate.session == &*one->session &&
-                &*candidate.user == &*one->user && !candidate.process->session_leader.load(Order::relaxed)) {
+        for_each_in_crowd([&](Candidate& candidate) {
+            if (pages < all_ / part && !candidate.process->session_leader.load(Order::relaxed)) {
                 pages += candidate.own;
                 ++ended;
                 end(*candidate.process);
             }
         });
         if (ended != 0) {
-            log_end(ended, *one, pages);
+            log_end(ended, *crowd_, pages);
         }
         return ended != 0;
     }
@@ -214,6 +247,7 @@ private:
             });
         }
         signal::kill_process(process);
+        restrain(process, {});
         hurry(process);
     }
 
@@ -258,24 +292,48 @@ private:
     u64 all_ = 0;
     u64 ending_;
     std::optional<Candidate> largest_;
+    std::optional<Candidate> crowd_;  // one of it
 };
 
-/// Whether a process was found to end; nothing: somebody else is choosing one just now. Not by a lock: whoever gets no
-/// memory may hold any.
-std::optional<bool> choose_and_end() {
-    Atomic<bool>& choosing = g_kernel.tasks->somebody_chooses_victim;
-    if (choosing.exchange(true, Order::acquire)) {
+enum class When : u8 { Now, NotTooOften };
+
+/// Whether a process was found to end; nothing: somebody else is choosing one just now, or has just done so. Not by a
+/// lock: whoever gets no memory may hold any.
+std::optional<bool> choose_and_end(When when) {
+    task::TaskTable& tasks = *g_kernel.tasks;
+    if (tasks.somebody_chooses_victim.exchange(true, Order::acquire)) {
         return std::nullopt;
     }
-    const bool found = Choice(++g_kernel.tasks->victim_rounds).end();
-    choosing.store(false, Order::release);
+    std::optional<bool> found;
+    const Nanoseconds now = time::now();
+    if (when == When::Now || tasks.victim_chosen_at == Nanoseconds{} || now - tasks.victim_chosen_at >= kPatience) {
+        found = Choice(++tasks.victim_rounds).end();
+        tasks.victim_chosen_at = time::now();
+    }
+    tasks.somebody_chooses_victim.store(false, Order::release);
     return found;
+}
+
+/// Until memory may have come back. Thousands that look every moment would leave no time for whoever gives it back.
+void wait_for_memory(const sched::Thread& self, ShortOf whom) {
+    // A copy may be made under a lock that others wait for.
+    if (whom == ShortOf::Copy || !self.restrained()) {
+        sched::sleep_for(kPatience);
+        return;
+    }
+    task::TaskTable& tasks = *g_kernel.tasks;
+    const u64 before = tasks.left_memory.load(Order::acquire);
+    const u64 turns = 1 + tasks.memory_waiters.fetch_add(1, Order::relaxed) / kLookAgain;
+    static_cast<void>(tasks.memory_left.wait_until([&] { return tasks.left_memory.load(Order::acquire) != before; },
+                                                   sync::SleepKind::Killable,
+                                                   time::now() + Nanoseconds{turns * kPatience.value}));
+    tasks.memory_waiters.fetch_sub(1, Order::relaxed);
 }
 
 }  // namespace
 
 bool end_largest_process() {
-    return choose_and_end().value_or(false);
+    return choose_and_end(When::Now).value_or(false);
 }
 
 bool relieve_memory_shortage(task::Task& self, ShortOf whom) {
@@ -287,12 +345,12 @@ bool relieve_memory_shortage(task::Task& self, ShortOf whom) {
         return false;
     }
     // One chooses, and the others wait for what comes of it.
-    if (!choose_and_end().value_or(true)) {
+    if (!choose_and_end(When::NotTooOften).value_or(true)) {
         return false;
     }
     if (!self.thread().kill_pending()) {
         // The memory comes back when others have run; this thread has nothing better to do.
-        sched::sleep_for(kPatience);
+        wait_for_memory(self.thread(), whom);
     }
     return true;
 }

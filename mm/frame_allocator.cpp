@@ -9,6 +9,19 @@
 
 namespace cairn::mm {
 
+namespace {
+
+/// Some commands' worth, as a part of all memory and at most.
+constexpr u64 kReservePart = 32;
+constexpr u64 kMostReserve = 64 * kMiB / kPageSize;
+
+bool is_restrained() {
+    const sched::Thread* thread = arch::current_thread();
+    return thread != nullptr && thread->restrained();
+}
+
+}  // namespace
+
 FrameAllocator::FrameAllocator(EarlyMemory& memory)
     : memory_(memory), low_(map_, FrameNumber{0}, kEndBelow4G), high_(map_, kEndBelow4G, kEndOfMemory) {}
 
@@ -21,6 +34,7 @@ Result<void> FrameAllocator::initialize() {
     }
     // What lies in caches is out of reach of the other CPUs: at most 1/512 of memory for each.
     cache_limit_ = static_cast<u32>(std::clamp<u64>(managed_frames_ / 512, 2, CpuFrameCache::kCapacity));
+    reserve_ = std::min(managed_frames_ / kReservePart, kMostReserve);
     return {};
 }
 
@@ -102,6 +116,12 @@ std::optional<FrameNumber> FrameAllocator::allocate_cached() {
 /// Half a cache of frames; returns how many there are then.
 u32 FrameAllocator::refill(CpuFrameCache& cache) {
     std::span<FrameNumber> wanted(cache.frames, cache_limit_ / 2);
+    if (is_low()) [[unlikely]] {
+        if (is_restrained()) {
+            return 0;
+        }
+        wanted = wanted.first(1);  // whoever comes next on this CPU may be restrained
+    }
     u32 count = high_.allocate_batch(wanted);
     if (count == 0) {
         count = low_.allocate_batch(wanted);
@@ -111,6 +131,9 @@ u32 FrameAllocator::refill(CpuFrameCache& cache) {
 }
 
 Result<FrameNumber> FrameAllocator::allocate_from_zones(u32 order, FrameFlags flags) {
+    if (is_low() && is_restrained()) [[unlikely]] {
+        return fail(Errno::enomem);
+    }
     if (!has_flag(flags, FrameFlags::Below4G)) {
         Result<FrameNumber> number = high_.allocate(order, FrameState::Allocated);
         if (number.ok()) {

@@ -93,6 +93,7 @@ private:
     void free_cached(CpuFrameCache& cache, FrameNumber number, Frame& frame);
     void drain(CpuFrameCache& cache, u32 keep);
     u32 refill(CpuFrameCache& cache);
+    bool is_low() const { return high_.free_frames() + low_.free_frames() <= reserve_; }
     void add_free(const PhysicalRange& range);
     Zone& zone_of(FrameNumber number) { return number < kEndBelow4G ? low_ : high_; }
 
@@ -104,6 +105,7 @@ private:
     ReapFunction reap_ = nullptr;
     void* reap_context_ = nullptr;
     u32 cache_limit_ = CpuFrameCache::kCapacity;  // fixed after initialize()
+    u64 reserve_ = 0;                             // likewise: frames that sched::Thread::restrained() leaves to others
     u64 managed_frames_ = 0;                      // given to the zones so far; boot CPU
     u64 reclaimed_ = 0;                           // bytes; boot CPU
 };

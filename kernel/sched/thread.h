@@ -147,6 +147,14 @@ public:
     }
     /// How often, to compare. By the thread itself.
     u32 memory_shortages() const { return memory_shortages_.load(Order::relaxed); }
+    /// It belongs to a crowd that has used up the memory: until then it leaves the allocator's reserve of frames to
+    /// others, who are to get on beside the crowd. Any context.
+    void restrain_until(Nanoseconds at) { restrained_until_.store(at.value, Order::relaxed); }
+    Nanoseconds restrained_until() const { return {restrained_until_.load(Order::relaxed)}; }
+    bool restrained() const {
+        const Nanoseconds until = restrained_until();
+        return until != Nanoseconds{} && arch::monotonic_now() < until;
+    }
     /// Has Scheduler::run_time_reached called once the thread has run for `at` in all, soon after that moment; never():
     /// not any more. Replaces what was asked for before. Any context.
     void watch_run_time(Nanoseconds at);
@@ -226,6 +234,7 @@ private:
     Atomic<u64> call_ticks_{0};            // those in system calls when the last one ended
     Atomic<u64> watched_run_time_{Nanoseconds::never().value};
     Atomic<u32> memory_shortages_{0};
+    Atomic<u64> restrained_until_{0};
     Atomic<u64> voluntary_switches_{0};
     Atomic<u64> involuntary_switches_{0};
     Atomic<u64> migrations_{0};

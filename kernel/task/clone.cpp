@@ -169,6 +169,7 @@ Result<void> give_thread(Task& child, Task& parent, const arch::TrapFrame& frame
     if ((request.flags & kSetTls) != 0) {
         TRY(arch::set_fs_base(thread->context(), request.tls));
     }
+    thread->restrain_until(parent.thread().restrained_until());
     thread->set_task(&child);
     child.set_thread(std::move(thread));
     child.first_frame = frame;

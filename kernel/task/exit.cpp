@@ -174,6 +174,9 @@ void release_files(Task& self) {
     static_cast<void>(self.exchange_address_space(std::nullopt));
     g_kernel.tasks->left_memory.fetch_add(1, Order::acq_rel);
     g_kernel.tasks->leaving_memory.fetch_sub(1, Order::acq_rel);
+    if (g_kernel.tasks->memory_waiters.load(Order::relaxed) != 0) {
+        g_kernel.tasks->memory_left.wake_one();
+    }
     ipc::leave_undo_list(self);
     release_files(self);
     release_vfork_parent(self);

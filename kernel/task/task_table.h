@@ -59,6 +59,11 @@ public:
     /// Tasks that are giving up their memory at their end, and how many have.
     Atomic<u32> leaving_memory{0};
     Atomic<u64> left_memory{0};
+    /// Threads of a crowd that wait until some has, and how many.
+    sync::WaitQueue memory_left;
+    Atomic<u32> memory_waiters{0};
+    Nanoseconds victim_chosen_at{};   // this and the next: by whoever is choosing
+    Nanoseconds restrain_again_at{};  // a crowd
     /// When many were ended last, and which part of all memory in use that was.
     Nanoseconds many_ended_at;
     u64 many_ended_part = 0;

@@ -71,6 +71,46 @@ TEST(FrameSim, FailuresLeaveNothingBehind) {
     });
 }
 
+TEST(FrameSim, ACrowdLeavesAReserve) {
+    EXPLORE("frame allocator, reserve", {.cpus = 2}, [](Simulation& sim) {
+        static std::vector<FrameNumber> taken;
+        taken.clear();
+        const auto take_all = [] {
+            const usize before = taken.size();
+            for (;;) {
+                const Result<FrameNumber> number = g_kernel.frames->allocate(0, mm::FrameFlags::None);
+                if (!number.ok()) {
+                    return taken.size() - before;
+                }
+                taken.push_back(number.value());
+            }
+        };
+        static Atomic<bool> crowd_is_done;
+        crowd_is_done.store(false, Order::relaxed);
+        sim.spawn("one of a crowd", [&sim, take_all] {
+            sched::Thread& self = *arch::current_thread();
+            self.restrain_until(arch::monotonic_now() + Nanoseconds::from_seconds(1'000'000));
+            sim.check(take_all() != 0, "nothing for one of a crowd");
+            const u32 shortages = self.memory_shortages();
+            sim.check(!g_kernel.frames->allocate(0, mm::FrameFlags::None).ok(), "the reserve was given to a crowd");
+            sim.check(self.memory_shortages() != shortages, "a shortage that nobody noticed");
+            crowd_is_done.store(true, Order::release);
+        });
+        sim.spawn("another", [&sim, take_all] {
+            while (!crowd_is_done.load(Order::acquire)) {
+                sched::sleep_for(Nanoseconds::from_milliseconds(1));
+            }
+            const u64 total = g_kernel.frames->statistics().total / kPageSize;
+            const u64 left = take_all();
+            sim.check(left >= total / 64 && left <= total / 16, "how much was left to others");
+            for (FrameNumber number : taken) {
+                g_kernel.frames->free(number, 0);
+            }
+        });
+        sim.join();
+    });
+}
+
 TEST(FrameSim, OnlyAMissingSmallBlockIsWorthRoom) {  // nobody ends because memory is in pieces
     EXPLORE("frame allocator, in pieces", {.cpus = 1}, [](Simulation& sim) {
         sim.spawn("user", [&sim] {
