@@ -15,6 +15,9 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     queue.lock.lock_interrupts_off();
     Nanoseconds now = arch::monotonic_now();
     queue.account(now);
+    if (reason == Reason::Yielded) {
+        queue.ready.yield_running();
+    }
     Atomic<u64>& switches = put_aside(queue, previous, reason);
     if (queue.ready.waiting_count() == 0) {
         pull_work(queue, Surplus::AnyWaiting);
@@ -178,13 +181,7 @@ void Dispatcher::exit() {
 
 void Dispatcher::yield() {
     InterruptGuard guard;
-    RunQueue& queue = *arch::this_cpu().run_queue;
-    {
-        SpinLockGuard lock(queue.lock);
-        queue.account(arch::monotonic_now());
-        queue.ready.yield_running();
-    }
-    switch_threads(Reason::Preempted);
+    switch_threads(Reason::Yielded);
 }
 
 void Dispatcher::adopt_context(PerCpu& cpu, Thread& thread) {

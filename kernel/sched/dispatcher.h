@@ -12,7 +12,8 @@ public:
     /// Whether the running thread gives way on its own account; only then does a state that says
     /// "asleep" take it out of the run queue. A preempted thread may be between announcing a sleep
     /// and looking for the last time at what it is about to wait for.
-    enum class Reason : u8 { Voluntary, Preempted };
+    /// Yielded: as Preempted, but willing to wait for its turn again.
+    enum class Reason : u8 { Voluntary, Preempted, Yielded };
     /// Switches to the best thread of this CPU. Interrupts off, nothing held.
     static void switch_threads(Reason reason);
     /// The first thing that a thread does after a switch to it: settles what became of the one
