@@ -91,6 +91,20 @@ private:
     Atomic<bool> used_{false};  // second chance
 };
 
+/// The hash of a name, character by character (FNV-1a, with a final mix: chains are chosen by the low bits).
+class NameHash {
+public:
+    constexpr void add(char c) { value_ = (value_ ^ static_cast<u8>(c)) * 0x0100'0193; }
+    constexpr u32 value() const {
+        u32 hash = value_ ^ value_ >> 15;
+        hash *= 0x85eb'ca6b;
+        return hash ^ hash >> 13;
+    }
+
+private:
+    u32 value_ = 0x811c'9dc5;
+};
+
 class DentryCache {
 public:
     /// Sized by memory. ENOMEM.
@@ -103,18 +117,29 @@ public:
     std::optional<Ref<Dentry>> find(const Dentry& parent, std::string_view name);
     /// The same without a reference, under the caller's ReadGuard; may miss what is being moved.
     Dentry* find_under_guard(const Dentry& parent, u32 hash, std::string_view name);
+    /// Somebody has found the entry: it is not the next to be evicted.
+    static void note_use(Dentry& entry) {
+        if (!entry.used_.load(Order::relaxed)) {
+            entry.used_.store(true, Order::relaxed);
+        }
+    }
     /// The entry from the cache, or made by asking the directory's inode. Takes its directory_lock shared. A
     /// negative entry when the filesystem says ENOENT.
     Result<Ref<Dentry>> lookup(OperationContext& context, Dentry& parent, std::string_view name);
     /// The same for holders of the directory's lock.
     Result<Ref<Dentry>> lookup_locked(OperationContext& context, Dentry& parent, std::string_view name);
 
+    /// The same for who is about to give the name away: nothing when there is none, and no negative entry is made.
+    Result<std::optional<Ref<Dentry>>> find_present_locked(OperationContext& context, Dentry& parent,
+                                                           std::string_view name);
+
     /// Puts an entry that was made for (parent, name) in, and takes out a negative one of that name. Cannot fail.
     /// Holder of the directory's lock, exclusive.
     void replace(Dentry& entry);
     /// The name is gone: takes the entry out and marks it. Holder of the directory's lock, exclusive.
     void forget_deleted(Dentry& entry);
-    /// rename(2): `entry` gets name and parent; what stood there is taken out and marked deleted. With an exchange,
+    /// rename(2): `entry` gets name and parent; what stood there is taken out, a negative entry, too, and `replaced` is
+    /// marked deleted. With an exchange,
     /// `other` gets entry's old place. The names were made before, so that this cannot fail. Both directories'
     /// locks are held exclusively.
     void move(Dentry& entry, Dentry& new_parent, DentryName* new_name, Dentry* replaced);
@@ -147,6 +172,7 @@ private:
 
     Chain& chain_of(const Dentry& parent, u32 hash) const;
     static bool matches(const Dentry& entry, const Dentry& parent, u32 hash, std::string_view name);
+    Result<Ref<Dentry>> insert_found(Dentry& parent, std::string_view name, Inode* inode);
     Ref<Dentry> insert_or_find(Ref<Dentry> entry);
     void link(Chain& chain, Dentry& entry);
     static bool unlink(Chain& chain, Dentry& entry);
@@ -156,6 +182,7 @@ private:
         bool spared;  // something had its second chance
     };
     Swept sweep(Chain& chain, usize count, const Superblock* superblock, bool second_chance);
+    Dentry* take_out_namesake(Chain& chain, const Dentry& parent, const DentryName& name);
     void set_place(Dentry& entry, Dentry& parent, DentryName* name);
 
     Chain* chains_;
