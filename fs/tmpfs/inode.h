@@ -22,6 +22,7 @@ public:
     Result<void> set_attribute(std::string_view name, std::span<const std::byte> value, u32 flags) override;
     Result<usize> list_attributes(std::span<char> names, vfs::TrustedNames trusted) override;
     Result<void> remove_attribute(std::string_view name) override;
+    bool may_have_attributes() const override { return extended_.has_value(); }
 
 protected:
     ~TmpfsInode();
@@ -77,10 +78,12 @@ struct TmpfsEntry {
     TmpfsEntry(const TmpfsEntry&) = delete;
     TmpfsEntry& operator=(const TmpfsEntry&) = delete;
     std::string_view name() const { return name_->text(); }
+    /// Takes the name over. In no tree meanwhile.
+    void rename(vfs::DentryName* name) { vfs::DentryName::free(std::exchange(name_, name)); }
     u32 hash() const { return name_->hash; }
 
 private:
-    vfs::DentryName* const name_;  // owned
+    vfs::DentryName* name_;  // owned
 };
 
 class TmpfsDirectory final : public TmpfsInode {
@@ -121,8 +124,9 @@ private:
     Result<void> die_if_empty();
     void insert(TmpfsEntry& entry);
     Own<TmpfsEntry> take_out(TmpfsEntry& entry);
-    void replace_with(TmpfsEntry& moved, const Rename& rename, TmpfsDirectory& to, TmpfsEntry* present,
-                      Own<TmpfsEntry> made);
+    void note_removal();
+    Result<void> move_entry(TmpfsEntry& entry, std::string_view name, TmpfsDirectory& to);
+    void replace_with(TmpfsEntry& moved, const Rename& rename, TmpfsDirectory& to, TmpfsEntry& present);
     void exchange_with(TmpfsEntry& mine, TmpfsDirectory& other, TmpfsEntry& theirs);
 
     NameTree by_name_;

@@ -243,7 +243,9 @@ u32 Inode::link_count() {
 }
 
 void Inode::drop_privileges(const Credentials& credentials) {
-    static_cast<void>(remove_attribute(kFileCapabilitiesName));
+    if (may_have_attributes()) {
+        static_cast<void>(remove_attribute(kFileCapabilitiesName));
+    }
     u16 permissions = mode_.load(Order::relaxed);
     constexpr u16 kGroupExecute = 0010;
     if ((permissions & (kSetUserId | kSetGroupId)) == 0 || credentials.has(Capability::Fsetid)) {

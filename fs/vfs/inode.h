@@ -197,6 +197,8 @@ public:
     virtual Result<void> set_attribute(std::string_view name, std::span<const std::byte> value, u32 flags);
     virtual Result<usize> list_attributes(std::span<char> names, TrustedNames trusted);
     virtual Result<void> remove_attribute(std::string_view name);
+    /// False: there is certainly none.
+    virtual bool may_have_attributes() const { return true; }
 
     /// The last name went and nobody has the file open: the filesystem may free it. From the last Ref.
     void last_reference_dropped() { destroy(); }
