@@ -1,6 +1,7 @@
 /// Directories of tmpfs; see inode.h.
 
 #include "fs/tmpfs/inode.h"
+#include "kernel/base/bytes.h"
 
 namespace cairn::fs::tmpfs {
 
@@ -48,7 +49,7 @@ TmpfsEntry* TmpfsDirectory::find_entry(std::string_view name) const {
     const u32 hash = vfs::DentryCache::hash_of(name);
     TmpfsEntry* entry =
         by_name_.partition_point([&](const TmpfsEntry& at) { return ByName::is_before(at, hash, name); });
-    return entry != nullptr && entry->name() == name ? entry : nullptr;
+    return entry != nullptr && same_text(entry->name(), name) ? entry : nullptr;
 }
 
 Result<void> TmpfsDirectory::reserve_entry() {
@@ -73,7 +74,7 @@ Result<void> TmpfsDirectory::die_if_empty() {
 void TmpfsDirectory::insert(TmpfsEntry& entry) {
     entry.offset = next_offset_++;
     by_name_.insert(entry);
-    by_offset_.insert(entry);
+    by_offset_.insert_last(entry);
 }
 
 void TmpfsDirectory::note_removal() {

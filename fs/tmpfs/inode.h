@@ -16,7 +16,6 @@ class TmpfsInode : public vfs::Inode {
 public:
     TmpfsInode(TmpfsSuperblock& superblock, const vfs::InodeAttributes& attributes);
     TmpfsSuperblock& filesystem() const { return *filesystem_; }
-    std::optional<vfs::Ownership> quick_ownership() const override { return published_ownership(); }
 
     Result<usize> get_attribute(std::string_view name, std::span<std::byte> value) override;
     Result<void> set_attribute(std::string_view name, std::span<const std::byte> value, u32 flags) override;

@@ -91,20 +91,6 @@ private:
     Atomic<bool> used_{false};  // second chance
 };
 
-/// The hash of a name, character by character (FNV-1a, with a final mix: chains are chosen by the low bits).
-class NameHash {
-public:
-    constexpr void add(char c) { value_ = (value_ ^ static_cast<u8>(c)) * 0x0100'0193; }
-    constexpr u32 value() const {
-        u32 hash = value_ ^ value_ >> 15;
-        hash *= 0x85eb'ca6b;
-        return hash ^ hash >> 13;
-    }
-
-private:
-    u32 value_ = 0x811c'9dc5;
-};
-
 class DentryCache {
 public:
     /// Sized by memory. ENOMEM.
@@ -150,7 +136,31 @@ public:
     /// but directory locks.
     usize shrink(usize count);
 
-    static u32 hash_of(std::string_view name);
+    static u32 hash_of(std::string_view name) {
+        // By words: multiplied and folded one after the other, the rest as one of its own.
+        constexpr u64 kFactor = 0x9e37'79b9'7f4a'7c15;
+        u64 hash = name.size() * kFactor;
+        const char* at = name.data();
+        usize left = name.size();
+        for (; left >= sizeof(u64); left -= sizeof(u64), at += sizeof(u64)) {
+            u64 word;
+            __builtin_memcpy(&word, at, sizeof word);
+            hash = (hash ^ hash >> 32 ^ word) * kFactor;
+        }
+        u64 rest = 0;
+        if (left >= sizeof(u32)) {
+            u32 low;
+            u32 high;  // may overlap the other half
+            __builtin_memcpy(&low, at, sizeof low);
+            __builtin_memcpy(&high, at + left - sizeof high, sizeof high);
+            rest = low | u64{high} << 32;
+        } else if (left != 0) {
+            rest = static_cast<u8>(at[0]) | u64{static_cast<u8>(at[left / 2])} << 8 |
+                   u64{static_cast<u8>(at[left - 1])} << 16;
+        }
+        hash = (hash ^ hash >> 32 ^ rest) * kFactor;
+        return static_cast<u32>(hash >> 32);
+    }
     /// Changes before and after each change of names or parents: what was seen between two equal even values holds.
     u32 generation() const { return generation_.load(Order::acquire); }
     /// Calls `body` with the tree lock held: names and parents stand still.

@@ -19,14 +19,6 @@ constexpr usize kShrinkStep = 32;
 
 }  // namespace
 
-u32 DentryCache::hash_of(std::string_view name) {
-    NameHash hash;
-    for (char c : name) {
-        hash.add(c);
-    }
-    return hash.value();
-}
-
 Result<DentryCache> DentryCache::create() {
     // Half an entry for each frame: names may take some three percent of memory, without their inodes.
     u64 frames = g_kernel.frames->statistics().total / kPageSize;

@@ -43,11 +43,6 @@ InodeAttributes Inode::attributes() {
     return copy;
 }
 
-Ownership Inode::published_ownership() const {
-    u64 owner = owner_.load(Order::relaxed);
-    return {static_cast<u32>(owner), static_cast<u32>(owner >> 32), mode_.load(Order::relaxed)};
-}
-
 Ownership Inode::ownership() {
     if (std::optional<Ownership> quick = quick_ownership()) {
         return *quick;

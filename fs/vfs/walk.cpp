@@ -92,13 +92,13 @@ bool may_pass(const Credentials& credentials, const Dentry& entry) {
     return owner && (owner->permissions & search) == search;
 }
 
-/// The first component of a path, with its hash.
+/// The first component of a path.
 struct Component {
     explicit Component(std::string_view path) {
         const std::string_view rest = without_slashes(path);
         usize size = 0;
         while (size < rest.size() && rest[size] != '/') {
-            hash.add(rest[size++]);
+            ++size;
         }
         name = rest.substr(0, size);
         const std::string_view behind = rest.substr(size);
@@ -109,7 +109,6 @@ struct Component {
         return !name.empty() && name.size() <= kNameLimit && (name.front() != '.' || (name != "." && name != ".."));
     }
 
-    NameHash hash;
     std::string_view name;
     std::string_view after;
     bool slash;  // behind it
@@ -144,7 +143,8 @@ Walker::Reached Walker::glide(Goal goal, bool follow) {
             if ((last && goal == Goal::Parent) || !component.is_plain() || !may_pass(context_.credentials, *at.entry)) {
                 break;
             }
-            Place next{at.mount, vfs.dentries.find_under_guard(*at.entry, component.hash.value(), component.name)};
+            Place next{at.mount,
+                       vfs.dentries.find_under_guard(*at.entry, DentryCache::hash_of(component.name), component.name)};
             if (next.entry == nullptr) {
                 break;
             }
