@@ -72,17 +72,22 @@ struct TmpfsEntry {
     u64 offset = 0;
     Ref<vfs::Inode> inode;
 
-    TmpfsEntry(vfs::DentryName* its_name, Ref<vfs::Inode> its_inode) : inode(std::move(its_inode)), name_(its_name) {}
+    TmpfsEntry(vfs::DentryName* its_name, Ref<vfs::Inode> its_inode)
+        : inode(std::move(its_inode)), name_(its_name), hash_(its_name->hash) {}
     ~TmpfsEntry() { vfs::DentryName::free(name_); }
     TmpfsEntry(const TmpfsEntry&) = delete;
     TmpfsEntry& operator=(const TmpfsEntry&) = delete;
     std::string_view name() const { return name_->text(); }
     /// Takes the name over. In no tree meanwhile.
-    void rename(vfs::DentryName* name) { vfs::DentryName::free(std::exchange(name_, name)); }
-    u32 hash() const { return name_->hash; }
+    void rename(vfs::DentryName* name) {
+        vfs::DentryName::free(std::exchange(name_, name));
+        hash_ = name->hash;
+    }
+    u32 hash() const { return hash_; }
 
 private:
     vfs::DentryName* name_;  // owned
+    u32 hash_;               // the name's: a search looks at nothing else of most entries
 };
 
 class TmpfsDirectory final : public TmpfsInode {

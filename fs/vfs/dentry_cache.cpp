@@ -265,7 +265,9 @@ void DentryCache::move(Dentry& entry, Dentry& new_parent, DentryName* new_name, 
     DentryName* old_name = entry.name_.load(Order::relaxed);
     Dentry* old_parent = entry.parent_.load(Order::relaxed);
     bool was_cached = entry.cached_.load(Order::relaxed);
-    new_parent.acquire_reference();
+    if (&new_parent != old_parent) {
+        new_parent.acquire_reference();
+    }
     with_tree([&] {
         generation_.fetch_add(1, Order::acq_rel);
         set_place(entry, new_parent, new_name);
@@ -275,7 +277,9 @@ void DentryCache::move(Dentry& entry, Dentry& new_parent, DentryName* new_name, 
         entry.release_reference();
     }
     DentryName::free_later(old_name);
-    old_parent->release_reference();
+    if (&new_parent != old_parent) {
+        old_parent->release_reference();
+    }
 }
 
 void DentryCache::exchange(Dentry& entry, DentryName* entry_name, Dentry& other, DentryName* other_name) {

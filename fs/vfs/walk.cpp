@@ -197,8 +197,25 @@ Result<bool> Walker::try_to_end(bool follow) {
     return reached == Reached::Nothing ? fail(Errno::enoent) : Result<bool>(reached == Reached::End);
 }
 
+void Walker::set_last(std::string_view name) {
+    last_ = name;
+    last_kind_ = name.front() != '.' ? Last::Name : name == "." ? Last::Dot : name == ".." ? Last::DotDot : Last::Name;
+}
+
 Result<void> Walker::to_last() {
     last_component_ = false;
+    if (!at_ && !absolute_) {
+        usize size = 0;
+        while (size < rest_.size() && rest_[size] != '/') {
+            ++size;
+        }
+        if (size != 0 && size == rest_.size()) {
+            settle();
+            set_last(rest_);
+            rest_ = {};
+            return {};
+        }
+    }
     for (;;) {
         static_cast<void>(glide(Goal::Parent, true));
         settle();
@@ -223,8 +240,7 @@ Result<void> Walker::to_last() {
         rest_ = after;
         if (!more) {
             trailing_slash_ = trailing_slash_ || !after.empty();
-            last_ = name;
-            last_kind_ = name == "." ? Last::Dot : name == ".." ? Last::DotDot : Last::Name;
+            set_last(name);
             return {};
         }
         TRY(step(name, true));

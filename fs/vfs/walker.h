@@ -68,6 +68,7 @@ private:
 
     const Path& root();
     void settle();
+    void set_last(std::string_view name);
     Reached glide(Goal goal, bool follow);
     Result<bool> step(std::string_view name, bool follow);
     Result<Ref<Dentry>> look_up(std::string_view name);
