@@ -178,6 +178,9 @@ void flush_all();
 /// May sleep in that fault unless preemption is off.
 usize copy_from_user(void* to, VirtualAddress from, usize size);
 usize copy_to_user(VirtualAddress to, const void* from, usize size);
+/// Copies one 16-bit field of each of `count` records of eight bytes to the same field of the program's records: `to`
+/// and `from` are the first ones. False: some could not be copied. Otherwise like copy_to_user.
+bool copy_field_to_user(VirtualAddress to, const u16* from, usize count);
 
 /// A part of the kernel's image and how it is to be mapped (W^X).
 struct ImageSegment {

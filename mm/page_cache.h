@@ -64,6 +64,8 @@ public:
     /// resize(). ENOMEM.
     Result<void> adopt_page(u64 index, FrameNumber frame);
 
+    /// The page, with a reference, if it is there and filled; frame 0 otherwise.
+    FrameNumber find_page(u64 index);
     u64 resident_pages() const { return pages_.load(Order::relaxed); }
 
     // MemoryObject.
@@ -103,7 +105,6 @@ private:
     FrameUse use() const { return persistent_ ? FrameUse::File : FrameUse::SharedMemory; }
     void count(i64 pages);
 
-    FrameNumber find_page(u64 index);
     Result<FrameNumber> ensure_page(u64 index, PageAccess access, Bound bound);
     Result<FrameNumber> take_present(u64 index, PageAccess access, Bound bound);
     Result<void> add_page(u64 index, FrameNumber frame, u64 flags, Bound bound);

@@ -23,6 +23,11 @@ public:
         if (index < first_ || index >= first_ + count_) {
             drop();
             first_ = index;
+            if (wanted == 1) {
+                frames_[0] = cache_.find_page(index);
+                count_ = 1;
+                return frames_[0];
+            }
             count_ = cache_.acquire_present_pages(index, std::span(frames_, std::min<u64>(wanted, kSize)));
         }
         return index - first_ < count_ ? frames_[index - first_] : FrameNumber{};

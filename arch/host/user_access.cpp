@@ -140,6 +140,18 @@ usize copy_to_user(VirtualAddress to, const void* from, usize size) {
     return host::move(to, const_cast<void*>(from), size, host::Access::Store, host::Origin::Kernel);
 }
 
+bool copy_field_to_user(VirtualAddress to, const u16* from, usize count) {
+    constexpr usize kRecord = 8;
+    for (; count != 0; --count) {
+        if (copy_to_user(to, from, sizeof(u16)) != 0) {
+            return false;
+        }
+        to = to + kRecord;
+        from += kRecord / sizeof(u16);
+    }
+    return true;
+}
+
 usize clear_user(VirtualAddress to, usize size) {
     static constexpr u8 kZeros[kPageSize] = {};
     while (size > 0) {

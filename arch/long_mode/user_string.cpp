@@ -1,11 +1,34 @@
 /// Strings of user memory.
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "arch/arch.h"
 
 namespace cairn::arch {
+
+namespace {
+
+/// Where the first zero byte is; `size` when there is none. Eight bytes at a time (Warren, "Hacker's Delight", 6-1).
+usize find_zero(const char* text, usize size) {
+    constexpr u64 kOnes = 0x0101'0101'0101'0101;
+    constexpr u64 kTops = kOnes << 7;
+    usize at = 0;
+    for (; size - at >= sizeof(u64); at += sizeof(u64)) {
+        u64 word;
+        std::memcpy(&word, text + at, sizeof word);
+        if (const u64 zeros = (word - kOnes) & ~word & kTops; zeros != 0) {
+            return at + static_cast<usize>(std::countr_zero(zeros)) / 8;
+        }
+    }
+    while (at < size && text[at] != 0) {
+        ++at;
+    }
+    return at;
+}
+
+}  // namespace
 
 Result<usize> copy_string_from_user(char* to, VirtualAddress from, usize limit) {
     // Pieces do not cross pages: behind the string's end there need be nothing.
@@ -17,10 +40,11 @@ Result<usize> copy_string_from_user(char* to, VirtualAddress from, usize limit) 
         if (copy_from_user(to + done, at, piece) != 0) {
             return fail(Errno::efault);
         }
-        if (const void* zero = std::memchr(to + done, 0, piece); zero != nullptr) {
-            return static_cast<usize>(static_cast<const char*>(zero) - to);
+        const usize zero = find_zero(to + done, piece);
+        done += zero;
+        if (zero != piece) {
+            return done;
         }
-        done += piece;
     }
     return limit;
 }

@@ -7,26 +7,23 @@
 
 namespace cairn::event {
 
-u64 EventCounter::count() {
-    SpinLockGuard guard(lock_);
-    return count_;
-}
-
 /// False: there is nothing to take.
 bool EventCounter::take(u64& value) {
     SpinLockGuard guard(lock_);
-    value = mode_ == Mode::Semaphore && count_ != 0 ? 1 : count_;
-    count_ -= value;
+    const u64 present = count_.load(Order::relaxed);
+    value = mode_ == Mode::Semaphore && present != 0 ? 1 : present;
+    count_.store(present - value, Order::release);
     return value != 0;
 }
 
 /// False: there is no room.
 bool EventCounter::add(u64 value) {
     SpinLockGuard guard(lock_);
-    if (value > kLimit - count_) {
+    const u64 present = count_.load(Order::relaxed);
+    if (value > kLimit - present) {
         return false;
     }
-    count_ += value;
+    count_.store(present + value, Order::release);
     return true;
 }
 

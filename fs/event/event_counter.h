@@ -1,6 +1,9 @@
 #pragma once
-/// eventfd(2): a counter that write adds to and read takes from. `lock_` (rank EventCounter) protects the count; other
-/// parts of the kernel may signal it from any context.
+/// eventfd(2): a counter that write adds to and read takes from. The count is changed under `lock_` (rank EventCounter)
+/// and read without; other parts of the kernel may signal it from any context.
+///
+/// No wake-up is lost: who waits joins a queue, or lowers its flag, and passes a fence before it reads the count; who
+/// changes it passes one before it looks at the queues (WaitQueue).
 
 #include "fs/vfs/file.h"
 
@@ -30,14 +33,14 @@ private:
     static constexpr u64 kLimit = ~u64{0} - 1;  // the largest count that write(2) can make
 
     void destroy() override { destroy_counted(this); }
-    u64 count();
+    u64 count() const { return count_.load(Order::acquire); }
     bool take(u64& value);
     bool add(u64 value);
 
     const Mode mode_;
     const u64 id_;
     SpinLock<LockRank::EventCounter> lock_;
-    u64 count_ GUARDED_BY(lock_);
+    Atomic<u64> count_;  // written under lock_
     sync::WaitQueue readers_;
     sync::WaitQueue writers_;
     sync::WaitQueue pollers_;

@@ -31,12 +31,12 @@ void PollWait::begin_round() {
     full_fence();
 }
 
-vfs::PollEvents PollWait::look(vfs::File& file, vfs::PollEvents interest) {
+vfs::PollEvents PollWait::register_and_look(vfs::File& file, vfs::PollEvents interest) {
     file_ = &file;
-    interest_ = interest | vfs::kPollErr | vfs::kPollHup;
-    const vfs::PollEvents events = file.poll(registering_ ? this : nullptr);
+    interest_ = interest | kAlways;
+    const vfs::PollEvents events = file.poll(this);
     file_ = nullptr;
-    return events & interest_;
+    return events;
 }
 
 void PollWait::watch(sync::WaitQueue& queue, vfs::PollEvents told_of) {

@@ -46,8 +46,11 @@ public:
             reason = parking_.sleep(sync::SleepKind::Interruptible, deadline);
         }
     }
-    /// The file's events that matter: those of `interest`, errors and hang-ups.
-    vfs::PollEvents look(vfs::File& file, vfs::PollEvents interest);
+    /// The file's events that matter: those of `interest`, errors, hang-ups and that it cannot be polled.
+    vfs::PollEvents look(vfs::File& file, vfs::PollEvents interest) {
+        const vfs::PollEvents events = registering_ ? register_and_look(file, interest) : file.poll(nullptr);
+        return events & (interest | kAlways);
+    }
     /// From now on look() only looks: something is ready, or all files are registered.
     void stop_registering() { registering_ = false; }
 
@@ -70,7 +73,10 @@ private:
         std::optional<Entry> entries[kPerChunk];
     };
 
+    static constexpr vfs::PollEvents kAlways = vfs::kPollErr | vfs::kPollHup | vfs::kPollNval;
+
     void begin_round();
+    vfs::PollEvents register_and_look(vfs::File& file, vfs::PollEvents interest);
     static bool notify(sync::Waiter& waiter);
     std::optional<Entry>* free_entry();
 

@@ -200,7 +200,7 @@ public:
     }
 
     /// A process may always look at its own, even when it is not dumpable and the directory therefore root's.
-    std::optional<vfs::Ownership> quick_ownership() const override {
+    std::optional<vfs::Ownership> made_up_ownership() const override {
         if (Request::processes().caller().process != subject_.id.process) {
             return std::nullopt;
         }

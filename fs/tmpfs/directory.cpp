@@ -1,6 +1,7 @@
 /// Directories of tmpfs; see inode.h.
 
 #include "fs/tmpfs/inode.h"
+#include "kernel/base/bytes.h"
 
 namespace cairn::fs::tmpfs {
 
@@ -48,7 +49,7 @@ TmpfsEntry* TmpfsDirectory::find_entry(std::string_view name) const {
     const u32 hash = vfs::DentryCache::hash_of(name);
     TmpfsEntry* entry =
         by_name_.partition_point([&](const TmpfsEntry& at) { return ByName::is_before(at, hash, name); });
-    return entry != nullptr && entry->name() == name ? entry : nullptr;
+    return entry != nullptr && same_text(entry->name(), name) ? entry : nullptr;
 }
 
 Result<void> TmpfsDirectory::reserve_entry() {
@@ -73,15 +74,19 @@ Result<void> TmpfsDirectory::die_if_empty() {
 void TmpfsDirectory::insert(TmpfsEntry& entry) {
     entry.offset = next_offset_++;
     by_name_.insert(entry);
-    by_offset_.insert(entry);
+    by_offset_.insert_last(entry);
+}
+
+void TmpfsDirectory::note_removal() {
+    SpinLockGuard guard(attribute_lock);
+    --entries_;
+    attributes_.size -= kEntrySize;
 }
 
 Own<TmpfsEntry> TmpfsDirectory::take_out(TmpfsEntry& entry) {
     by_name_.remove(entry);
     by_offset_.remove(entry);
-    SpinLockGuard guard(attribute_lock);
-    --entries_;
-    attributes_.size -= kEntrySize;
+    note_removal();
     return Own<TmpfsEntry>::adopt(&entry);
 }
 
@@ -137,21 +142,30 @@ Result<void> TmpfsDirectory::remove_child(OperationContext&, std::string_view na
     return {};
 }
 
-/// The moved inode takes the place of what stood under the new name, or gets the entry that was made for it.
-void TmpfsDirectory::replace_with(TmpfsEntry& moved, const Rename& rename, TmpfsDirectory& to, TmpfsEntry* present,
-                                  Own<TmpfsEntry> made) {
-    if (present != nullptr) {
-        present->inode = Ref<vfs::Inode>(rename.moved);
-        drop_links(*rename.replaced);
-        if (rename.replaced->is_directory()) {
-            to.add_links(-1);
+/// Nothing stands under the new name: the entry gets it. ENOMEM, ENOENT.
+Result<void> TmpfsDirectory::move_entry(TmpfsEntry& entry, std::string_view name, TmpfsDirectory& to) {
+    vfs::DentryName* text = TRY(vfs::DentryName::create(name));
+    if (&to != this) {
+        Result<void> reserved = to.reserve_entry();
+        if (!reserved.ok()) {
+            vfs::DentryName::free(text);
+            return reserved;
         }
-    } else {
-        to.insert(*made.release());
+        note_removal();
     }
-    if (rename.moved.is_directory()) {
-        add_links(-1);
-        to.add_links(1);
+    by_name_.remove(entry);
+    by_offset_.remove(entry);
+    entry.rename(text);
+    to.insert(entry);
+    return {};
+}
+
+/// The moved inode takes the place of what stood under the new name.
+void TmpfsDirectory::replace_with(TmpfsEntry& moved, const Rename& rename, TmpfsDirectory& to, TmpfsEntry& present) {
+    present.inode = Ref<vfs::Inode>(rename.moved);
+    drop_links(*rename.replaced);
+    if (rename.replaced->is_directory()) {
+        to.add_links(-1);
     }
     take_out(moved).reset();
 }
@@ -170,8 +184,8 @@ Result<void> TmpfsDirectory::rename_child(OperationContext&, const Rename& renam
     TRY(filesystem().check_more_than_files());
     TmpfsDirectory& to = as_directory(rename.new_directory);
     TmpfsEntry* moved = find_entry(rename.old_name);
-    TmpfsEntry* present = to.find_entry(rename.new_name);
-    if (moved == nullptr || &*moved->inode != &rename.moved || (present == nullptr) != (rename.replaced == nullptr)) {
+    TmpfsEntry* present = rename.replaced != nullptr ? to.find_entry(rename.new_name) : nullptr;
+    if (moved == nullptr || &*moved->inode != &rename.moved || (present == nullptr && rename.replaced != nullptr)) {
         return fail(Errno::enoent);
     }
     if (rename.leave_whiteout) {
@@ -181,18 +195,24 @@ Result<void> TmpfsDirectory::rename_child(OperationContext&, const Rename& renam
         exchange_with(*moved, to, *present);
         rename.replaced->add_links(0);  // its change time
     } else {
-        Own<TmpfsEntry> made;
         if (present == nullptr) {
-            made = TRY(create_entry(rename.new_name, rename.moved));
-            TRY(to.reserve_entry());
-        } else if (rename.replaced->is_directory()) {
-            TRY(as_directory(*rename.replaced).die_if_empty());
+            TRY(move_entry(*moved, rename.new_name, to));
+        } else {
+            if (rename.replaced->is_directory()) {
+                TRY(as_directory(*rename.replaced).die_if_empty());
+            }
+            replace_with(*moved, rename, to, *present);
         }
-        replace_with(*moved, rename, to, present, std::move(made));
+        if (rename.moved.is_directory() && &to != this) {
+            add_links(-1);
+            to.add_links(1);
+        }
     }
     rename.moved.add_links(0);
     touch_modification_time();
-    to.touch_modification_time();
+    if (&to != this) {
+        to.touch_modification_time();
+    }
     return {};
 }
 

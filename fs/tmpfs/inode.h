@@ -16,12 +16,12 @@ class TmpfsInode : public vfs::Inode {
 public:
     TmpfsInode(TmpfsSuperblock& superblock, const vfs::InodeAttributes& attributes);
     TmpfsSuperblock& filesystem() const { return *filesystem_; }
-    std::optional<vfs::Ownership> quick_ownership() const override { return published_ownership(); }
 
     Result<usize> get_attribute(std::string_view name, std::span<std::byte> value) override;
     Result<void> set_attribute(std::string_view name, std::span<const std::byte> value, u32 flags) override;
     Result<usize> list_attributes(std::span<char> names, vfs::TrustedNames trusted) override;
     Result<void> remove_attribute(std::string_view name) override;
+    bool may_have_attributes() const override { return extended_.has_value(); }
 
 protected:
     ~TmpfsInode();
@@ -72,15 +72,22 @@ struct TmpfsEntry {
     u64 offset = 0;
     Ref<vfs::Inode> inode;
 
-    TmpfsEntry(vfs::DentryName* its_name, Ref<vfs::Inode> its_inode) : inode(std::move(its_inode)), name_(its_name) {}
+    TmpfsEntry(vfs::DentryName* its_name, Ref<vfs::Inode> its_inode)
+        : inode(std::move(its_inode)), name_(its_name), hash_(its_name->hash) {}
     ~TmpfsEntry() { vfs::DentryName::free(name_); }
     TmpfsEntry(const TmpfsEntry&) = delete;
     TmpfsEntry& operator=(const TmpfsEntry&) = delete;
     std::string_view name() const { return name_->text(); }
-    u32 hash() const { return name_->hash; }
+    /// Takes the name over. In no tree meanwhile.
+    void rename(vfs::DentryName* name) {
+        vfs::DentryName::free(std::exchange(name_, name));
+        hash_ = name->hash;
+    }
+    u32 hash() const { return hash_; }
 
 private:
-    vfs::DentryName* const name_;  // owned
+    vfs::DentryName* name_;  // owned
+    u32 hash_;               // the name's: a search looks at nothing else of most entries
 };
 
 class TmpfsDirectory final : public TmpfsInode {
@@ -121,8 +128,9 @@ private:
     Result<void> die_if_empty();
     void insert(TmpfsEntry& entry);
     Own<TmpfsEntry> take_out(TmpfsEntry& entry);
-    void replace_with(TmpfsEntry& moved, const Rename& rename, TmpfsDirectory& to, TmpfsEntry* present,
-                      Own<TmpfsEntry> made);
+    void note_removal();
+    Result<void> move_entry(TmpfsEntry& entry, std::string_view name, TmpfsDirectory& to);
+    void replace_with(TmpfsEntry& moved, const Rename& rename, TmpfsDirectory& to, TmpfsEntry& present);
     void exchange_with(TmpfsEntry& mine, TmpfsDirectory& other, TmpfsEntry& theirs);
 
     NameTree by_name_;

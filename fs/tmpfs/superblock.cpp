@@ -225,7 +225,9 @@ Result<void> TmpfsSuperblock::write_page(u64, FrameNumber) {
 // --- Inodes ------------------------------------------------------------------------------------------------------
 
 TmpfsInode::TmpfsInode(TmpfsSuperblock& superblock, const vfs::InodeAttributes& attributes)
-    : Inode(superblock, superblock.next_inode_number(), attributes), filesystem_(superblock) {}
+    : Inode(superblock, superblock.next_inode_number(), attributes), filesystem_(superblock) {
+    publish_ownership();
+}
 
 TmpfsInode::~TmpfsInode() {
     filesystem_->release_inode();

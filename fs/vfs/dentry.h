@@ -103,18 +103,29 @@ public:
     std::optional<Ref<Dentry>> find(const Dentry& parent, std::string_view name);
     /// The same without a reference, under the caller's ReadGuard; may miss what is being moved.
     Dentry* find_under_guard(const Dentry& parent, u32 hash, std::string_view name);
+    /// Somebody has found the entry: it is not the next to be evicted.
+    static void note_use(Dentry& entry) {
+        if (!entry.used_.load(Order::relaxed)) {
+            entry.used_.store(true, Order::relaxed);
+        }
+    }
     /// The entry from the cache, or made by asking the directory's inode. Takes its directory_lock shared. A
     /// negative entry when the filesystem says ENOENT.
     Result<Ref<Dentry>> lookup(OperationContext& context, Dentry& parent, std::string_view name);
     /// The same for holders of the directory's lock.
     Result<Ref<Dentry>> lookup_locked(OperationContext& context, Dentry& parent, std::string_view name);
 
+    /// The same for who is about to give the name away: nothing when there is none, and no negative entry is made.
+    Result<std::optional<Ref<Dentry>>> find_present_locked(OperationContext& context, Dentry& parent,
+                                                           std::string_view name);
+
     /// Puts an entry that was made for (parent, name) in, and takes out a negative one of that name. Cannot fail.
     /// Holder of the directory's lock, exclusive.
     void replace(Dentry& entry);
     /// The name is gone: takes the entry out and marks it. Holder of the directory's lock, exclusive.
     void forget_deleted(Dentry& entry);
-    /// rename(2): `entry` gets name and parent; what stood there is taken out and marked deleted. With an exchange,
+    /// rename(2): `entry` gets name and parent; what stood there is taken out, a negative entry, too, and `replaced` is
+    /// marked deleted. With an exchange,
     /// `other` gets entry's old place. The names were made before, so that this cannot fail. Both directories'
     /// locks are held exclusively.
     void move(Dentry& entry, Dentry& new_parent, DentryName* new_name, Dentry* replaced);
@@ -125,7 +136,31 @@ public:
     /// but directory locks.
     usize shrink(usize count);
 
-    static u32 hash_of(std::string_view name);
+    static u32 hash_of(std::string_view name) {
+        // By words: multiplied and folded one after the other, the rest as one of its own.
+        constexpr u64 kFactor = 0x9e37'79b9'7f4a'7c15;
+        u64 hash = name.size() * kFactor;
+        const char* at = name.data();
+        usize left = name.size();
+        for (; left >= sizeof(u64); left -= sizeof(u64), at += sizeof(u64)) {
+            u64 word;
+            __builtin_memcpy(&word, at, sizeof word);
+            hash = (hash ^ hash >> 32 ^ word) * kFactor;
+        }
+        u64 rest = 0;
+        if (left >= sizeof(u32)) {
+            u32 low;
+            u32 high;  // may overlap the other half
+            __builtin_memcpy(&low, at, sizeof low);
+            __builtin_memcpy(&high, at + left - sizeof high, sizeof high);
+            rest = low | u64{high} << 32;
+        } else if (left != 0) {
+            rest = static_cast<u8>(at[0]) | u64{static_cast<u8>(at[left / 2])} << 8 |
+                   u64{static_cast<u8>(at[left - 1])} << 16;
+        }
+        hash = (hash ^ hash >> 32 ^ rest) * kFactor;
+        return static_cast<u32>(hash >> 32);
+    }
     /// Changes before and after each change of names or parents: what was seen between two equal even values holds.
     u32 generation() const { return generation_.load(Order::acquire); }
     /// Calls `body` with the tree lock held: names and parents stand still.
@@ -147,6 +182,7 @@ private:
 
     Chain& chain_of(const Dentry& parent, u32 hash) const;
     static bool matches(const Dentry& entry, const Dentry& parent, u32 hash, std::string_view name);
+    Result<Ref<Dentry>> insert_found(Dentry& parent, std::string_view name, Inode* inode);
     Ref<Dentry> insert_or_find(Ref<Dentry> entry);
     void link(Chain& chain, Dentry& entry);
     static bool unlink(Chain& chain, Dentry& entry);
@@ -156,6 +192,7 @@ private:
         bool spared;  // something had its second chance
     };
     Swept sweep(Chain& chain, usize count, const Superblock* superblock, bool second_chance);
+    Dentry* take_out_namesake(Chain& chain, const Dentry& parent, const DentryName& name);
     void set_place(Dentry& entry, Dentry& parent, DentryName* name);
 
     Chain* chains_;

@@ -6,6 +6,7 @@
 
 #include "fs/vfs/dentry.h"
 #include "fs/vfs/vfs.h"
+#include "kernel/base/bytes.h"
 #include "mm/frame_allocator.h"
 
 namespace cairn::vfs {
@@ -17,17 +18,6 @@ constexpr usize kSweepBatch = 16;
 constexpr usize kShrinkStep = 32;
 
 }  // namespace
-
-u32 DentryCache::hash_of(std::string_view name) {
-    // FNV-1a, with a final mix: chains are chosen by the low bits.
-    u32 hash = 0x811c'9dc5;
-    for (char c : name) {
-        hash = (hash ^ static_cast<u8>(c)) * 0x0100'0193;
-    }
-    hash ^= hash >> 15;
-    hash *= 0x85eb'ca6b;
-    return hash ^ (hash >> 13);
-}
 
 Result<DentryCache> DentryCache::create() {
     // Half an entry for each frame: names may take some three percent of memory, without their inodes.
@@ -67,7 +57,7 @@ bool DentryCache::matches(const Dentry& entry, const Dentry& parent, u32 hash, s
         return false;
     }
     const DentryName& own = entry.name();
-    return own.hash == hash && own.text() == name;
+    return own.hash == hash && same_text(own.text(), name);
 }
 
 Dentry* DentryCache::find_under_guard(const Dentry& parent, u32 hash, std::string_view name) {
@@ -85,9 +75,7 @@ std::optional<Ref<Dentry>> DentryCache::find(const Dentry& parent, std::string_v
     if (entry == nullptr || !entry->try_acquire_reference()) {
         return std::nullopt;
     }
-    if (!entry->used_.load(Order::relaxed)) {
-        entry->used_.store(true, Order::relaxed);
-    }
+    note_use(*entry);
     return Ref<Dentry>::adopt(*entry);
 }
 
@@ -110,10 +98,30 @@ Result<Ref<Dentry>> DentryCache::lookup_locked(OperationContext& context, Dentry
     if (!inode.ok() && inode.error() != Errno::enoent) {
         return inode.failure();
     }
-    Ref<Dentry> entry = TRY(Dentry::create(parent, name, inode.ok() ? &*inode.value() : nullptr));
+    return insert_found(parent, name, inode.ok() ? &*inode.value() : nullptr);
+}
+
+Result<std::optional<Ref<Dentry>>> DentryCache::find_present_locked(OperationContext& context, Dentry& parent,
+                                                                    std::string_view name) {
+    if (std::optional<Ref<Dentry>> found = find(parent, name)) {
+        return (*found)->is_negative() ? std::nullopt : std::move(found);
+    }
+    if (parent.is_deleted()) {
+        return fail(Errno::enoent);
+    }
+    Result<Ref<Inode>> inode = parent.inode().find_child(context, name);
+    if (!inode.ok()) {
+        return inode.error() == Errno::enoent ? Result<std::optional<Ref<Dentry>>>(std::nullopt) : inode.failure();
+    }
+    return std::optional(TRY(insert_found(parent, name, &*inode.value())));
+}
+
+/// What the directory said of the name becomes an entry. Null: there is no such name.
+Result<Ref<Dentry>> DentryCache::insert_found(Dentry& parent, std::string_view name, Inode* inode) {
+    Ref<Dentry> entry = TRY(Dentry::create(parent, name, inode));
     // A directory whose names come and go may also have fixed ones, which other things are mounted on: a file there
     // that would keep names itself is such.
-    const bool fixed = inode.ok() && inode.value()->names_are_stable();
+    const bool fixed = inode != nullptr && inode->names_are_stable();
     if (!parent.inode().names_are_stable() && !fixed) {
         return entry;
     }
@@ -180,6 +188,20 @@ bool DentryCache::remove(Dentry& entry) {
     return true;
 }
 
+/// Under the chain's lock: takes an entry of that place out. The caller owes the cache's reference to what this
+/// returns.
+Dentry* DentryCache::take_out_namesake(Chain& chain, const Dentry& parent, const DentryName& name) {
+    for (Dentry* at = chain.first.load(Order::relaxed); at != nullptr; at = at->next_.load(Order::relaxed)) {
+        // One that is being evicted (no reference left) is taken out by who evicts it.
+        if (matches(*at, parent, name.hash, name.text()) && at->reference_count() != 0) {
+            unlink(chain, *at);
+            count_.fetch_sub(1, Order::relaxed);
+            return at;
+        }
+    }
+    return nullptr;
+}
+
 void DentryCache::replace(Dentry& entry) {
     Dentry& parent = *entry.parent_.load(Order::relaxed);
     if (!parent.inode().names_are_stable()) {
@@ -190,16 +212,7 @@ void DentryCache::replace(Dentry& entry) {
     Dentry* old = nullptr;
     {
         SpinLockGuard guard(chain.lock);
-        for (Dentry* at = chain.first.load(Order::relaxed); at != nullptr; at = at->next_.load(Order::relaxed)) {
-            // One that is being evicted (no reference left) is taken out by who evicts it.
-            if (matches(*at, parent, name.hash, name.text()) && at->reference_count() != 0) {
-                old = at;
-                break;
-            }
-        }
-        if (old != nullptr && unlink(chain, *old)) {
-            count_.fetch_sub(1, Order::relaxed);
-        }
+        old = take_out_namesake(chain, parent, name);
         link(chain, entry);
     }
     if (old != nullptr) {
@@ -238,11 +251,23 @@ void DentryCache::set_place(Dentry& entry, Dentry& parent, DentryName* name) {
 void DentryCache::move(Dentry& entry, Dentry& new_parent, DentryName* new_name, Dentry* replaced) {
     if (replaced != nullptr) {
         forget_deleted(*replaced);
+    } else {
+        Chain& chain = chain_of(new_parent, new_name->hash);
+        Dentry* negative = nullptr;
+        {
+            SpinLockGuard guard(chain.lock);
+            negative = take_out_namesake(chain, new_parent, *new_name);
+        }
+        if (negative != nullptr) {
+            negative->release_reference();
+        }
     }
     DentryName* old_name = entry.name_.load(Order::relaxed);
     Dentry* old_parent = entry.parent_.load(Order::relaxed);
     bool was_cached = entry.cached_.load(Order::relaxed);
-    new_parent.acquire_reference();
+    if (&new_parent != old_parent) {
+        new_parent.acquire_reference();
+    }
     with_tree([&] {
         generation_.fetch_add(1, Order::acq_rel);
         set_place(entry, new_parent, new_name);
@@ -252,7 +277,9 @@ void DentryCache::move(Dentry& entry, Dentry& new_parent, DentryName* new_name, 
         entry.release_reference();
     }
     DentryName::free_later(old_name);
-    old_parent->release_reference();
+    if (&new_parent != old_parent) {
+        old_parent->release_reference();
+    }
 }
 
 void DentryCache::exchange(Dentry& entry, DentryName* entry_name, Dentry& other, DentryName* other_name) {

@@ -219,6 +219,17 @@ Result<DescriptorReference> FileDescriptorTable::borrow(Fd fd) {
     return DescriptorReference(*file, false);
 }
 
+DescriptorView FileDescriptorTable::view() {
+    DescriptorView view;
+    if (users.load(Order::acquire) == 1) {
+        const Slots& slots = *slots_.load(Order::relaxed);
+        view.files_ = slots.files;
+        view.used_ = slots.used;
+        view.capacity_ = slots.capacity;
+    }
+    return view;
+}
+
 Result<FileDescriptorTable::Access> FileDescriptorTable::access(Fd fd) {
     sync::ReadGuard guard;
     const Slots& slots = *slots_.load(Order::acquire);

@@ -37,6 +37,29 @@ private:
     bool counted_;
 };
 
+/// The files of a table as its only user sees them for the length of one pass over many descriptors, during which it
+/// opens and closes none. Empty when the table has several users.
+class DescriptorView {
+public:
+    explicit operator bool() const { return files_ != nullptr; }
+    /// Null: not open. O_PATH files, too.
+    File* find(Fd fd) const {
+        const u32 number = static_cast<u32>(fd.value);
+        return number < capacity_ ? files_[arch::speculation_safe_index(number, capacity_)].load(Order::relaxed)
+                                  : nullptr;
+    }
+    /// A bit for each that is open of 64 descriptors, from 64 * `word` on.
+    u64 open_descriptors(u32 word) const {
+        return word < capacity_ / 64 ? used_[arch::speculation_safe_index(word, capacity_ / 64)] : 0;
+    }
+
+private:
+    friend class FileDescriptorTable;
+    const Atomic<File*>* files_ = nullptr;
+    const u64* used_ = nullptr;
+    u32 capacity_ = 0;
+};
+
 class FileDescriptorTable : public RefCounted<FileDescriptorTable> {
 public:
     static Result<Ref<FileDescriptorTable>> create();
@@ -49,6 +72,9 @@ public:
     Result<Ref<File>> find(Fd fd, bool paths_too = false);
     /// The same for one call of a thread that uses the table. EBADF, also for O_PATH files.
     Result<DescriptorReference> borrow(Fd fd);
+
+    /// For a thread that uses the table.
+    DescriptorView view();
 
     /// Whether the file can be read and written, without keeping it: for callers that hold locks under which a file
     /// must not be closed. EBADF.

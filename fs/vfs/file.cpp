@@ -231,6 +231,7 @@ namespace {
 class PathFile final : public File {
 public:
     PathFile(const Path& path, u32 flags) : File(Ref<Inode>(path.inode()), flags, &path) {}
+    PollEvents poll(PollRegistrar*) override { return kPollNval; }
 
 private:
     void destroy() override { destroy_counted(this); }

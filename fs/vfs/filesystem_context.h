@@ -14,6 +14,14 @@ public:
 
     Path root();
     Path working_directory();
+    /// What they are, without counting it, for a task that has it: to be used under the caller's ReadGuard only, during
+    /// which either may go.
+    struct Place {
+        Mount* mount;
+        Dentry* entry;
+    };
+    Place root_under_guard() NO_THREAD_SAFETY_ANALYSIS { return place_under_guard(root_); }
+    Place working_directory_under_guard() NO_THREAD_SAFETY_ANALYSIS { return place_under_guard(working_directory_); }
     void set_root(Path root);
     void set_working_directory(Path directory);
     u16 umask() const { return umask_.load(Order::relaxed); }
@@ -23,6 +31,15 @@ public:
     Atomic<u32> users{1};
 
 private:
+    /// Where there is only one, it is the caller, and nobody else changes what is its own.
+    Place place_under_guard(const Path& path) NO_THREAD_SAFETY_ANALYSIS {
+        if (users.load(Order::acquire) == 1) {
+            return {&path.mount(), &path.dentry()};
+        }
+        SpinLockGuard guard(lock_);
+        return {&path.mount(), &path.dentry()};
+    }
+
     SpinLock<LockRank::FilesystemContext> lock_;
     Path root_ GUARDED_BY(lock_);
     Path working_directory_ GUARDED_BY(lock_);

@@ -43,11 +43,6 @@ InodeAttributes Inode::attributes() {
     return copy;
 }
 
-Ownership Inode::published_ownership() const {
-    u64 owner = owner_.load(Order::relaxed);
-    return {static_cast<u32>(owner), static_cast<u32>(owner >> 32), mode_.load(Order::relaxed)};
-}
-
 Ownership Inode::ownership() {
     if (std::optional<Ownership> quick = quick_ownership()) {
         return *quick;
@@ -243,7 +238,9 @@ u32 Inode::link_count() {
 }
 
 void Inode::drop_privileges(const Credentials& credentials) {
-    static_cast<void>(remove_attribute(kFileCapabilitiesName));
+    if (may_have_attributes()) {
+        static_cast<void>(remove_attribute(kFileCapabilitiesName));
+    }
     u16 permissions = mode_.load(Order::relaxed);
     constexpr u16 kGroupExecute = 0010;
     if ((permissions & (kSetUserId | kSetGroupId)) == 0 || credentials.has(Capability::Fsetid)) {

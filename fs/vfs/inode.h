@@ -140,7 +140,9 @@ public:
     virtual InodeAttributes attributes();
     /// Owner and mode for permission checks, without a lock; only where they change through set_ownership() alone.
     /// Nothing: attributes() must be asked.
-    virtual std::optional<Ownership> quick_ownership() const { return std::nullopt; }
+    std::optional<Ownership> quick_ownership() const {
+        return publishes_ownership_ ? std::optional(published_ownership()) : made_up_ownership();
+    }
     Ownership ownership();
     /// Whether CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH open what the mode forbids. Not /proc/sys.
     virtual bool yields_to_capabilities() const { return true; }
@@ -197,6 +199,8 @@ public:
     virtual Result<void> set_attribute(std::string_view name, std::span<const std::byte> value, u32 flags);
     virtual Result<usize> list_attributes(std::span<char> names, TrustedNames trusted);
     virtual Result<void> remove_attribute(std::string_view name);
+    /// False: there is certainly none.
+    virtual bool may_have_attributes() const { return true; }
 
     /// The last name went and nobody has the file open: the filesystem may free it. From the last Ref.
     void last_reference_dropped() { destroy(); }
@@ -242,8 +246,15 @@ protected:
     /// destroy_counted(this) with the concrete type.
     virtual void destroy() = 0;
 
-    /// For quick_ownership().
-    Ownership published_ownership() const;
+    /// For quick_ownership(): what set_ownership() was given last,
+    Ownership published_ownership() const {
+        const u64 owner = owner_.load(Order::relaxed);
+        return {static_cast<u32>(owner), static_cast<u32>(owner >> 32), mode_.load(Order::relaxed)};
+    }
+    /// or what is no attribute of the file.
+    virtual std::optional<Ownership> made_up_ownership() const { return std::nullopt; }
+    /// In a constructor: owner and mode change through set_ownership() alone.
+    void publish_ownership() { publishes_ownership_ = true; }
 
     InodeAttributes attributes_;  // under attribute_lock; the size of regular files is the page cache's
 
@@ -251,6 +262,7 @@ private:
     Superblock& superblock_;
     const u64 number_;
     const FileType type_;
+    bool publishes_ownership_ = false;
     Atomic<u64> owner_{0};  // uid, gid << 32; written under attribute_lock with attributes_
     Atomic<u16> mode_{0};
     Atomic<i32> write_access_{0};

@@ -11,6 +11,7 @@ namespace cairn::vfs {
 Mount::Mount(Ref<Superblock> superblock, Ref<Dentry> root, char* source, usize source_size, u32 flags)
     : superblock_(std::move(superblock)),
       root_(std::move(root)),
+      root_entry_(*root_),
       source_(source),
       source_size_(source_size),
       id_(the_vfs().mounts.next_id_.fetch_add(1, Order::relaxed)),

@@ -17,6 +17,8 @@ public:
 
     Superblock& superblock() const { return *superblock_; }
     Dentry& root() const { return *root_; }
+    /// The same for who found the mount under a ReadGuard and does not hold it: either may be dying.
+    Dentry& root_under_guard() const { return root_entry_; }
     /// What /proc/mounts calls the device.
     std::string_view source() const { return {source_, source_size_}; }
     u32 id() const { return id_; }
@@ -43,6 +45,7 @@ private:
     friend class MountTree;
     Ref<Superblock> superblock_;
     Ref<Dentry> root_;
+    Dentry& root_entry_;
     char* source_;
     usize source_size_;
     const u32 id_;

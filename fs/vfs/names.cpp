@@ -42,12 +42,12 @@ Result<CreatedName> create_name(OperationContext& context, const Path& directory
     DentryCache& cache = the_vfs().dentries;
     Inode& inode = directory.inode();
     sync::ExclusiveGuard guard(inode.directory_lock);
-    Ref<Dentry> present = TRY(cache.lookup_locked(context, directory.dentry(), name));
-    if (!present->is_negative()) {
+    std::optional<Ref<Dentry>> present = TRY(cache.find_present_locked(context, directory.dentry(), name));
+    if (present) {
         if (if_present == IfPresent::Refuse) {
             return fail(Errno::eexist);
         }
-        return CreatedName{std::move(present), false};
+        return CreatedName{std::move(*present), false};
     }
     if (directory.mount().is_read_only()) {
         return fail(Errno::erofs);
@@ -158,8 +158,7 @@ Result<void> make_link(OperationContext& context, const Path& source, std::strin
     Inode& directory = target.parent.inode();
     DentryCache& cache = the_vfs().dentries;
     sync::ExclusiveGuard guard(directory.directory_lock);
-    Ref<Dentry> present = TRY(cache.lookup_locked(context, target.parent.dentry(), target.name));
-    if (!present->is_negative()) {
+    if (TRY(cache.find_present_locked(context, target.parent.dentry(), target.name)).has_value()) {
         return fail(Errno::eexist);
     }
     if (target.trailing_slash) {

@@ -131,13 +131,13 @@ Result<std::optional<Ref<File>>> open_or_create(OperationContext& context, Walke
     if (name.size() > kNameLimit) {
         return fail(Errno::enametoolong);
     }
-    Ref<Dentry> entry = TRY(the_vfs().dentries.lookup(context, walker.at().dentry(), name));
-    if (entry->is_negative()) {
+    std::optional<Ref<Dentry>> entry = the_vfs().dentries.find(walker.at().dentry(), name);
+    if (!entry || (*entry)->is_negative()) {
         CreateRequest request{.type = FileType::Regular, .permissions = permissions};
         CreatedName created = TRY(create_name(context, walker.at(), name, request, IfPresent::Take));
         entry = std::move(created.entry);
         if (created.is_new) {
-            Path path(Ref<Mount>(walker.at().mount()), std::move(entry));
+            Path path(Ref<Mount>(walker.at().mount()), std::move(*entry));
             Ref<File> file = TRY(finish_open(context, path, flags, Permissions::CreatedByCaller));
             return std::optional(std::move(file));
         }
@@ -147,7 +147,7 @@ Result<std::optional<Ref<File>>> open_or_create(OperationContext& context, Walke
     }
     bool follow = (flags & kNoFollow) == 0;
     Path directory = walker.at();
-    bool done = TRY(walker.step_last_to(std::move(entry), follow));
+    bool done = TRY(walker.step_last_to(std::move(*entry), follow));
     if (!done) {
         return std::optional<Ref<File>>();
     }

@@ -8,15 +8,17 @@
 
 namespace cairn::vfs {
 
-Path::Path(Ref<Mount> mount, Ref<Dentry> dentry) : mount_(std::move(mount)), dentry_(std::move(dentry)) {}
-Path::Path(const Path&) = default;
-Path::Path(Path&&) noexcept = default;
-Path& Path::operator=(Path other) noexcept {
-    std::swap(mount_, other.mount_);
-    std::swap(dentry_, other.dentry_);
-    return *this;
+Path::Path(Ref<Mount> mount, Ref<Dentry> dentry) : mount_(&mount.release()), dentry_(&dentry.release()) {}
+
+Path::Path(const Path& other) : mount_(other.mount_), dentry_(other.dentry_) {
+    mount_->acquire_reference();
+    dentry_->acquire_reference();
 }
-Path::~Path() = default;
+
+void Path::drop() {
+    dentry_->release_reference();
+    mount_->release_reference();
+}
 
 Inode& Path::inode() const {
     return dentry_->inode();

@@ -25,18 +25,29 @@ class Path {
 public:
     Path(Ref<Mount> mount, Ref<Dentry> dentry);
     Path(const Path&);
-    Path(Path&&) noexcept;
-    Path& operator=(Path) noexcept;
-    ~Path();
+    Path(Path&& other) noexcept
+        : mount_(std::exchange(other.mount_, nullptr)), dentry_(std::exchange(other.dentry_, nullptr)) {}
+    Path& operator=(Path other) noexcept {
+        std::swap(mount_, other.mount_);
+        std::swap(dentry_, other.dentry_);
+        return *this;
+    }
+    ~Path() {
+        if (mount_ != nullptr) {
+            drop();
+        }
+    }
 
     Mount& mount() const { return *mount_; }
     Dentry& dentry() const { return *dentry_; }
     Inode& inode() const;  // never a negative entry
-    bool same_as(const Path& other) const { return &*mount_ == &*other.mount_ && &*dentry_ == &*other.dentry_; }
+    bool same_as(const Path& other) const { return mount_ == other.mount_ && dentry_ == other.dentry_; }
 
 private:
-    Ref<Mount> mount_;
-    Ref<Dentry> dentry_;
+    void drop();
+    // Counted; null when it was moved away.
+    Mount* mount_;
+    Dentry* dentry_;
 };
 
 /// Where follow_magic_link puts its answer.

@@ -50,7 +50,7 @@ struct Places {
     ParentAndName from;
     ParentAndName to;
     std::optional<Ref<Dentry>> moved;
-    std::optional<Ref<Dentry>> present;  // under the new name; may be negative
+    std::optional<Ref<Dentry>> present;  // under the new name, if anything
 };
 
 Result<void> check_slashes(const Places& places, bool exchange) {
@@ -68,7 +68,7 @@ Result<void> check_ancestors(const Places& places, bool exchange) {
     if (places.to.parent.dentry().is_below(**places.moved)) {
         return fail(Errno::einval);
     }
-    if (!(*places.present)->is_negative() && places.from.parent.dentry().is_below(**places.present)) {
+    if (places.present && places.from.parent.dentry().is_below(**places.present)) {
         return fail(exchange ? Errno::einval : Errno::enotempty);
     }
     return {};
@@ -84,25 +84,25 @@ Result<void> check_parent_change(OperationContext& context, const Places& places
 
 Result<void> check_rename(OperationContext& context, const Places& places, bool exchange) {
     Dentry& moved = **places.moved;
-    Dentry& present = **places.present;
+    Dentry* present = places.present ? &**places.present : nullptr;
     TRY(check_removal(context, places.from.parent, moved));
-    if (present.is_negative()) {
+    if (present == nullptr) {
         constexpr u32 kChange = static_cast<u32>(Access::Write) | static_cast<u32>(Access::Execute);
         TRY(check_permission(context.credentials, places.to.parent.inode(), kChange));
         if (places.to.parent.dentry().is_deleted()) {
             return fail(Errno::enoent);
         }
     } else {
-        TRY(check_removal(context, places.to.parent, present));
-        if (!exchange && moved.is_directory() != present.is_directory()) {
+        TRY(check_removal(context, places.to.parent, *present));
+        if (!exchange && moved.is_directory() != present->is_directory()) {
             return fail(moved.is_directory() ? Errno::enotdir : Errno::eisdir);
         }
     }
     TRY(check_parent_change(context, places, moved));
     if (exchange) {
-        TRY(check_parent_change(context, places, present));
+        TRY(check_parent_change(context, places, *present));
     }
-    if (moved.is_mount_point() || present.is_mount_point()) {
+    if (moved.is_mount_point() || (present != nullptr && present->is_mount_point())) {
         return fail(Errno::ebusy);
     }
     return {};
@@ -143,20 +143,20 @@ void notify_move(const Places& places, Inode& moved, Inode* replaced, bool excha
 Result<void> commit(OperationContext& context, Places& places, bool exchange) {
     DentryCache& cache = the_vfs().dentries;
     Dentry& moved = **places.moved;
-    Dentry& present = **places.present;
+    Dentry* present = places.present ? &**places.present : nullptr;
     NewNames names;
     names.moved = TRY(DentryName::create(places.to.name));
     if (exchange) {
         names.present = TRY(DentryName::create(places.from.name));
     }
-    Inode* replaced = present.is_negative() ? nullptr : &present.inode();
+    Inode* replaced = present == nullptr ? nullptr : &present->inode();
     Inode::Rename rename{places.from.name, moved.inode(), places.to.parent.inode(), places.to.name, replaced,
                          exchange,         false};
     TRY(places.from.parent.inode().rename_child(context, rename));
     if (exchange) {
-        cache.exchange(moved, std::exchange(names.moved, nullptr), present, std::exchange(names.present, nullptr));
+        cache.exchange(moved, std::exchange(names.moved, nullptr), *present, std::exchange(names.present, nullptr));
     } else {
-        cache.move(moved, places.to.parent.dentry(), std::exchange(names.moved, nullptr), &present);
+        cache.move(moved, places.to.parent.dentry(), std::exchange(names.moved, nullptr), present);
     }
     notify_move(places, moved.inode(), replaced, exchange);
     return {};
@@ -170,8 +170,8 @@ Result<void> rename_locked(OperationContext& context, Places& places, u32 flags)
     if ((*places.moved)->is_negative()) {
         return fail(Errno::enoent);
     }
-    places.present = TRY(cache.lookup_locked(context, places.to.parent.dentry(), places.to.name));
-    bool exists = !(*places.present)->is_negative();
+    places.present = TRY(cache.find_present_locked(context, places.to.parent.dentry(), places.to.name));
+    const bool exists = places.present.has_value();
     if (exists && (flags & kNoReplace) != 0) {
         return fail(Errno::eexist);
     }
@@ -191,7 +191,7 @@ Result<void> rename_locked(OperationContext& context, Places& places, u32 flags)
 }
 
 bool is_plain(std::string_view name) {
-    return !name.empty() && name != "." && name != "..";
+    return !name.empty() && (name.front() != '.' || (name != "." && name != ".."));
 }
 
 }  // namespace

@@ -46,21 +46,30 @@ Result<void> Walker::begin(std::string_view name, const WalkOptions& options) {
     }
     resolve_ = options.resolve;
     rest_ = name;
-    bool absolute = !name.empty() && name.front() == '/';
-    if (absolute && has_resolve(resolve_flags::kBeneath)) {
+    absolute_ = !name.empty() && name.front() == '/';
+    if (absolute_ && has_resolve(resolve_flags::kBeneath)) {
         return fail(Errno::exdev);
     }
-    bool own_root = has_resolve(resolve_flags::kBeneath | resolve_flags::kInRoot);
-    if (!absolute || own_root) {
-        at_ = options.start != nullptr ? *options.start : context_.filesystem.working_directory();
-        if (own_root) {
-            root_ = *at_;
-            return absolute && !at_->dentry().is_directory() ? fail(Errno::enotdir) : Result<void>();
-        }
-    } else {
-        at_ = root();
+    start_ = options.start;
+    if (has_resolve(resolve_flags::kBeneath | resolve_flags::kInRoot)) {
+        const bool absolute = std::exchange(absolute_, false);
+        settle();
+        root_ = *at_;
+        return absolute && !at_->dentry().is_directory() ? fail(Errno::enotdir) : Result<void>();
     }
     return {};
+}
+
+/// Begins to hold where the walk stands.
+void Walker::settle() {
+    if (at_) {
+        return;
+    }
+    if (absolute_) {
+        at_ = root();
+    } else {
+        at_ = start_ != nullptr ? *start_ : context_.filesystem.working_directory();
+    }
 }
 
 Result<void> Walker::check_search() {
@@ -70,56 +79,146 @@ Result<void> Walker::check_search() {
     return check_permission(context_.credentials, at_->inode(), static_cast<u32>(Access::Execute));
 }
 
-/// Goes down through directories that the cache knows, under one guard and without a reference to any but the last, as
-/// long as nothing is in the way: no link, no mount point, no "..", no rule of openat2(2), and the caller may search as
-/// owner or as anybody may. What is left is to_last()'s.
-void Walker::glide() {
-    if (resolve_ != 0 || link_text_ != nullptr) {
-        return;
+namespace {
+
+/// Whether the caller may go through a directory, as its owner or as anybody may; false, too, where that takes a closer
+/// look.
+bool may_pass(const Credentials& credentials, const Dentry& entry) {
+    if (!entry.is_directory()) {
+        return false;
     }
-    DentryCache& cache = the_vfs().dentries;
+    const std::optional<Ownership> owner = entry.inode().quick_ownership();
+    const u16 search = owner && owner->uid == credentials.fsuid ? 0100 : 0111;
+    return owner && (owner->permissions & search) == search;
+}
+
+/// The first component of a path.
+struct Component {
+    explicit Component(std::string_view path) {
+        const std::string_view rest = without_slashes(path);
+        usize size = 0;
+        while (size < rest.size() && rest[size] != '/') {
+            ++size;
+        }
+        name = rest.substr(0, size);
+        const std::string_view behind = rest.substr(size);
+        slash = !behind.empty();
+        after = without_slashes(behind);
+    }
+    bool is_plain() const {
+        return !name.empty() && name.size() <= kNameLimit && (name.front() != '.' || (name != "." && name != ".."));
+    }
+
+    std::string_view name;
+    std::string_view after;
+    bool slash;  // behind it
+};
+
+}  // namespace
+
+/// Goes down through what the cache knows, under one guard and without a reference to anything but the end, as long as
+/// nothing is in the way: no link, no "..", no rule of openat2(2), and the caller may search. What is left is for
+/// to_last() and step_last(). Afterwards at() is there, unless what was reached went away meanwhile.
+Walker::Reached Walker::glide(Goal goal, bool follow) {
+    if (resolve_ != 0 || link_text_ != nullptr) {
+        return Reached::Somewhere;
+    }
+    Vfs& vfs = the_vfs();
+    Reached reached = Reached::Somewhere;
     std::string_view rest = rest_;
-    std::optional<Ref<Dentry>> reached;
+    std::optional<Ref<Mount>> mount;
+    std::optional<Ref<Dentry>> entry;
+    bool slash = false;
     {
         sync::ReadGuard guard;
-        Dentry* entry = &at_->dentry();
+        using Place = FilesystemContext::Place;
+        const Path* start = at_ ? &*at_ : absolute_ ? nullptr : start_;
+        Place at = start != nullptr ? Place{&start->mount(), &start->dentry()}
+                   : absolute_      ? context_.filesystem.root_under_guard()
+                                    : context_.filesystem.working_directory_under_guard();
         u32 steps = 0;
-        for (;; ++steps) {
-            const std::string_view text = without_slashes(rest);
-            const usize size = std::min(text.find('/'), text.size());
-            const std::string_view name = text.substr(0, size);
-            const std::string_view after = text.substr(size);
-            if (without_slashes(after).empty() || name == "." || name == ".." || name.size() > kNameLimit) {
-                break;  // the last component is another's business
-            }
-            const std::optional<Ownership> owner =
-                entry->is_directory() ? entry->inode().quick_ownership() : std::nullopt;
-            const u16 search = owner && owner->uid == context_.credentials.fsuid ? 0100 : 0111;
-            if (!owner || (owner->permissions & search) != search) {
+        for (; reached == Reached::Somewhere; ++steps) {
+            const Component component(rest);
+            const bool last = component.after.empty();
+            if ((last && goal == Goal::Parent) || !component.is_plain() || !may_pass(context_.credentials, *at.entry)) {
                 break;
             }
-            Dentry* next = cache.find_under_guard(*entry, DentryCache::hash_of(name), name);
-            if (next == nullptr || !next->is_directory() || next->is_mount_point()) {
+            Place next{at.mount,
+                       vfs.dentries.find_under_guard(*at.entry, DentryCache::hash_of(component.name), component.name)};
+            if (next.entry == nullptr) {
                 break;
             }
-            entry = next;
-            rest = after;
+            if (last) {
+                if (next.entry->is_negative()) {
+                    return Reached::Nothing;
+                }
+                if (next.entry->is_link() && (follow || component.slash)) {
+                    break;
+                }
+                reached = Reached::End;
+                slash = component.slash;
+                DentryCache::note_use(*next.entry);
+            }
+            while (next.entry->is_mount_point()) {
+                Mount* upper = vfs.mounts.find_under_guard(*next.mount, *next.entry);
+                if (upper == nullptr) {
+                    break;
+                }
+                next = {upper, &upper->root_under_guard()};
+            }
+            if (!last && !next.entry->is_directory()) {
+                break;
+            }
+            at = next;
+            rest = component.after;
         }
-        // One step is as cheap the other way.
-        if (steps >= 2 && entry->try_acquire_reference()) {
-            reached = Ref<Dentry>::adopt(*entry);
+        // From a place that is held one step is as cheap the other way.
+        if (at_ && steps < 2 && reached == Reached::Somewhere) {
+            return reached;
+        }
+        if (at.mount->try_acquire_reference()) {
+            mount = Ref<Mount>::adopt(*at.mount);
+        }
+        if (at.entry->try_acquire_reference()) {
+            entry = Ref<Dentry>::adopt(*at.entry);
         }
     }
-    if (reached) {
-        at_ = Path(Ref<Mount>(at_->mount()), std::move(*reached));
-        rest_ = rest;
+    if (!mount || !entry) {
+        return Reached::Somewhere;
     }
+    at_ = Path(std::move(*mount), std::move(*entry));
+    rest_ = rest;
+    trailing_slash_ = trailing_slash_ || slash;
+    return reached;
+}
+
+Result<bool> Walker::try_to_end(bool follow) {
+    const Reached reached = glide(Goal::End, follow);
+    return reached == Reached::Nothing ? fail(Errno::enoent) : Result<bool>(reached == Reached::End);
+}
+
+void Walker::set_last(std::string_view name) {
+    last_ = name;
+    last_kind_ = name.front() != '.' ? Last::Name : name == "." ? Last::Dot : name == ".." ? Last::DotDot : Last::Name;
 }
 
 Result<void> Walker::to_last() {
     last_component_ = false;
+    if (!at_ && !absolute_) {
+        usize size = 0;
+        while (size < rest_.size() && rest_[size] != '/') {
+            ++size;
+        }
+        if (size != 0 && size == rest_.size()) {
+            settle();
+            set_last(rest_);
+            rest_ = {};
+            return {};
+        }
+    }
     for (;;) {
-        glide();
+        static_cast<void>(glide(Goal::Parent, true));
+        settle();
         rest_ = without_slashes(rest_);
         if (rest_.empty()) {
             if (link_text_ == nullptr) {
@@ -141,8 +240,7 @@ Result<void> Walker::to_last() {
         rest_ = after;
         if (!more) {
             trailing_slash_ = trailing_slash_ || !after.empty();
-            last_ = name;
-            last_kind_ = name == "." ? Last::Dot : name == ".." ? Last::DotDot : Last::Name;
+            set_last(name);
             return {};
         }
         TRY(step(name, true));
@@ -317,7 +415,7 @@ Result<void> Walker::follow_link(Dentry& link) {
 Result<Path> walk(OperationContext& context, std::string_view name, const WalkOptions& options) {
     Walker walker(context);
     TRY(walker.begin(name, options));
-    for (bool done = false; !done;) {
+    for (bool done = TRY(walker.try_to_end(options.follow_last_link)); !done;) {
         TRY(walker.to_last());
         done = TRY(walker.step_last(options.follow_last_link));
     }

@@ -26,7 +26,11 @@ public:
     Walker& operator=(const Walker&) = delete;
     ~Walker();
 
+    /// The options' start must stay until to_last().
     Result<void> begin(std::string_view name, const WalkOptions& options);
+    /// Goes all the way at once if the cache knows it and nothing is in the way. True: at() is the end. False: goes on
+    /// with to_last(). ENOENT.
+    Result<bool> try_to_end(bool follow);
 
     enum class Last : u8 {
         None,  // "/", or what a magic link led to: at() is the end
@@ -59,8 +63,13 @@ private:
         char text[kPathLimit];
     };
 
+    enum class Goal : u8 { Parent, End };
+    enum class Reached : u8 { Somewhere, End, Nothing };  // Nothing: the last name is known not to be there
+
     const Path& root();
-    void glide();
+    void settle();
+    void set_last(std::string_view name);
+    Reached glide(Goal goal, bool follow);
     Result<bool> step(std::string_view name, bool follow);
     Result<Ref<Dentry>> look_up(std::string_view name);
     Result<bool> enter(Ref<Dentry> entry, bool follow);
@@ -72,8 +81,10 @@ private:
     bool has_resolve(u32 flag) const { return (resolve_ & flag) != 0; }
 
     OperationContext& context_;
-    std::optional<Path> at_;
+    std::optional<Path> at_;  // nothing yet: where the walk starts
     std::optional<Path> root_;
+    const Path* start_ = nullptr;  // null: the root or the working directory
+    bool absolute_ = false;
     std::string_view rest_;
     std::string_view last_;
     LinkText* link_text_ = nullptr;

@@ -41,4 +41,36 @@ inline std::span<const std::byte> bytes_of(std::string_view text) {
     return std::as_bytes(std::span(text));
 }
 
+/// Whether two texts of one size are the same: for the short ones that names are, by words without a loop of bytes.
+inline bool same_text(std::string_view left, std::string_view right) {
+    const usize size = left.size();
+    if (size != right.size()) {
+        return false;
+    }
+    const auto same = [&]<typename Word>(usize at, Word) {
+        Word a;
+        Word b;
+        __builtin_memcpy(&a, left.data() + at, sizeof a);
+        __builtin_memcpy(&b, right.data() + at, sizeof b);
+        return a == b;
+    };
+    if (size >= sizeof(u64)) {
+        for (usize at = 0; at < size - sizeof(u64); at += sizeof(u64)) {
+            if (!same(at, u64{})) {
+                return false;
+            }
+        }
+        return same(size - sizeof(u64), u64{});  // may overlap what was compared
+    }
+    if (size >= sizeof(u32)) {
+        return same(0, u32{}) && same(size - sizeof(u32), u32{});
+    }
+    for (usize at = 0; at < size; ++at) {
+        if (left[at] != right[at]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 }  // namespace cairn

@@ -208,7 +208,8 @@ Result<void> sys_faccessat2(Caller& self, Fd start, UserCString path, u32 mode, 
     if ((mode & ~kModes) != 0 || (flags & ~kAllowed) != 0) {
         return fail(Errno::einval);
     }
-    PathAt at = TRY(PathAt::fetch(self, start, path, flags));
+    PathAt at;
+    TRY(at.fetch(self, start, path, flags));
     const vfs::Credentials& present = self.credentials();
     if (at.text().empty() && at.file() != nullptr && at.file()->path() == nullptr) {
         return check_access(present, FileTarget(Ref<vfs::File>(*at.file())), mode);

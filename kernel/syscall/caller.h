@@ -73,23 +73,20 @@ public:
 class PathName {
 public:
     enum class Empty : u8 { Refused, Allowed };
-    static Result<PathName> fetch(UserCString from, Empty empty = Empty::Refused);
-    PathName(PathName&& other) noexcept : long_(std::exchange(other.long_, nullptr)), size_(other.size_) {
-        if (long_ == nullptr) {
-            std::memcpy(short_, other.short_, size_);
-        }
-    }
-    PathName& operator=(PathName&&) = delete;
+    PathName() {}
+    PathName(const PathName&) = delete;
+    PathName& operator=(const PathName&) = delete;
     ~PathName() {
         if (long_ != nullptr) {
             free_long();
         }
     }
+    /// Once. It stays where it is: moving it would copy it.
+    Result<void> fetch(UserCString from, Empty empty = Empty::Refused);
     std::string_view text() const { return {long_ != nullptr ? long_ : short_, size_}; }
 
 private:
     static constexpr usize kShort = 128;
-    PathName() = default;
     Result<void> fetch_long(UserCString from);
     void free_long();
     char* long_ = nullptr;

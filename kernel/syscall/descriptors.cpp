@@ -23,7 +23,8 @@ constexpr u32 kKnown = kAccessMode | kCreate | kExclusive | kNoControllingTermin
 
 Result<Fd> open_at(Caller& self, Fd start, UserCString path, u32 flags, u16 mode, u32 resolve) {
     const bool in_root = (resolve & vfs::resolve_flags::kInRoot) != 0;
-    PathAt at = TRY(PathAt::fetch(self, start, path, in_root ? at_flags::kStartIsRoot : 0));
+    PathAt at;
+    TRY(at.fetch(self, start, path, in_root ? at_flags::kStartIsRoot : 0));
     if ((flags & kPath) != 0) {
         flags &= kPath | kDirectory | kNoFollow | kCloseOnExec;
     } else {

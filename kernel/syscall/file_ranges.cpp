@@ -213,7 +213,8 @@ Result<void> sys_truncate(Caller& self, UserCString path, i64 size) {
     if (size < 0) {
         return fail(Errno::einval);
     }
-    PathAt at = TRY(PathAt::fetch(self, path));
+    PathAt at;
+    TRY(at.fetch(self, path));
     vfs::OperationContext context = self.context();
     vfs::Path found = TRY(vfs::walk(context, at.text(), at.options()));
     return check_size_limit(self, vfs::truncate(context, found, static_cast<u64>(size)));

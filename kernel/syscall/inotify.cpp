@@ -43,7 +43,8 @@ Result<i32> sys_inotify_add_watch(Caller& self, Fd fd, UserCString name, u32 mas
         return fail(Errno::einval);
     }
     Ref<vfs::File> file = TRY(find_instance(self, fd));
-    PathName path_name = TRY(PathName::fetch(name));
+    PathName path_name;
+    TRY(path_name.fetch(name));
     vfs::OperationContext context = self.context();
     vfs::WalkOptions options;
     options.follow_last_link = (mask & kDontFollow) == 0;

@@ -61,7 +61,8 @@ Result<Fd> sys_mq_open(Caller& self, UserCString name, u32 flags, u16 mode, User
     if (!attributes.is_null()) {
         wanted = TRY(attributes.fetch());
     }
-    const PathName text = TRY(PathName::fetch(name));
+    PathName text;
+    TRY(text.fetch(name));
     vfs::OperationContext context = self.context();
     Ref<vfs::File> file =
         TRY(mqueue::open(context, text.text(), flags, mode, attributes.is_null() ? nullptr : &wanted));
@@ -70,7 +71,8 @@ Result<Fd> sys_mq_open(Caller& self, UserCString name, u32 flags, u16 mode, User
 
 /// mq_unlink(2)
 Result<void> sys_mq_unlink(Caller& self, UserCString name) {
-    const PathName text = TRY(PathName::fetch(name));
+    PathName text;
+    TRY(text.fetch(name));
     vfs::OperationContext context = self.context();
     return mqueue::unlink(context, text.text());
 }

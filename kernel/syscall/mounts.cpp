@@ -10,17 +10,9 @@ namespace cairn::syscall {
 
 namespace {
 
-/// A text that may be missing.
-Result<std::optional<PathName>> fetch_optional(UserCString from) {
-    if (from.is_null()) {
-        return std::optional<PathName>();
-    }
-    PathName name = TRY(PathName::fetch(from, PathName::Empty::Allowed));
-    return std::optional<PathName>(std::move(name));
-}
-
-std::string_view text_of(const std::optional<PathName>& name) {
-    return name ? name->text() : std::string_view();
+/// A text that may be missing: then it is empty.
+Result<void> fetch_optional(PathName& text, UserCString from) {
+    return from.is_null() ? Result<void>() : text.fetch(from, PathName::Empty::Allowed);
 }
 
 }  // namespace
@@ -28,25 +20,32 @@ std::string_view text_of(const std::optional<PathName>& name) {
 /// mount(2).
 Result<void> sys_mount(Caller& self, UserCString source, UserCString target, UserCString type, u64 flags,
                        UserCString options) {
-    std::optional<PathName> type_name = TRY(fetch_optional(type));
-    std::optional<PathName> source_name = TRY(fetch_optional(source));
-    std::optional<PathName> option_text = TRY(fetch_optional(options));
-    PathName where = TRY(PathName::fetch(target));
+    PathName type_name;
+    TRY(fetch_optional(type_name, type));
+    PathName source_name;
+    TRY(fetch_optional(source_name, source));
+    PathName option_text;
+    TRY(fetch_optional(option_text, options));
+    PathName where;
+    TRY(where.fetch(target));
     vfs::OperationContext context = self.context();
-    return vfs::mount(context, text_of(source_name), where.text(), text_of(type_name), flags, text_of(option_text));
+    return vfs::mount(context, source_name.text(), where.text(), type_name.text(), flags, option_text.text());
 }
 
 /// umount2(2).
 Result<void> sys_umount2(Caller& self, UserCString target, u32 flags) {
-    PathName name = TRY(PathName::fetch(target));
+    PathName name;
+    TRY(name.fetch(target));
     vfs::OperationContext context = self.context();
     return vfs::unmount(context, name.text(), flags);
 }
 
 /// pivot_root(2).
 Result<void> sys_pivot_root(Caller& self, UserCString new_root, UserCString put_old) {
-    PathName new_name = TRY(PathName::fetch(new_root));
-    PathName old_name = TRY(PathName::fetch(put_old));
+    PathName new_name;
+    TRY(new_name.fetch(new_root));
+    PathName old_name;
+    TRY(old_name.fetch(put_old));
     vfs::OperationContext context = self.context();
     return vfs::pivot_root(context, new_name.text(), old_name.text());
 }
@@ -59,7 +58,8 @@ Result<void> find_no_swap_area(Caller& self, UserCString path) {
     if (!self.credentials().has(vfs::Capability::SysAdmin)) {
         return fail(Errno::eperm);
     }
-    PathName name = TRY(PathName::fetch(path));
+    PathName name;
+    TRY(name.fetch(path));
     vfs::OperationContext context = self.context();
     static_cast<void>(TRY(vfs::open(context, name.text(), vfs::open_flags::kReadWrite, 0)));
     return fail(Errno::einval);

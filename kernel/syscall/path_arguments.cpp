@@ -20,20 +20,16 @@ Result<void> PathName::fetch_long(UserCString from) {
     return {};
 }
 
-Result<PathName> PathName::fetch(UserCString from, Empty empty) {
-    PathName name;
-    Result<usize> size = from.fetch(std::span(name.short_));
+Result<void> PathName::fetch(UserCString from, Empty empty) {
+    Result<usize> size = from.fetch(std::span(short_));
     if (size.ok()) {
-        name.size_ = size.value();
+        size_ = size.value();
     } else if (size.error() == Errno::enametoolong) {
-        TRY(name.fetch_long(from));
+        TRY(fetch_long(from));
     } else {
         return size.failure();
     }
-    if (name.size_ == 0 && empty == Empty::Refused) {
-        return fail(Errno::enoent);
-    }
-    return name;
+    return size_ == 0 && empty == Empty::Refused ? fail(Errno::enoent) : Result<void>();
 }
 
 Result<StartDirectory> StartDirectory::find(Caller& self, Fd fd) {
@@ -78,17 +74,17 @@ Result<IoVector> IoVector::fetch(UserIn<mm::IoSegment> from, u64 count) {
     return vector;
 }
 
-Result<PathAt> PathAt::fetch(Caller& self, Fd start, UserCString path, u32 flags) {
+Result<void> PathAt::fetch(Caller& self, Fd start, UserCString path, u32 flags) {
+    flags_ = flags;
     bool may_be_empty = (flags & at_flags::kEmptyPath) != 0;
-    PathName name = TRY(PathName::fetch(path, may_be_empty ? PathName::Empty::Allowed : PathName::Empty::Refused));
+    TRY(name_.fetch(path, may_be_empty ? PathName::Empty::Allowed : PathName::Empty::Refused));
     // An absolute path needs no start, whatever the descriptor is.
-    bool absolute = (flags & at_flags::kStartIsRoot) == 0 && !name.text().empty() && name.text().front() == '/';
-    StartDirectory directory =
-        TRY(StartDirectory::find(self, absolute ? Fd{StartDirectory::kWorkingDirectory} : start));
-    if (directory.file() != nullptr && directory.path() == nullptr && !name.text().empty()) {
-        return fail(Errno::enotdir);
+    bool absolute = (flags & at_flags::kStartIsRoot) == 0 && !text().empty() && text().front() == '/';
+    if (absolute || start.value == StartDirectory::kWorkingDirectory) {
+        return {};
     }
-    return PathAt(std::move(name), std::move(directory), flags);
+    directory_ = TRY(StartDirectory::find(self, start));
+    return directory_.path() == nullptr && !text().empty() ? fail(Errno::enotdir) : Result<void>();
 }
 
 vfs::WalkOptions PathAt::options() const {
@@ -100,7 +96,8 @@ vfs::WalkOptions PathAt::options() const {
 }
 
 Result<FileTarget> FileTarget::find(Caller& self, Fd start, UserCString path, u32 flags) {
-    PathAt at = TRY(PathAt::fetch(self, start, path, flags));
+    PathAt at;
+    TRY(at.fetch(self, start, path, flags));
     if (at.text().empty() && at.file() != nullptr) {
         return FileTarget(Ref<vfs::File>(*at.file()));
     }

@@ -17,10 +17,10 @@ constexpr u32 kStartIsRoot = 0x8000'0000;
 /// A path with what it is relative to.
 class PathAt {
 public:
-    /// `flags` may have kNoFollow, kEmptyPath and kStartIsRoot. PathName's and StartDirectory's errors, ENOTDIR.
-    static Result<PathAt> fetch(Caller& self, Fd start, UserCString path, u32 flags = 0);
+    /// Once. `flags` may have kNoFollow, kEmptyPath and kStartIsRoot. PathName's and StartDirectory's errors, ENOTDIR.
+    Result<void> fetch(Caller& self, Fd start, UserCString path, u32 flags = 0);
     /// Relative to the working directory.
-    static Result<PathAt> fetch(Caller& self, UserCString path, u32 flags = 0) {
+    Result<void> fetch(Caller& self, UserCString path, u32 flags = 0) {
         return fetch(self, Fd{StartDirectory::kWorkingDirectory}, path, flags);
     }
     std::string_view text() const { return name_.text(); }
@@ -28,11 +28,9 @@ public:
     vfs::File* file() const { return directory_.file(); }
 
 private:
-    PathAt(PathName name, StartDirectory directory, u32 flags)
-        : name_(std::move(name)), directory_(std::move(directory)), flags_(flags) {}
     PathName name_;
     StartDirectory directory_;
-    u32 flags_;
+    u32 flags_ = 0;
 };
 
 /// An existing file, named by a path or by a descriptor (which may be of something without a path).

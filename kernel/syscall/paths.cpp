@@ -40,7 +40,8 @@ Result<void> sys_mkdir(Caller& self, UserCString path, u16 mode) {
     return sys_mkdirat(self, kWorkingDirectory, path, mode);
 }
 Result<void> sys_mkdirat(Caller& self, Fd start, UserCString path, u16 mode) {
-    PathAt at = TRY(PathAt::fetch(self, start, path));
+    PathAt at;
+    TRY(at.fetch(self, start, path));
     vfs::OperationContext context = self.context();
     return vfs::make_directory(context, at.text(), mode, at.options());
 }
@@ -50,7 +51,8 @@ Result<void> sys_mknod(Caller& self, UserCString path, u32 mode, u32 device) {
     return sys_mknodat(self, kWorkingDirectory, path, mode, device);
 }
 Result<void> sys_mknodat(Caller& self, Fd start, UserCString path, u32 mode, u32 device) {
-    PathAt at = TRY(PathAt::fetch(self, start, path));
+    PathAt at;
+    TRY(at.fetch(self, start, path));
     vfs::OperationContext context = self.context();
     return vfs::make_node(context, at.text(), mode, device, at.options());
 }
@@ -67,7 +69,8 @@ Result<void> sys_unlinkat(Caller& self, Fd start, UserCString path, u32 flags) {
     if ((flags & ~at_flags::kRemoveDirectory) != 0) {
         return fail(Errno::einval);
     }
-    PathAt at = TRY(PathAt::fetch(self, start, path));
+    PathAt at;
+    TRY(at.fetch(self, start, path));
     vfs::OperationContext context = self.context();
     return flags != 0 ? vfs::remove_directory(context, at.text(), at.options())
                       : vfs::unlink(context, at.text(), at.options());
@@ -82,8 +85,10 @@ Result<void> sys_renameat(Caller& self, Fd old_start, UserCString old_path, Fd n
 }
 Result<void> sys_renameat2(Caller& self, Fd old_start, UserCString old_path, Fd new_start, UserCString new_path,
                            u32 flags) {
-    PathAt from = TRY(PathAt::fetch(self, old_start, old_path));
-    PathAt to = TRY(PathAt::fetch(self, new_start, new_path));
+    PathAt from;
+    TRY(from.fetch(self, old_start, old_path));
+    PathAt to;
+    TRY(to.fetch(self, new_start, new_path));
     vfs::OperationContext context = self.context();
     return vfs::rename(context, from.text(), from.options(), to.text(), to.options(), flags);
 }
@@ -105,7 +110,8 @@ Result<void> sys_linkat(Caller& self, Fd old_start, UserCString old_path, Fd new
     if (source.path() == nullptr) {
         return fail(Errno::exdev);
     }
-    PathAt to = TRY(PathAt::fetch(self, new_start, new_path));
+    PathAt to;
+    TRY(to.fetch(self, new_start, new_path));
     vfs::OperationContext context = self.context();
     return vfs::make_link(context, *source.path(), to.text(), to.options());
 }
@@ -115,8 +121,10 @@ Result<void> sys_symlink(Caller& self, UserCString target, UserCString path) {
     return sys_symlinkat(self, target, kWorkingDirectory, path);
 }
 Result<void> sys_symlinkat(Caller& self, UserCString target, Fd start, UserCString path) {
-    PathName text = TRY(PathName::fetch(target));
-    PathAt at = TRY(PathAt::fetch(self, start, path));
+    PathName text;
+    TRY(text.fetch(target));
+    PathAt at;
+    TRY(at.fetch(self, start, path));
     vfs::OperationContext context = self.context();
     return vfs::make_symbolic_link(context, text.text(), at.text(), at.options());
 }
@@ -134,7 +142,8 @@ Result<u64> sys_readlinkat(Caller& self, Fd start, UserCString path, UserOut<std
     if (target.inode().type() != vfs::FileType::SymbolicLink) {
         // Only a path can be empty by mistake.
         UserCString text = path;
-        PathName name = TRY(PathName::fetch(text, PathName::Empty::Allowed));
+        PathName name;
+        TRY(name.fetch(text, PathName::Empty::Allowed));
         return fail(name.text().empty() ? Errno::enoent : Errno::einval);
     }
     TextPage page = TRY(TextPage::create());
@@ -147,7 +156,8 @@ Result<u64> sys_readlinkat(Caller& self, Fd start, UserCString path, UserOut<std
 
 /// chdir(2).
 Result<void> sys_chdir(Caller& self, UserCString path) {
-    PathAt at = TRY(PathAt::fetch(self, path));
+    PathAt at;
+    TRY(at.fetch(self, path));
     vfs::WalkOptions options = at.options();
     options.want_directory = true;
     vfs::OperationContext context = self.context();
@@ -189,7 +199,8 @@ Result<u64> sys_getcwd(Caller& self, UserOut<std::byte> to, usize size) {
 
 /// chroot(2).
 Result<void> sys_chroot(Caller& self, UserCString path) {
-    PathAt at = TRY(PathAt::fetch(self, path));
+    PathAt at;
+    TRY(at.fetch(self, path));
     vfs::WalkOptions options = at.options();
     options.want_directory = true;
     vfs::OperationContext context = self.context();

@@ -10,61 +10,57 @@ namespace cairn::syscall {
 
 namespace {
 
-/// The program's array in pieces, so that its length needs no large block of memory.
+/// The program's array: a short one on the stack, what is beyond that in pieces, so that its length needs no large
+/// block of memory.
 class PollList {
 public:
-    PollList() = default;
-    PollList(PollList&& other) noexcept { pieces_.splice_back(other.pieces_); }
-    PollList& operator=(PollList&&) = delete;
+    PollList() {}
+    PollList(const PollList&) = delete;
+    PollList& operator=(const PollList&) = delete;
     ~PollList() {
         while (Piece* piece = pieces_.pop_front()) {
             Own<Piece>::adopt(piece).reset();
         }
     }
 
-    static Result<PollList> fetch(UserInOut<PollDescriptor> from, u32 count) {
-        PollList list;
-        for (u32 done = 0; done < count;) {
+    Result<void> fetch(UserInOut<PollDescriptor> from, u32 count) {
+        used_ = std::min(count, kInline);
+        TRY(mm::copy_in(inline_, from.address(), used_ * sizeof(PollDescriptor)));
+        for (u32 done = used_; done < count;) {
             Own<Piece> piece = TRY(try_new<Piece>());
             piece->used = std::min(count - done, Piece::kEntries);
             TRY(mm::copy_in(piece->entries, from.address() + u64{done} * sizeof(PollDescriptor),
                             piece->used * sizeof(PollDescriptor)));
             done += piece->used;
-            list.pieces_.push_back(*piece.release());
-        }
-        return list;
-    }
-
-    /// Only the third field of each is the program's to receive.
-    Result<void> store_events(UserInOut<PollDescriptor> to) {
-        constexpr u64 kOffset = offsetof(PollDescriptor, revents);
-        VirtualAddress place = to.address() + kOffset;
-        for (Piece& piece : pieces_) {
-            for (u32 i = 0; i < piece.used; ++i) {
-                TRY(mm::copy_out(place, &piece.entries[i].revents, sizeof(u16)));
-                place = place + sizeof(PollDescriptor);
-            }
+            pieces_.push_back(*piece.release());
         }
         return {};
     }
 
+    /// Only the third field of each is the program's to receive. EFAULT.
+    Result<void> store_events(UserInOut<PollDescriptor> to) {
+        VirtualAddress place = to.address() + offsetof(PollDescriptor, revents);
+        bool stored = arch::copy_field_to_user(place, &inline_[0].revents, used_);
+        place = place + used_ * sizeof(PollDescriptor);
+        for (Piece& piece : pieces_) {
+            stored = stored && arch::copy_field_to_user(place, &piece.entries[0].revents, piece.used);
+            place = place + piece.used * sizeof(PollDescriptor);
+        }
+        return stored ? Result<void>() : fail(Errno::efault);
+    }
+
     /// One look at all; how many have events.
     u32 look(vfs::FileDescriptorTable& table, event::PollWait& wait) {
-        u32 ready = 0;
+        const vfs::DescriptorView view = table.view();
+        u32 ready = look_at({inline_, used_}, table, view, wait);
         for (Piece& piece : pieces_) {
-            for (u32 i = 0; i < piece.used; ++i) {
-                PollDescriptor& entry = piece.entries[i];
-                entry.revents = static_cast<u16>(look_at(entry, table, wait));
-                if (entry.revents != 0) {
-                    ++ready;
-                    wait.stop_registering();
-                }
-            }
+            ready += look_at({piece.entries, piece.used}, table, view, wait);
         }
         return ready;
     }
 
 private:
+    static constexpr u32 kInline = 100;
     struct Piece {
         static constexpr u32 kEntries = 500;
         Piece() {}
@@ -73,14 +69,23 @@ private:
         PollDescriptor entries[kEntries];
     };
 
-    static vfs::PollEvents look_at(const PollDescriptor& entry, vfs::FileDescriptorTable& table,
-                                   event::PollWait& wait) {
-        if (entry.fd < 0) {
-            return 0;
+    static u32 look_at(std::span<PollDescriptor> entries, vfs::FileDescriptorTable& table,
+                       const vfs::DescriptorView& view, event::PollWait& wait) {
+        u32 ready = 0;
+        for (PollDescriptor& entry : entries) {
+            const vfs::PollEvents events =
+                entry.fd < 0 ? 0 : look_at_descriptor(table, view, wait, Fd{entry.fd}, entry.events);
+            entry.revents = static_cast<u16>(events);
+            if (events != 0) {
+                ++ready;
+                wait.stop_registering();
+            }
         }
-        return look_at_descriptor(table, wait, Fd{entry.fd}, entry.events);
+        return ready;
     }
 
+    u32 used_ = 0;  // of inline_
+    PollDescriptor inline_[kInline];
     List<Piece, &Piece::node> pieces_;
 };
 
@@ -89,7 +94,8 @@ Result<u64> poll_until(Caller& self, UserInOut<PollDescriptor> descriptors, u32 
     if (count > self.descriptor_limit()) {
         return fail(Errno::einval);
     }
-    PollList list = TRY(PollList::fetch(descriptors, count));
+    PollList list;
+    TRY(list.fetch(descriptors, count));
     event::PollWait wait;
     const auto outcome = TRY(wait.wait_until(deadline, [&] { return list.look(self.descriptors(), wait); }));
     TRY(list.store_events(descriptors));

@@ -28,9 +28,14 @@ struct MaskArgument {
     u64 size;
 };
 
-/// What poll and select have to say of a descriptor: POLLNVAL for one that is not open.
-inline vfs::PollEvents look_at_descriptor(vfs::FileDescriptorTable& table, event::PollWait& wait, Fd fd,
-                                          vfs::PollEvents interest) {
+/// What poll and select have to say of a descriptor: POLLNVAL for one that is not open. `view` is the table's, taken
+/// since the thread last slept.
+inline vfs::PollEvents look_at_descriptor(vfs::FileDescriptorTable& table, const vfs::DescriptorView& view,
+                                          event::PollWait& wait, Fd fd, vfs::PollEvents interest) {
+    if (view) [[likely]] {
+        vfs::File* file = view.find(fd);
+        return file != nullptr ? wait.look(*file, interest) : vfs::kPollNval;
+    }
     Result<vfs::DescriptorReference> file = table.borrow(fd);
     return file.ok() ? wait.look(*file.value(), interest) : vfs::kPollNval;
 }

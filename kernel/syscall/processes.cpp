@@ -131,7 +131,8 @@ Result<void> execute(Caller& self, exec::ExecuteRequest& request) {
 
 /// execve(2)
 Result<void> sys_execve(Caller& self, UserCString path, UserIn<u64> arguments, UserIn<u64> environment) {
-    PathName name = TRY(PathName::fetch(path));
+    PathName name;
+    TRY(name.fetch(path));
     UserWords argument_words(arguments);
     UserWords environment_words(environment);
     exec::ExecuteRequest request{
@@ -147,7 +148,8 @@ Result<void> sys_execveat(Caller& self, Fd directory, UserCString path, UserIn<u
         return fail(Errno::einval);
     }
     const bool empty_allowed = (flags & kEmptyPath) != 0;
-    PathName name = TRY(PathName::fetch(path, empty_allowed ? PathName::Empty::Allowed : PathName::Empty::Refused));
+    PathName name;
+    TRY(name.fetch(path, empty_allowed ? PathName::Empty::Allowed : PathName::Empty::Refused));
     // An absolute path needs no directory, and does not look at a bad one.
     const bool absolute = !name.text().empty() && name.text().front() == '/';
     StartDirectory start =

@@ -39,7 +39,8 @@ Result<Nanoseconds> fetch_wall_deadline(UserIn<TimeSpecification> time) {
 }
 
 Result<void> store_time_left(UserInOut<TimeSpecification> timeout, Nanoseconds deadline) {
-    if (timeout.is_null()) {
+    // As on Linux, nothing is said of a call that was not to wait.
+    if (timeout.is_null() || deadline.value == 0) {
         return {};
     }
     const Nanoseconds left = deadline - time::now();

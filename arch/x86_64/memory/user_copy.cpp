@@ -1,6 +1,8 @@
 /// Accesses of the kernel to user memory. Faults are resolved by kernel_trap or end the access early through
 /// the fix-up table.
 
+#include <algorithm>
+
 #include "arch/x86_64/memory/user_access.h"
 #include "arch/x86_64/traps/fixup.h"
 
@@ -78,6 +80,32 @@ usize copy_from_user(void* to, VirtualAddress from, usize size) {
 
 usize copy_to_user(VirtualAddress to, const void* from, usize size) {
     return in_user_space(to, size) ? copy_any(safe(to), reinterpret_cast<u64>(from), size) : size;
+}
+
+bool copy_field_to_user(VirtualAddress to, const u16* from, usize count) {
+    constexpr usize kRecord = 8;
+    // A count too large for the product is too large for user space, too.
+    if (count == 0 || !in_user_space(to, std::min(count, ~usize{0} / kRecord) * kRecord - (kRecord - sizeof(u16)))) {
+        return count == 0;
+    }
+    const u64 to_end = safe(to) + count * kRecord;
+    const u64 from_end = reinterpret_cast<u64>(from) + count * kRecord;
+    i64 left = -static_cast<i64>(count);
+    u32 word;
+    UserAccess access;
+    // SAFETY: one side is the caller's array, the other was tested to be user space; the index runs up to zero.
+    asm volatile(
+        "1:\n\t"
+        "movzwl (%[from], %[left], 8), %[word]\n"
+        "2:\n\t"
+        "movw %w[word], (%[to], %[left], 8)\n\t"
+        "incq %[left]\n\t"
+        "jnz 1b\n"
+        "3:\n\t" FIXUP("2b", "3b")
+        : [left] "+r"(left), [word] "=&r"(word)
+        : [to] "r"(to_end), [from] "r"(from_end)
+        : "memory", "cc");
+    return left == 0;
 }
 
 usize clear_user(VirtualAddress to, usize size) {
