@@ -45,8 +45,11 @@ void IoCursor::advance(usize bytes) {
 }
 
 bool IoCursor::is_reachable() const {
-    const std::span<const IoSegment> all = segments_.empty() ? std::span(&single_, 1) : segments_;
-    return !user_ || std::ranges::all_of(all, &IoSegment::is_in_user_space);
+    if (!user_) {
+        return true;
+    }
+    return segments_.empty() ? single_.is_in_user_space()
+                             : std::ranges::all_of(segments_, &IoSegment::is_in_user_space);
 }
 
 usize IoCursor::truncate(usize limit) {

@@ -252,6 +252,7 @@ Result<void> check_attribute_name(std::string_view name) {
 void TmpfsInode::touch_change_time() {
     SpinLockGuard guard(attribute_lock);
     attributes_.change_time = vfs::FileTime::now();
+    times_changed();
 }
 
 Result<usize> TmpfsInode::get_attribute(std::string_view name, std::span<std::byte> value) {

@@ -58,6 +58,7 @@ void Inode::set_ownership(const Ownership& ownership) {
     attributes_.gid = ownership.gid;
     attributes_.permissions = ownership.permissions;
     attributes_.change_time = now;
+    times_changed();
     owner_.store(u64{ownership.uid} | u64{ownership.gid} << 32, Order::relaxed);
     mode_.store(ownership.permissions, Order::relaxed);
 }
@@ -88,6 +89,7 @@ Result<void> Inode::change_attributes(OperationContext&, const AttributeChange& 
             attributes_.modification_time = change.modification_time;
         }
         attributes_.change_time = now;
+        times_changed();
     }
     return {};
 }
@@ -206,8 +208,8 @@ Result<FileLockList*> Inode::locks() {
     return expected;
 }
 
-void Inode::touch_access_time() {
-    // relatime (mount(8)): at most once a day, unless the file changed since.
+void Inode::update_access_time() {
+    // relatime: at most once a day, unless the file changed since.
     constexpr i64 kDay = 24 * 60 * 60;
     FileTime now = FileTime::now();
     SpinLockGuard guard(attribute_lock);
@@ -215,6 +217,9 @@ void Inode::touch_access_time() {
     if (last <= attributes_.modification_time || last <= attributes_.change_time ||
         now.seconds - last.seconds >= kDay) {
         attributes_.access_time = now;
+        times_changed();
+    } else {
+        access_time_settled_.store(arch::tick_counter() | 1, Order::relaxed);
     }
 }
 
@@ -223,6 +228,7 @@ void Inode::touch_modification_time() {
     SpinLockGuard guard(attribute_lock);
     attributes_.modification_time = now;
     attributes_.change_time = now;
+    times_changed();
 }
 
 void Inode::add_links(i32 count) {
@@ -230,6 +236,7 @@ void Inode::add_links(i32 count) {
     SpinLockGuard guard(attribute_lock);
     attributes_.link_count = static_cast<u32>(static_cast<i32>(attributes_.link_count) + count);
     attributes_.change_time = now;
+    times_changed();
 }
 
 u32 Inode::link_count() {

@@ -224,7 +224,14 @@ public:
     /// Record locks and flocks on the file; made at first use. ENOMEM.
     Result<FileLockList*> locks();
     FileLockList* find_locks() const { return locks_.load(Order::acquire); }
-    void touch_access_time();
+    /// As relatime says (mount(8)), but up to a second late: whoever reads on and on asks the clock once.
+    void touch_access_time() {
+        constexpr u64 kRecent = u64{1} << 30;  // less than a second's ticks
+        const u64 settled = access_time_settled_.load(Order::relaxed);
+        if (settled == 0 || arch::tick_counter() - settled >= kRecent) {
+            update_access_time();
+        }
+    }
     void touch_modification_time();
     void add_links(i32 count);
     u32 link_count();
@@ -257,14 +264,21 @@ protected:
     void publish_ownership() { publishes_ownership_ = true; }
 
     InodeAttributes attributes_;  // under attribute_lock; the size of regular files is the page cache's
+    /// Call whenever one of attributes_'s times changes. With attribute_lock held.
+    void times_changed() { access_time_settled_.store(0, Order::relaxed); }
 
 private:
+    void update_access_time();
+
     Superblock& superblock_;
     const u64 number_;
     const FileType type_;
     bool publishes_ownership_ = false;
     Atomic<u64> owner_{0};  // uid, gid << 32; written under attribute_lock with attributes_
     Atomic<u16> mode_{0};
+    /// The counter of ticks when the access time was last found to be new enough, if no time changed since; 0: look
+    /// again. Written under attribute_lock.
+    Atomic<u64> access_time_settled_{0};
     Atomic<i32> write_access_{0};
     Atomic<FileLockList*> locks_{nullptr};
 };

@@ -65,10 +65,11 @@ Result<void> check_slashes(const Places& places, bool exchange) {
 
 /// No directory may come to lie below itself.
 Result<void> check_ancestors(const Places& places, bool exchange) {
-    if (places.to.parent.dentry().is_below(**places.moved)) {
+    if ((*places.moved)->is_directory() && places.to.parent.dentry().is_below(**places.moved)) {
         return fail(Errno::einval);
     }
-    if (places.present && places.from.parent.dentry().is_below(**places.present)) {
+    if (places.present && (*places.present)->is_directory() &&
+        places.from.parent.dentry().is_below(**places.present)) {
         return fail(exchange ? Errno::einval : Errno::enotempty);
     }
     return {};
@@ -88,7 +89,9 @@ Result<void> check_rename(OperationContext& context, const Places& places, bool 
     TRY(check_removal(context, places.from.parent, moved));
     if (present == nullptr) {
         constexpr u32 kChange = static_cast<u32>(Access::Write) | static_cast<u32>(Access::Execute);
-        TRY(check_permission(context.credentials, places.to.parent.inode(), kChange));
+        if (&places.to.parent.inode() != &places.from.parent.inode()) {
+            TRY(check_permission(context.credentials, places.to.parent.inode(), kChange));
+        }
         if (places.to.parent.dentry().is_deleted()) {
             return fail(Errno::enoent);
         }

@@ -10,12 +10,21 @@ namespace cairn::net {
 
 UnixMessage::UnixMessage(UnixEndpoint& sender) : sent_at(time::wall_now()), sender_(sender) {}
 
+/// For a part of `wanted` bytes, or fewer. ENOMEM.
+Result<OwnArray<std::byte>> UnixMessage::allocate_bytes(usize wanted) {
+    Result<OwnArray<std::byte>> bytes = OwnArray<std::byte>::create_for_overwrite(std::min(wanted, kPieceSize));
+    if (bytes.ok() || wanted <= kPageSize) {
+        return bytes;
+    }
+    return OwnArray<std::byte>::create_for_overwrite(kPageSize);
+}
+
 Result<Own<UnixMessage>> UnixMessage::create(UnixEndpoint& sender, mm::IoSource& source, usize size) {
     Own<UnixMessage> message = TRY(try_new<UnixMessage>(sender));
     while (message->size_ < size) {
-        const usize wanted = std::min(size - message->size_, kPieceSize);
         Own<Piece> piece = TRY(try_new<Piece>());
-        piece->bytes = TRY(OwnArray<std::byte>::create_for_overwrite(wanted));
+        piece->bytes = TRY(allocate_bytes(size - message->size_));
+        const usize wanted = piece->bytes.size();
         const usize copied = TRY(source.take(piece->bytes.data(), wanted));
         message->pieces_.push_back(*piece.release());
         message->size_ += copied;

@@ -37,12 +37,13 @@ public:
     static constexpr u32 kOverhead = 704;
 
 private:
-    /// A part of the bytes; none is larger than the allocator serves easily.
+    /// A part of the bytes; none is larger than the allocator serves easily, and where it does not, they are pages.
     struct Piece {
         ListNode node;
         OwnArray<std::byte> bytes;
     };
-    static constexpr usize kPieceSize = 4096;
+    static constexpr usize kPieceSize = 4 * kPageSize;
+    static Result<OwnArray<std::byte>> allocate_bytes(usize wanted);
 
     Ref<UnixEndpoint> sender_;
     List<Piece, &Piece::node> pieces_;

@@ -20,6 +20,7 @@ using event::TimerFile;
 using sim::FileWorld;
 using sim::kNonBlock;
 using sim::Simulation;
+using sim::wait_for;
 
 constexpr u64 kFew = 5;
 #define RUN_ALONE(name, ...)                                                                      \
@@ -67,6 +68,27 @@ TEST(EventCounterSim, ASemaphoreLetsAsManyThrough) {
         });
         sim.join();
         sim.check((file->poll(nullptr) & vfs::kPollIn) == 0, "none is left");
+    });
+}
+
+/// The count is read without a lock: each of the two waits for what only the other one's change makes true.
+TEST(EventCounterSim, PollersMissNoChange) {
+    EXPLORE("eventfd: poll", {.cpus = 2}, [](Simulation& sim) {
+        FileWorld world;
+        Ref<vfs::File> file = must(event::create_event_counter(0, kNonBlock, EventCounter::Mode::Counter), "eventfd");
+        constexpr u64 kFull = ~u64{0} - 1;
+        sim.spawn("reader", [&] {
+            wait_for(*file, vfs::kPollIn);
+            sim.check(take(world, *file) == kFull, "all of it");
+            wait_for(*file, vfs::kPollIn);
+            sim.check(take(world, *file) == 1, "what came when there was room");
+        });
+        sim.spawn("writer", [&] {
+            sim.check(add(world, *file, kFull).ok(), "filled");
+            wait_for(*file, vfs::kPollOut);
+            sim.check(add(world, *file, 1).ok(), "room");
+        });
+        sim.join();
     });
 }
 

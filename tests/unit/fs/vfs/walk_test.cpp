@@ -179,5 +179,61 @@ TEST(Walk, ADirectoryThatWasRemovedIsStillThere) {
     });
 }
 
+/// A walk counts nothing on its way: what it passes may be renamed, unmounted, removed and freed meanwhile.
+TEST(WalkSim, MeetsRenamesUnmountsAndRemovals) {
+    EXPLORE("walk: meets changes", {.cpus = 2, .memory = 4 * kMiB}, [](sim::Simulation& sim) {
+        {
+            World world;
+            Caller& c = world.root;
+            c.mkdir("/a");
+            c.mkdir("/a/b");
+            c.mkdir("/a/b/m");
+            sim.check(c.mount("/a/b/m") == kSuccess && c.write("/a/b/m/f", "x") == kSuccess, "set up");
+            sim.spawn("walker", [&] {
+                for (u32 i = 0; i < 3; ++i) {
+                    const Errno file = world.user.exists("/a/b/m/f");
+                    sim.check(file == kSuccess || file == Errno::enoent, "a file on a mount");
+                    const Errno directory = world.user.exists("/a/b/m");
+                    sim.check(directory == kSuccess || directory == Errno::enoent, "a mount");
+                }
+            });
+            sim.spawn("changer", [&] {
+                sim.check(c.rename("/a/b", "/a/c") == kSuccess && c.rename("/a/c", "/a/b") == kSuccess, "renamed");
+                constexpr u32 kDetach = 2;
+                sim.check(c.umount("/a/b/m", kDetach) == kSuccess, "detached");
+                sim.check(c.rmdir("/a/b/m") == kSuccess && c.rmdir("/a/b") == kSuccess, "removed");
+                sync::wait_for_readers();
+            });
+            sim.join();
+        }
+        World::tear_down();
+    });
+}
+
+/// A name that is being given away is looked for by others, who may have found that it is not there.
+TEST(WalkSim, ACreatedOrMovedNameIsFound) {
+    EXPLORE("walk: a new name", {.cpus = 2, .memory = 4 * kMiB}, [](sim::Simulation& sim) {
+        {
+            World world;
+            Caller& c = world.root;
+            c.mkdir("/d", 0777);
+            sim.spawn("maker", [&] {
+                sim.check(c.write("/d/new", "x") == kSuccess && c.exists("/d/new") == kSuccess, "created");
+                sim.check(c.rename("/d/new", "/d/other") == kSuccess, "renamed");
+                sim.check(c.exists("/d/other") == kSuccess && c.exists("/d/new") == Errno::enoent, "moved");
+            });
+            sim.spawn("looker", [&] {
+                for (std::string_view name : {"/d/other", "/d/new"}) {
+                    const Errno found = world.user.exists(name);
+                    sim.check(found == kSuccess || found == Errno::enoent, "there or not");
+                }
+            });
+            sim.join();
+            sim.check(world.user.exists("/d/other") == kSuccess && world.user.exists("/d/new") == Errno::enoent, "end");
+        }
+        World::tear_down();
+    });
+}
+
 }  // namespace
 }  // namespace cairn::vfs
