@@ -28,8 +28,10 @@ Result<void> sys_mount(Caller& self, UserCString source, UserCString target, Use
     TRY(fetch_optional(option_text, options));
     PathName where;
     TRY(where.fetch(target));
+    // A type that is missing is another error than an empty one.
+    const std::string_view given_type = type.is_null() ? std::string_view() : type_name.text();
     vfs::OperationContext context = self.context();
-    return vfs::mount(context, source_name.text(), where.text(), type_name.text(), flags, option_text.text());
+    return vfs::mount(context, source_name.text(), where.text(), given_type, flags, option_text.text());
 }
 
 /// umount2(2).
