@@ -159,6 +159,9 @@ public:
                    u64{static_cast<u8>(at[left - 1])} << 16;
         }
         hash = (hash ^ hash >> 32 ^ rest) * kFactor;
+        // Once more: the last characters have reached the highest bits only, and chains are chosen by the lowest of
+        // these.
+        hash = (hash ^ hash >> 32) * kFactor;
         return static_cast<u32>(hash >> 32);
     }
     /// Changes before and after each change of names or parents: what was seen between two equal even values holds.

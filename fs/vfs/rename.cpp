@@ -68,8 +68,7 @@ Result<void> check_ancestors(const Places& places, bool exchange) {
     if ((*places.moved)->is_directory() && places.to.parent.dentry().is_below(**places.moved)) {
         return fail(Errno::einval);
     }
-    if (places.present && (*places.present)->is_directory() &&
-        places.from.parent.dentry().is_below(**places.present)) {
+    if (places.present && (*places.present)->is_directory() && places.from.parent.dentry().is_below(**places.present)) {
         return fail(exchange ? Errno::einval : Errno::enotempty);
     }
     return {};

@@ -179,6 +179,25 @@ TEST(Walk, ADirectoryThatWasRemovedIsStillThere) {
     });
 }
 
+/// Names as programs number them fill the chains of the cache evenly: about as by chance, at any bits of the hash.
+TEST(NameHash, SpreadsNumberedNames) {
+    constexpr u32 kNames = 10'000;
+    constexpr u32 kChains = 1 << 14;
+    for (const char* prefix : {"", "f", "new", "file", "part-of-a-longer-name-"}) {
+        for (u32 shift : {0u, 9u, 18u}) {
+            std::vector<u64> chains(kChains);
+            for (u32 i = 0; i < kNames; ++i) {
+                ++chains[DentryCache::hash_of(prefix + std::to_string(i)) >> shift & (kChains - 1)];
+            }
+            u64 steps = 0;  // to find each name once
+            for (u64 length : chains) {
+                steps += length * (length + 1) / 2;
+            }
+            EXPECT_LT(steps, u64{kNames} * 3 / 2) << prefix << " " << shift;
+        }
+    }
+}
+
 /// A walk counts nothing on its way: what it passes may be renamed, unmounted, removed and freed meanwhile.
 TEST(WalkSim, MeetsRenamesUnmountsAndRemovals) {
     EXPLORE("walk: meets changes", {.cpus = 2, .memory = 4 * kMiB}, [](sim::Simulation& sim) {
