@@ -66,12 +66,32 @@ _INTERRUPTS = {"usb": "[DisINTx+ MSI-X: Enable+]", "hub": "[DisINTx+ MSI-X: Enab
                "line": "[DisINTx-]"}
 
 
+# Writes what there is whenever it is something else: from lsusb, and how many names are in the folders. On the screen
+# nothing is said meanwhile, whose lines that leave at the top take memory.
+_WATCH = r"""#!/bin/sh
+folders='/sys/bus/usb/devices /sys/bus/usb/drivers/usbhid /dev/bus/usb/001 /dev/input'
+rm -f /tmp/enough; dmesg -n 1
+while [ ! -e /tmp/enough ]; do
+    lsusb >/tmp/list; lsusb -t >/tmp/tree 2>/dev/null
+    now="$(grep -c 0627:0001 /tmp/list) keyboards, $(grep -c usbhid /tmp/tree) in the tree, $(wc -l </tmp/list) devices,"
+    for folder in $folders; do now="$now $(ls $folder | wc -l)"; done
+    [ "$now" = "$last" ] || echo "There are $now."
+    last=$now
+    if [ -e /tmp/measure ]; then
+        rm /tmp/measure; echo 3 >/proc/sys/vm/drop_caches; echo "Free: $(grep MemFree /proc/meminfo | tr -dc 0-9) KiB."
+    fi
+done >/dev/ttyS0
+dmesg -n 7
+"""
+
+
 class Guest:
     """A machine with a screen, a serial line and a monitor."""
 
     def __init__(self, keyboard: str, folder: pathlib.Path, kernel, cpus: int):
         tree = newc.Tree()
         tree.file("init", _INIT.replace("PASSWORD", _PASSWORD).encode(), 0o755)
+        tree.file("usr/bin/watch-usb", _WATCH.encode(), 0o755)
         # What Debian's pam-auth-update would have made of login's file.
         tree.file("etc/pam.d/login", _LOGIN.encode(), 0o644)
         tree.add("dev/console", newc.Node(stat.S_IFCHR | 0o600, device=(5, 1)))
@@ -90,6 +110,7 @@ class Guest:
         theirs.close()
         self.text = ""
         self._seen = 0
+        self.cycles = 0
         self._folder = folder
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._serial, selectors.EVENT_READ)
@@ -114,6 +135,10 @@ class Guest:
                 raise ToolError(f"'{text}' did not come; the last lines:\n{self.text[-1500:]}")
             self.read(0.2)
         self._seen = found + len(text)
+
+    def last_line(self, begin: str) -> str:
+        """The last one of those that begin so."""
+        return [line for line in self.text.splitlines() if line.startswith(begin)][-1]
 
     def settle(self, seconds: float = 1.0) -> None:
         deadline = time.monotonic() + seconds
@@ -279,21 +304,77 @@ def mouse(guest: Guest, _: str) -> None:
     guest.wait_for("28 05 fd")
 
 
+def _plug(guest: Guest, name: str, port: str) -> None:
+    deadline = time.monotonic() + 10
+    while True:  # QEMU takes a device away when it likes
+        try:
+            driver = "usb-kbd" if name == "kbd" else "usb-hub"
+            guest.monitor.call("device_add", driver=driver, bus="xhci.0", port=port, id=name)
+            return
+        except ToolError:
+            if time.monotonic() > deadline:
+                raise
+            guest.settle(0.05)
+
+
+# By which memory that is free differs when nothing was done.
+_NOISE_KIB = 256
+
+
+def _listed(guest: Guest, keyboards: int) -> str:
+    """What the watcher says of as many keyboards once nothing changes any more."""
+    guest.wait_for(f"There are {keyboards} keyboards")
+    guest.settle(4)
+    return guest.last_line("There are ")
+
+
+def _free(guest: Guest) -> int:
+    """KiB."""
+    guest.monitor.type(">/tmp/measure\n")
+    guest.wait_for("Free: ")
+    guest.wait_for("KiB.")
+    return int(guest.last_line("Free: ").split()[1])
+
+
+def cycles(guest: Guest, keyboard: str) -> None:
+    """The keyboard comes and goes, and a hub with all behind it: lsusb and the folders show what there is each time,
+    and memory does not get less."""
+    # What is pulled out, and what is gone with it.
+    chains = [{"kbd": _PORTS[keyboard]}] + [{"hub1": "2", "hub2": "2.1", "kbd": "2.1.3"}] * (keyboard == "hub")
+    guest.monitor.type("watch-usb &\n")
+    present = _listed(guest, 1)
+    absent = {}
+
+    def cycle(chain: dict[str, str]) -> None:
+        first = next(iter(chain))
+        guest.monitor.call("device_del", id=first)
+        if first in absent:
+            guest.wait_for(absent[first], 30)
+        else:
+            absent[first] = _listed(guest, 0)
+        for name, port in chain.items():
+            _plug(guest, name, port)
+        guest.wait_for(present, 30)
+
+    for chain in chains:
+        cycle(chain)
+    before = _free(guest)
+    for number in range(guest.cycles):
+        cycle(chains[number % len(chains)])
+    lost = before - _free(guest)
+    say(f"{keyboard}: {present} {absent}; {before} KiB were free, {lost} fewer are after {guest.cycles} times")
+    _say_on_serial(guest, ">/tmp/enough; echo plugged", "plugged")
+    if lost > max(4 * guest.cycles, _NOISE_KIB):
+        raise ToolError(f"{lost} KiB have gone in {guest.cycles} times")
+
+
 def storm(guest: Guest, keyboard: str) -> None:
     """The keyboard comes and goes at any moment; in the end it types."""
     chance = random.Random(keyboard)
     for _ in range(15):
         guest.monitor.call("device_del", id="kbd")
         guest.settle(chance.random() * 0.4)
-        deadline = time.monotonic() + 10
-        while True:  # QEMU takes a device away when it likes
-            try:
-                guest.monitor.call("device_add", driver="usb-kbd", bus="xhci.0", port=_PORTS[keyboard], id="kbd")
-                break
-            except ToolError:
-                if time.monotonic() > deadline:
-                    raise
-                guest.settle(0.05)
+        _plug(guest, "kbd", _PORTS[keyboard])
         guest.settle(chance.random() * 0.8)
     guest.settle(8)
     guest.monitor.type("\n")
@@ -337,17 +418,18 @@ def replug(guest: Guest, keyboard: str) -> None:
 CHECKS = {"bash": bash, "interrupt": interrupt, "vim": vim, "login": login, "scroll-back": scroll_back,
           "magic": magic, "serial-break": serial_break, "lights": lights, "replug": replug, "keymap": keymap,
           "showkey": showkey, "hardware": hardware, "interrupts": interrupts, "super-speed": super_speed,
-          "mouse": mouse, "storm": storm}
-_NEED_USB = ("replug", "hardware", "interrupts", "super-speed", "storm")
+          "mouse": mouse, "storm": storm, "cycles": cycles}
+_NEED_USB = ("replug", "hardware", "interrupts", "super-speed", "storm", "cycles")
 SHORT = ("bash", "interrupt", "magic", "interrupts", "replug")
 # Of the machines whose controller interrupts in another way.
 _BRIEF = {keyboard: ("bash", "interrupts", "replug") for keyboard in ("msi", "line")}
 
 
-def _run(keyboard: str, names: tuple[str, ...], kernel, cpus: int) -> int:
+def _run(keyboard: str, names: tuple[str, ...], kernel, cpus: int, cycle_count: int) -> int:
     failures = 0
     with tempfile.TemporaryDirectory(prefix="cairn-typing-") as name:
         guest = Guest(keyboard, pathlib.Path(name), kernel, cpus)
+        guest.cycles = cycle_count
         try:
             guest.wait_for("READY", 180)
             guest.settle(3)
@@ -384,6 +466,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keyboard", choices=KEYBOARDS, help="this one only")
     parser.add_argument("--short", action="store_true", help="a part of the checks")
     parser.add_argument("--check", choices=CHECKS, action="append", help="this check only; may be repeated")
+    parser.add_argument("--cycles", type=int, default=10, metavar="N", help="how often it is pulled out by cycles (10)")
     parser.add_argument("--cpus", type=int, default=2, metavar="N", help="number of CPUs (2)")
     parser.add_argument("--build-dir", type=pathlib.Path, metavar="DIR", help="the kernel's build folder")
     parser.add_argument("--no-build", action="store_true", help="boot what is there")
@@ -393,7 +476,7 @@ def main(arguments: list[str]) -> int:
     kernel = kernel_image(options.build_dir and options.build_dir.absolute(), build_first=not options.no_build)
     names = tuple(options.check or (SHORT if options.short else CHECKS))
     keyboards = [options.keyboard] if options.keyboard else KEYBOARDS
-    failures = sum(_run(keyboard, names, kernel, options.cpus) for keyboard in keyboards)
+    failures = sum(_run(keyboard, names, kernel, options.cpus, options.cycles) for keyboard in keyboards)
     say("all is well" if failures == 0 else f"{failures} failed")
     return 1 if failures else 0
 
