@@ -136,6 +136,8 @@ SCENES = {scene.name: scene for scene in (
     Scene("bash", _BASH),
     Scene("htop", _HTOP, rows=("PID", "F1Help", "Main")),
     Scene("vim", _VIM),
+    *(Scene(f"{name}-xterm", text.replace("TERM=linux", "TERM=xterm-256color"), rows=rows, sizes=SIZES[:1])
+      for name, text, rows in (("htop", _HTOP, ("PID", "F1Help", "Main")), ("vim", _VIM, ()))),
     *(Scene("tmux" + kind, _TMUX.replace("LOCALE", locale), sizes=sizes) for kind, locale, sizes in _KINDS),
     *(Scene("less" + kind, _LESS.replace("LOCALE", locale), sizes=sizes[:1]) for kind, locale, sizes in _KINDS),
     *(Scene("mc" + kind, _MC.replace("LOCALE", locale).replace("KEYS", keys), root="commander", sizes=sizes[:1],

@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import time
 
+from boot import hot_plug
 from boot.monitor import Monitor
 from cairn_tools import newc, qemu
 from cairn_tools.build import kernel_image
@@ -66,32 +67,13 @@ _INTERRUPTS = {"usb": "[DisINTx+ MSI-X: Enable+]", "hub": "[DisINTx+ MSI-X: Enab
                "line": "[DisINTx-]"}
 
 
-# Writes what there is whenever it is something else: from lsusb, and how many names are in the folders. On the screen
-# nothing is said meanwhile, whose lines that leave at the top take memory.
-_WATCH = r"""#!/bin/sh
-folders='/sys/bus/usb/devices /sys/bus/usb/drivers/usbhid /dev/bus/usb/001 /dev/input'
-rm -f /tmp/enough; dmesg -n 1
-while [ ! -e /tmp/enough ]; do
-    lsusb >/tmp/list; lsusb -t >/tmp/tree 2>/dev/null
-    now="$(grep -c 0627:0001 /tmp/list) keyboards, $(grep -c usbhid /tmp/tree) in the tree, $(wc -l </tmp/list) devices,"
-    for folder in $folders; do now="$now $(ls $folder | wc -l)"; done
-    [ "$now" = "$last" ] || echo "There are $now."
-    last=$now
-    if [ -e /tmp/measure ]; then
-        rm /tmp/measure; echo 3 >/proc/sys/vm/drop_caches; echo "Free: $(grep MemFree /proc/meminfo | tr -dc 0-9) KiB."
-    fi
-done >/dev/ttyS0
-dmesg -n 7
-"""
-
-
 class Guest:
     """A machine with a screen, a serial line and a monitor."""
 
     def __init__(self, keyboard: str, folder: pathlib.Path, kernel, cpus: int):
         tree = newc.Tree()
         tree.file("init", _INIT.replace("PASSWORD", _PASSWORD).encode(), 0o755)
-        tree.file("usr/bin/watch-usb", _WATCH.encode(), 0o755)
+        tree.file("usr/bin/watch-usb", hot_plug.WATCH.encode(), 0o755)
         # What Debian's pam-auth-update would have made of login's file.
         tree.file("etc/pam.d/login", _LOGIN.encode(), 0o644)
         tree.add("dev/console", newc.Node(stat.S_IFCHR | 0o600, device=(5, 1)))
@@ -304,68 +286,9 @@ def mouse(guest: Guest, _: str) -> None:
     guest.wait_for("28 05 fd")
 
 
-def _plug(guest: Guest, name: str, port: str) -> None:
-    deadline = time.monotonic() + 10
-    while True:  # QEMU takes a device away when it likes
-        try:
-            driver = "usb-kbd" if name == "kbd" else "usb-hub"
-            guest.monitor.call("device_add", driver=driver, bus="xhci.0", port=port, id=name)
-            return
-        except ToolError:
-            if time.monotonic() > deadline:
-                raise
-            guest.settle(0.05)
-
-
-# By which memory that is free differs when nothing was done.
-_NOISE_KIB = 256
-
-
-def _listed(guest: Guest, keyboards: int) -> str:
-    """What the watcher says of as many keyboards once nothing changes any more."""
-    guest.wait_for(f"There are {keyboards} keyboards")
-    guest.settle(4)
-    return guest.last_line("There are ")
-
-
-def _free(guest: Guest) -> int:
-    """KiB."""
-    guest.monitor.type(">/tmp/measure\n")
-    guest.wait_for("Free: ")
-    guest.wait_for("KiB.")
-    return int(guest.last_line("Free: ").split()[1])
-
-
 def cycles(guest: Guest, keyboard: str) -> None:
-    """The keyboard comes and goes, and a hub with all behind it: lsusb and the folders show what there is each time,
-    and memory does not get less."""
-    # What is pulled out, and what is gone with it.
-    chains = [{"kbd": _PORTS[keyboard]}] + [{"hub1": "2", "hub2": "2.1", "kbd": "2.1.3"}] * (keyboard == "hub")
-    guest.monitor.type("watch-usb &\n")
-    present = _listed(guest, 1)
-    absent = {}
-
-    def cycle(chain: dict[str, str]) -> None:
-        first = next(iter(chain))
-        guest.monitor.call("device_del", id=first)
-        if first in absent:
-            guest.wait_for(absent[first], 30)
-        else:
-            absent[first] = _listed(guest, 0)
-        for name, port in chain.items():
-            _plug(guest, name, port)
-        guest.wait_for(present, 30)
-
-    for chain in chains:
-        cycle(chain)
-    before = _free(guest)
-    for number in range(guest.cycles):
-        cycle(chains[number % len(chains)])
-    lost = before - _free(guest)
-    say(f"{keyboard}: {present} {absent}; {before} KiB were free, {lost} fewer are after {guest.cycles} times")
-    _say_on_serial(guest, ">/tmp/enough; echo plugged", "plugged")
-    if lost > max(4 * guest.cycles, _NOISE_KIB):
-        raise ToolError(f"{lost} KiB have gone in {guest.cycles} times")
+    """The keyboard and its hub come and go many times."""
+    hot_plug.cycles(guest, _PORTS[keyboard], guest.cycles)
 
 
 def storm(guest: Guest, keyboard: str) -> None:
@@ -374,7 +297,7 @@ def storm(guest: Guest, keyboard: str) -> None:
     for _ in range(15):
         guest.monitor.call("device_del", id="kbd")
         guest.settle(chance.random() * 0.4)
-        _plug(guest, "kbd", _PORTS[keyboard])
+        hot_plug.plug(guest, "kbd", _PORTS[keyboard])
         guest.settle(chance.random() * 0.8)
     guest.settle(8)
     guest.monitor.type("\n")
@@ -385,6 +308,7 @@ def hardware(guest: Guest, _: str) -> None:
     """What lsusb shows."""
     _say_on_serial(guest, "lsusb", "ID 1d6b:0002")
     _say_on_serial(guest, "lsusb -t", "Driver=usbhid")
+    _say_on_serial(guest, "echo $(lsusb -t 2>&1 | grep -c lanes) complaints", "0 complaints")
     _say_on_serial(guest, "lsusb -v 2>/dev/null", "bInterfaceProtocol      1")
 
 
