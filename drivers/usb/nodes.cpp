@@ -83,6 +83,10 @@ Result<void> show_path(DeviceNode& node, TextBuffer& text) {
 Result<void> show_speed(DeviceNode& node, TextBuffer& text) {
     return write_line(speed_text(node.facts().speed), text);
 }
+// Two come with 20 Gbit/s only.
+Result<void> show_lanes(DeviceNode&, TextBuffer& text) {
+    return write_line("1", text);
+}
 Result<void> show_configuration_name(DeviceNode&, TextBuffer& text) {
     return write_line({}, text);
 }
@@ -160,8 +164,10 @@ constexpr devices::Attribute kDeviceAttributes[] = {
     only_if<&has_text<&DeviceFacts::manufacturer>>(text<&show_text<&DeviceFacts::manufacturer>>("manufacturer")),
     text<&show_ports>("maxchild"),
     only_if<&has_text<&DeviceFacts::product>>(text<&show_text<&DeviceFacts::product>>("product")),
+    text<&show_lanes>("rx_lanes"),
     only_if<&has_text<&DeviceFacts::serial>>(text<&show_text<&DeviceFacts::serial>>("serial")),
     text<&show_speed>("speed"),
+    text<&show_lanes>("tx_lanes"),
     text<&show_event>("uevent"),
     text<&show_version>("version"),
 };

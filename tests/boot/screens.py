@@ -32,7 +32,6 @@ from cairn_tools.project import BUILD, ToolError, dies_with_parent, end_process,
 
 _FOLDER = pathlib.Path(__file__).parent / "screens.expected"
 _SEEN = BUILD / "screens"
-_ROOT = "pc"
 
 # What differs from run to run, and what stands for it.
 _VARIABLE = (
@@ -47,26 +46,34 @@ _VARIABLE = (
     (r"(hpet|acpi|pit|tsc)[a-z-]*-calibrated", "calibrated"),
     (r"GRUB [^ ]+", "GRUB version"),
     (r"(\.\./)+kernel/", "kernel/"),
+    (r"\b[A-Z][a-z]{2} [ 123]\d \d\d:\d\d\b", "Mon dd hh:mm"),
     (r"(version|family|model|stepping) [0-9.+]+", r"\1 N"),
 )
+
+
+SIZES = ("800x600", "1024x768", "1920x1080")
 
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
     """What is to be seen. `program`: a shell script on tty1 that ends with "ready"; None: the kernel alone, with these
-    arguments. `rows`: only rows that contain one of these are compared."""
+    arguments. `rows`: only rows that contain one of these are compared. `root`: the profile.
+    `sizes`: in the full set."""
 
     name: str
     program: str | None = None
     arguments: str = "quiet"
     rows: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    root: str = "pc"
+    sizes: tuple[str, ...] = SIZES
 
 
 # Keys come through TIOCSTI: the line discipline sees them as typed.
 _TYPE = r"""
 type() { perl -e 'open T, "+<", "/dev/tty1"; ioctl T, 0x5412, my $c = $_ for split //, shift' -- "$1"; }"""
-_START = "exec 3>/dev/ttyS0 </dev/tty1 >/dev/tty1 2>&1; export TERM=linux HOME=/root LANG=C.UTF-8; cd /; clear; "
+# Open for both, as by getty: tmux writes to its standard input.
+_START = "exec 3>/dev/ttyS0 <>/dev/tty1 >&0 2>&1; export TERM=linux HOME=/root LANG=C.UTF-8; cd /; clear; "
 _BASH = _START + _TYPE + r"""
 mkdir -p /tmp/d/folder; cd /tmp/d; touch plain; ln -s plain link; touch program; chmod 755 program; mkfifo pipe
 cat >/root/.bashrc <<'END'
@@ -96,11 +103,46 @@ int main(void) {
 END
 (sleep 5; echo ready >&3) & exec "$(command -v vim || command -v vim.basic)" hello.c
 """
+_FILES = r"""
+mkdir -p /tmp/d/folder; cd /tmp/d; echo text >plain; ln -s plain link; echo :>program; chmod 755 program; mkfifo pipe
+touch -d '2024-02-03 04:05' plain program pipe folder; touch -h -d '2024-02-03 04:05' link; hostname cairn
+"""
+# Lines by characters of UTF-8, or of the terminal's other set, and by another terminal's sequences.
+_KINDS = (("", "env LANG=C.UTF-8", SIZES), ("-latin", "env LANG=C", SIZES[:1]),
+          ("-xterm", "env LANG=C TERM=xterm-256color", SIZES[:1]))
+# Panes beside and above each other; the one at the top scrolls while the others are seen.
+_TMUX = _START + _FILES + r"""
+cat >/root/.tmux.conf <<'END'
+set -g status-right ""
+set -g default-command "PS1='$ ' sh"
+set -g automatic-rename off
+END
+(sleep 3; tmux split-window 'ls --color=always -1; sleep 1000'; tmux split-window -h 'seq 100; sleep 1000'; sleep 1
+tmux send-keys -t 0 'seq 200' Enter; sleep 4; echo ready >&3) & exec LOCALE tmux new -n work
+"""
+# A dialogue with a shadow, or a menu.
+_MC = _START + _TYPE + _FILES + r"""
+e=$(printf '\033'); (sleep 6; type "$e[KEYS"; sleep 3; echo ready >&3) & exec LOCALE mc /tmp/d /tmp/d
+"""
+# A manual's page, to its end, to a word, and backwards.
+_LESS = _START + _TYPE + r"""
+cd /tmp; perl -e 'for (1..60) { (my $bold = "line$_") =~ s/(.)/$1\b$1/g; (my $under = "a word") =~ s/(.)/_\b$1/g;
+print "$bold $under \e[3", $_ % 8, "mcolour\e[m \e[4", $_ % 8, "mback\e[m plain\n" }' >page
+(sleep 3; type G; sleep 1; type '/ine5
+'; sleep 1; type kkkkk; sleep 2; echo ready >&3) & exec LOCALE less -R page
+"""
 SCENES = {scene.name: scene for scene in (
     Scene("boot", arguments="halt", rows=("[time]",), without=("boot: memory", "metadata", "cpu: nx", "version")),
     Scene("bash", _BASH),
     Scene("htop", _HTOP, rows=("PID", "F1Help", "Main")),
     Scene("vim", _VIM),
+    *(Scene(f"{name}-xterm", text.replace("TERM=linux", "TERM=xterm-256color"), rows=rows, sizes=SIZES[:1])
+      for name, text, rows in (("htop", _HTOP, ("PID", "F1Help", "Main")), ("vim", _VIM, ()))),
+    *(Scene("tmux" + kind, _TMUX.replace("LOCALE", locale), sizes=sizes) for kind, locale, sizes in _KINDS),
+    *(Scene("less" + kind, _LESS.replace("LOCALE", locale), sizes=sizes[:1]) for kind, locale, sizes in _KINDS),
+    *(Scene("mc" + kind, _MC.replace("LOCALE", locale).replace("KEYS", keys), root="commander", sizes=sizes[:1],
+            without=("Hint", "M / "))
+      for (kind, locale, sizes), keys in zip(_KINDS, ("20~$e[B", "18~", "18~"))),
     Scene("panic", arguments="crash=null",
           rows=("Cairn has", "panic:", "CPU 0, thread", "kernel command line", "rip ", "rax ", "cr0 ", "backtrace",
                 "#0", "#1", "the log's", "the machine stays")),
@@ -118,9 +160,8 @@ class Row:
         return f"{self.scene}-{self.size}" + ("" if self.firmware == "bios" else f"-{self.firmware}")
 
 
-SIZES = ("800x600", "1024x768", "1920x1080")
 SHORT = (Row("boot", "800x600"), Row("bash", "1024x768"), Row("panic", "text", "none"))
-FULL = (tuple(Row(scene, size) for scene in SCENES for size in SIZES)
+FULL = (tuple(Row(scene.name, size) for scene in SCENES.values() for size in scene.sizes)
         + (Row("boot", "text", "none"), Row("panic", "text", "none"), Row("boot", "800x600", "uefi")))
 
 
@@ -196,7 +237,7 @@ def take_picture(row: Row, kernel: KernelFile, *, build_first: bool = True) -> P
         layers: tuple[pathlib.Path, ...] = ()
         if scene.program:
             plan = guest.Program.plan_on_console(("sh", "-c", scene.program))
-            layers = (guest.root_layer(_ROOT, folder), guest.session_layer(plan, folder, build_first=build_first))
+            layers = (guest.root_layer(scene.root, folder), guest.session_layer(plan, folder, build_first=build_first))
         size = contextlib.nullcontext() if row.size == "text" else _menu_with_size(row.size, folder)
         with size:
             command = qemu.command_line(_machine(row, scene), kernel, folder, layers=layers)

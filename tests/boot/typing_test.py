@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import time
 
+from boot import hot_plug
 from boot.monitor import Monitor
 from cairn_tools import newc, qemu
 from cairn_tools.build import kernel_image
@@ -72,6 +73,7 @@ class Guest:
     def __init__(self, keyboard: str, folder: pathlib.Path, kernel, cpus: int):
         tree = newc.Tree()
         tree.file("init", _INIT.replace("PASSWORD", _PASSWORD).encode(), 0o755)
+        tree.file("usr/bin/watch-usb", hot_plug.WATCH.encode(), 0o755)
         # What Debian's pam-auth-update would have made of login's file.
         tree.file("etc/pam.d/login", _LOGIN.encode(), 0o644)
         tree.add("dev/console", newc.Node(stat.S_IFCHR | 0o600, device=(5, 1)))
@@ -90,6 +92,7 @@ class Guest:
         theirs.close()
         self.text = ""
         self._seen = 0
+        self.cycles = 0
         self._folder = folder
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._serial, selectors.EVENT_READ)
@@ -114,6 +117,10 @@ class Guest:
                 raise ToolError(f"'{text}' did not come; the last lines:\n{self.text[-1500:]}")
             self.read(0.2)
         self._seen = found + len(text)
+
+    def last_line(self, begin: str) -> str:
+        """The last one of those that begin so."""
+        return [line for line in self.text.splitlines() if line.startswith(begin)][-1]
 
     def settle(self, seconds: float = 1.0) -> None:
         deadline = time.monotonic() + seconds
@@ -279,21 +286,18 @@ def mouse(guest: Guest, _: str) -> None:
     guest.wait_for("28 05 fd")
 
 
+def cycles(guest: Guest, keyboard: str) -> None:
+    """The keyboard and its hub come and go many times."""
+    hot_plug.cycles(guest, _PORTS[keyboard], guest.cycles)
+
+
 def storm(guest: Guest, keyboard: str) -> None:
     """The keyboard comes and goes at any moment; in the end it types."""
     chance = random.Random(keyboard)
     for _ in range(15):
         guest.monitor.call("device_del", id="kbd")
         guest.settle(chance.random() * 0.4)
-        deadline = time.monotonic() + 10
-        while True:  # QEMU takes a device away when it likes
-            try:
-                guest.monitor.call("device_add", driver="usb-kbd", bus="xhci.0", port=_PORTS[keyboard], id="kbd")
-                break
-            except ToolError:
-                if time.monotonic() > deadline:
-                    raise
-                guest.settle(0.05)
+        hot_plug.plug(guest, "kbd", _PORTS[keyboard])
         guest.settle(chance.random() * 0.8)
     guest.settle(8)
     guest.monitor.type("\n")
@@ -304,6 +308,7 @@ def hardware(guest: Guest, _: str) -> None:
     """What lsusb shows."""
     _say_on_serial(guest, "lsusb", "ID 1d6b:0002")
     _say_on_serial(guest, "lsusb -t", "Driver=usbhid")
+    _say_on_serial(guest, "echo $(lsusb -t 2>&1 | grep -c lanes) complaints", "0 complaints")
     _say_on_serial(guest, "lsusb -v 2>/dev/null", "bInterfaceProtocol      1")
 
 
@@ -337,17 +342,18 @@ def replug(guest: Guest, keyboard: str) -> None:
 CHECKS = {"bash": bash, "interrupt": interrupt, "vim": vim, "login": login, "scroll-back": scroll_back,
           "magic": magic, "serial-break": serial_break, "lights": lights, "replug": replug, "keymap": keymap,
           "showkey": showkey, "hardware": hardware, "interrupts": interrupts, "super-speed": super_speed,
-          "mouse": mouse, "storm": storm}
-_NEED_USB = ("replug", "hardware", "interrupts", "super-speed", "storm")
+          "mouse": mouse, "storm": storm, "cycles": cycles}
+_NEED_USB = ("replug", "hardware", "interrupts", "super-speed", "storm", "cycles")
 SHORT = ("bash", "interrupt", "magic", "interrupts", "replug")
 # Of the machines whose controller interrupts in another way.
 _BRIEF = {keyboard: ("bash", "interrupts", "replug") for keyboard in ("msi", "line")}
 
 
-def _run(keyboard: str, names: tuple[str, ...], kernel, cpus: int) -> int:
+def _run(keyboard: str, names: tuple[str, ...], kernel, cpus: int, cycle_count: int) -> int:
     failures = 0
     with tempfile.TemporaryDirectory(prefix="cairn-typing-") as name:
         guest = Guest(keyboard, pathlib.Path(name), kernel, cpus)
+        guest.cycles = cycle_count
         try:
             guest.wait_for("READY", 180)
             guest.settle(3)
@@ -384,6 +390,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keyboard", choices=KEYBOARDS, help="this one only")
     parser.add_argument("--short", action="store_true", help="a part of the checks")
     parser.add_argument("--check", choices=CHECKS, action="append", help="this check only; may be repeated")
+    parser.add_argument("--cycles", type=int, default=10, metavar="N", help="how often it is pulled out by cycles (10)")
     parser.add_argument("--cpus", type=int, default=2, metavar="N", help="number of CPUs (2)")
     parser.add_argument("--build-dir", type=pathlib.Path, metavar="DIR", help="the kernel's build folder")
     parser.add_argument("--no-build", action="store_true", help="boot what is there")
@@ -393,7 +400,7 @@ def main(arguments: list[str]) -> int:
     kernel = kernel_image(options.build_dir and options.build_dir.absolute(), build_first=not options.no_build)
     names = tuple(options.check or (SHORT if options.short else CHECKS))
     keyboards = [options.keyboard] if options.keyboard else KEYBOARDS
-    failures = sum(_run(keyboard, names, kernel, options.cpus) for keyboard in keyboards)
+    failures = sum(_run(keyboard, names, kernel, options.cpus, options.cycles) for keyboard in keyboards)
     say("all is well" if failures == 0 else f"{failures} failed")
     return 1 if failures else 0
 

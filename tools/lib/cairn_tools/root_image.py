@@ -27,7 +27,11 @@ _TORTURE = _SHELL + " stress-ng"
 # What a person at a PC wants: tools that look at the machine, keyboard layouts, programs that fill a screen.
 _PC = _SHELL.replace("vim-tiny", "vim") + (" pciutils usbutils dmidecode util-linux-extra kbd console-data htop tmux")
 
-PROFILES = {"tiny": _TINY, "small": _SMALL, "shell": _SHELL, "pc": _PC, "full": _FULL, "torture": _TORTURE}
+# For a look at what it draws (tests/boot/screens).
+_COMMANDER = _PC + " mc"
+
+PROFILES = {"tiny": _TINY, "small": _SMALL, "shell": _SHELL, "pc": _PC, "full": _FULL, "torture": _TORTURE,
+            "commander": _COMMANDER}
 DEFAULT_PROFILE = "shell"
 PC_PROFILE = "pc"  # of tools/image
 TINY_PROFILE = "tiny"
@@ -38,9 +42,10 @@ _UNUSED_PACKAGES = frozenset(
     " libkrb5support0 libk5crypto3 libkrb5-3 libgssapi-krb5-2 libcom-err2 libkeyutils1 libtirpc-common libtirpc3"
     " libtirpc-dev libnsl2 libnsl-dev rpcsvc-proto gcc-12-base perl perl-modules-5.36 libperl5.36 libgdbm6"
     " libgdbm-compat4 libsemanage-common libsepol2 libsemanage2".split())
-# But for these, in the images whose programs need them after all: gdb's libcurl does.
+# But for these, in the images whose programs need them after all: gdb's libcurl and mc's libext2fs do.
 _USED_PACKAGES = {
     "full": frozenset("libkrb5support0 libk5crypto3 libkrb5-3 libgssapi-krb5-2 libcom-err2 libkeyutils1".split()),
+    "commander": frozenset(("libcom-err2",)),
 }
 # Memory is dearer than documentation: files that the programs do without.
 _UNUSED_PATHS = tuple(
