@@ -73,7 +73,8 @@ if(CAIRN_LINK_TIME)
   # twentieth of the hot code, and instructions that do nothing.
   target_compile_options(cairn_hot PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:-fomit-frame-pointer;-falign-functions=1>"
                          "$<$<COMPILE_LANGUAGE:CXX>:-falign-loops=1;-falign-jumps=1;-falign-labels=1>")
-  target_compile_options(cairn_cold PRIVATE -Oz)
+  # A table of a switch takes more room than its comparisons.
+  target_compile_options(cairn_cold PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:-Oz;-fomit-frame-pointer;-fno-jump-tables>")
 else()
   target_compile_options(cairn_cold PRIVATE -Os)
 endif()
