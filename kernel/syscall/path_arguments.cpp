@@ -102,8 +102,8 @@ Result<FileTarget> FileTarget::find(Caller& self, Fd start, UserCString path, u3
         return FileTarget(Ref<vfs::File>(*at.file()));
     }
     vfs::OperationContext context = self.context();
-    vfs::Path found = TRY(vfs::walk(context, at.text(), at.options()));
-    return FileTarget(std::move(found));
+    Result<vfs::Path> found = vfs::walk(context, at.text(), at.options());
+    return found.ok() ? Result<FileTarget>(FileTarget(std::move(found.value()))) : found.failure();
 }
 
 Result<FileTarget> FileTarget::of_descriptor(Caller& self, Fd fd, PathsToo paths_too) {
