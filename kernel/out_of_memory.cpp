@@ -193,6 +193,7 @@ private:
         const Nanoseconds now = time::now();
         if (crowd_ && now >= tasks.restrain_again_at) {
             tasks.restrain_again_at = now + kRestrainAgain;
+            g_kernel.frames->expect_restrained(now + kRestraint);
             for_each_in_crowd([&](Candidate& candidate) { restrain(*candidate.process, now + kRestraint); });
         }
     }

@@ -15,11 +15,6 @@ namespace {
 constexpr u64 kReservePart = 32;
 constexpr u64 kMostReserve = 64 * kMiB / kPageSize;
 
-bool is_restrained() {
-    const sched::Thread* thread = arch::current_thread();
-    return thread != nullptr && thread->restrained();
-}
-
 }  // namespace
 
 FrameAllocator::FrameAllocator(EarlyMemory& memory)
@@ -100,6 +95,9 @@ std::optional<FrameNumber> FrameAllocator::allocate_cached() {
     if (cache == nullptr) {
         return std::nullopt;
     }
+    if (must_leave_reserve()) [[unlikely]] {
+        return std::nullopt;
+    }
     u32 count = cache->count.load(Order::relaxed);
     if (count == 0) {
         count = refill(*cache);
@@ -113,14 +111,21 @@ std::optional<FrameNumber> FrameAllocator::allocate_cached() {
     return number;
 }
 
+/// Whether memory is short and the calling thread of those that leave what there is to others.
+bool FrameAllocator::must_leave_reserve() const {
+    return restraint_until_.load(Order::relaxed) != 0 && is_low() && arch::current_thread() != nullptr &&
+           arch::current_thread()->restrained();
+}
+
 /// Half a cache of frames; returns how many there are then.
 u32 FrameAllocator::refill(CpuFrameCache& cache) {
     std::span<FrameNumber> wanted(cache.frames, cache_limit_ / 2);
-    if (is_low()) [[unlikely]] {
-        if (is_restrained()) {
-            return 0;
+    if (const u64 until = restraint_until_.load(Order::relaxed); until != 0) [[unlikely]] {
+        if (arch::monotonic_now().value >= until) {
+            restraint_until_.store(0, Order::relaxed);
+        } else if (is_low()) {
+            wanted = wanted.first(1);  // the others are not for this CPU's next thread
         }
-        wanted = wanted.first(1);  // whoever comes next on this CPU may be restrained
     }
     u32 count = high_.allocate_batch(wanted);
     if (count == 0) {
@@ -131,7 +136,7 @@ u32 FrameAllocator::refill(CpuFrameCache& cache) {
 }
 
 Result<FrameNumber> FrameAllocator::allocate_from_zones(u32 order, FrameFlags flags) {
-    if (is_low() && is_restrained()) [[unlikely]] {
+    if (must_leave_reserve()) [[unlikely]] {
         return fail(Errno::enomem);
     }
     if (!has_flag(flags, FrameFlags::Below4G)) {

@@ -79,6 +79,9 @@ public:
     using ReapFunction = bool (*)(void* context);
     void set_reap(ReapFunction reap, void* context);
 
+    /// Until then some threads are restrained (sched::Thread::restrain_until). Any context.
+    void expect_restrained(Nanoseconds until) { restraint_until_.store(until.value, Order::relaxed); }
+
     FrameStatistics statistics() const;
     FailureInjector& failure_injector() { return injector_; }
 
@@ -94,6 +97,7 @@ private:
     void drain(CpuFrameCache& cache, u32 keep);
     u32 refill(CpuFrameCache& cache);
     bool is_low() const { return high_.free_frames() + low_.free_frames() <= reserve_; }
+    bool must_leave_reserve() const;
     void add_free(const PhysicalRange& range);
     Zone& zone_of(FrameNumber number) { return number < kEndBelow4G ? low_ : high_; }
 
@@ -105,6 +109,7 @@ private:
     ReapFunction reap_ = nullptr;
     void* reap_context_ = nullptr;
     u32 cache_limit_ = CpuFrameCache::kCapacity;  // fixed after initialize()
+    Atomic<u64> restraint_until_{0};              // 0: nobody is restrained
     u64 reserve_ = 0;                             // likewise: frames that sched::Thread::restrained() leaves to others
     u64 managed_frames_ = 0;                      // given to the zones so far; boot CPU
     u64 reclaimed_ = 0;                           // bytes; boot CPU

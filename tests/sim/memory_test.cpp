@@ -89,7 +89,9 @@ TEST(FrameSim, ACrowdLeavesAReserve) {
         crowd_is_done.store(false, Order::relaxed);
         sim.spawn("one of a crowd", [&sim, take_all] {
             sched::Thread& self = *arch::current_thread();
-            self.restrain_until(arch::monotonic_now() + Nanoseconds::from_seconds(1'000'000));
+            const Nanoseconds until = arch::monotonic_now() + Nanoseconds::from_seconds(1'000'000);
+            g_kernel.frames->expect_restrained(until);
+            self.restrain_until(until);
             sim.check(take_all() != 0, "nothing for one of a crowd");
             const u32 shortages = self.memory_shortages();
             sim.check(!g_kernel.frames->allocate(0, mm::FrameFlags::None).ok(), "the reserve was given to a crowd");
