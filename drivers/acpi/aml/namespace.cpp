@@ -134,7 +134,7 @@ Node* Interpreter::look_up(const Path& path, Node& scope) {
     for (u32 i = 0; i < path.count && from != nullptr; ++i) {
         from = resolve(find_child(*from, segment(i)));
     }
-    return from;
+    return resolve(from);  // a scope may have become an alias while its contents are read
 }
 
 /// What is there already is defined anew, as firmware does when a method runs again.

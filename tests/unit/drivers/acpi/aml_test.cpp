@@ -144,6 +144,14 @@ TEST_F(Aml, LimitsHold) {
     EXPECT_EQ(number("GOOD"), 1u) << "a run that failed leaves nothing behind";
 }
 
+// Found by the fuzzer: a scope becomes an alias of an object, which becomes an alias of what the empty name stands for.
+TEST_F(Aml, AliasesFormNoLoop) {
+    const auto alias = [](const Code& of, const Code& name) { return Code{0x06} + of + name; };
+    const Code contents =
+        alias(text("TGT_"), text("\\A___")) + alias({0}, text("\\TGT_")) + alias(text("\\A___"), text("C___"));
+    EXPECT_TRUE(load(Code{0x08} + text("TGT_") + Code{0} + block({0x5b, 0x82}, text("A___") + contents)).ok());
+}
+
 TEST_F(Aml, WhatIsNotKnownEndsTheDeviceOnly) {
     const Code bad = block({0x5b, 0x82}, text("BAD_") + Code{0x5b, 0x20} + text("X___"));
     const Code good = block({0x5b, 0x82}, text("GOOD") + Code{0x08} + text("_ADR") + Code{0x0a, 9});
