@@ -97,6 +97,9 @@ function(cairn_link target)
   target_link_options(${target} PRIVATE -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=0x1000
                                         -Wl,-z,noexecstack -Wl,--fatal-warnings -Wl,--gc-sections
                                         -Wl,-T,${CAIRN_X86_LINKER_SCRIPT})
+  if(CAIRN_LINK_TIME)
+    target_link_options(${target} PRIVATE -flto=auto)  # on as many CPUs as there are
+  endif()
 endfunction()
 
 cairn_link(cairn_without_symbols)
