@@ -141,7 +141,11 @@ bool Dispatcher::off_forbidden_cpu(Thread& thread) NO_THREAD_SAFETY_ANALYSIS {
     SpinLockGuard guard(thread.lock_);
     RunQueue& queue = lock_run_queue_of(thread);
     bool runs = queue.current == &thread;
-    bool result = !thread.migrating_ && (!runs || may_use(thread, queue.cpu.index));
+    const bool must_leave = runs && !may_use(thread, queue.cpu.index);
+    if (must_leave) {
+        thread.expelled_ = true;  // another change may have come since expel(), whose maker need not wait for the switch
+    }
+    bool result = !thread.migrating_ && !must_leave;
     queue.lock.unlock_keep_interrupts_off();
     return result;
 }
