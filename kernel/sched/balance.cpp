@@ -143,7 +143,8 @@ bool Dispatcher::off_forbidden_cpu(Thread& thread) NO_THREAD_SAFETY_ANALYSIS {
     bool runs = queue.current == &thread;
     const bool must_leave = runs && !may_use(thread, queue.cpu.index);
     if (must_leave) {
-        thread.expelled_ = true;  // another change may have come since expel(), whose maker need not wait for the switch
+        // Another change may have come since expel(), whose maker need not wait for the switch.
+        thread.expelled_ = true;
     }
     bool result = !thread.migrating_ && !must_leave;
     queue.lock.unlock_keep_interrupts_off();
