@@ -242,13 +242,13 @@ private:
         {
             SpinLockGuard guard(process.lock);
             task::for_each_thread(process, [&](task::Task& thread) {
+                thread.thread().restrain_until({});
                 if (mm::AddressSpace* space = thread.space_of_other_locked(); space != nullptr) {
                     space->victim_round.store(round_, Order::relaxed);
                 }
             });
         }
         signal::kill_process(process);
-        restrain(process, {});
         hurry(process);
     }
 

@@ -76,7 +76,7 @@ type() { perl -e 'open T, "+<", "/dev/tty1"; ioctl T, 0x5412, my $c = $_ for spl
 _START = "exec 3>/dev/ttyS0 <>/dev/tty1 >&0 2>&1; export TERM=linux HOME=/root LANG=C.UTF-8; cd /; clear; "
 _BASH = _START + _TYPE + r"""
 mkdir -p /tmp/d/folder; cd /tmp/d; touch plain; ln -s plain link; touch program; chmod 755 program; mkfifo pipe
-cat >/root/.bashrc <<'END'
+cat >~/.bashrc <<'END'
 PS1='\[\e[1;32m\]\u@\h\[\e[m\]:\[\e[1;34m\]\w\[\e[m\]\$ '
 alias ls='ls --color=auto'
 END
@@ -89,7 +89,7 @@ hostname cairn
 """
 _HTOP = _START + "hostname cairn; (sleep 6; echo ready >&3) & exec htop -d 20"
 _VIM = _START + r"""cd /tmp
-printf 'syntax on\nset number background=dark ruler laststatus=2 nomodeline\n' >/root/.vimrc
+printf 'syntax on\nset number background=dark ruler laststatus=2 nomodeline\n' >~/.vimrc
 cat >hello.c <<'END'
 #include <stdio.h>
 
@@ -112,7 +112,7 @@ _KINDS = (("", "env LANG=C.UTF-8", SIZES), ("-latin", "env LANG=C", SIZES[:1]),
           ("-xterm", "env LANG=C TERM=xterm-256color", SIZES[:1]))
 # Panes beside and above each other; the one at the top scrolls while the others are seen.
 _TMUX = _START + _FILES + r"""
-cat >/root/.tmux.conf <<'END'
+cat >~/.tmux.conf <<'END'
 set -g status-right ""
 set -g default-command "PS1='$ ' sh"
 set -g automatic-rename off
