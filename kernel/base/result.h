@@ -35,6 +35,10 @@ public:
         : value_(value) {}
     constexpr Result(T&& value) : value_(std::move(value)) {}
 
+    /// A Result of what is trivially copied is itself moved trivially, so that functions return it in two registers.
+    constexpr Result(Result&&)
+        requires std::is_trivially_copyable_v<T>
+    = default;
     constexpr Result(Result&& other) noexcept : error_(other.error_) {
         if (ok()) {
             std::construct_at(&value_, std::move(other.value_));
