@@ -113,10 +113,10 @@ void kernel_syscall(arch::TrapFrame& frame) {
     syscall::run(frame);
 }
 
-void kernel_prepare_user_return(arch::TrapFrame& frame) {
-    // With interrupts off nothing can become pending unseen: who makes it so on another CPU sends an interrupt, which
-    // arrives as soon as user mode has turned them on.
-    task::Task& task = task::current_task();
+namespace {
+
+/// Apart, so that a return for which nothing is left to do saves no registers for this.
+[[gnu::noinline]] void do_pending_work(task::Task& task, arch::TrapFrame& frame) {
     for (;;) {
         const bool pending = signal::has_pending_work(task);
         if (!pending && !task::rseq_is_stale(task)) {
@@ -129,6 +129,17 @@ void kernel_prepare_user_return(arch::TrapFrame& frame) {
             task::update_rseq(task, frame);
         }
         static_cast<void>(arch::disable_interrupts());
+    }
+}
+
+}  // namespace
+
+void kernel_prepare_user_return(arch::TrapFrame& frame) {
+    // With interrupts off nothing can become pending unseen: who makes it so on another CPU sends an interrupt, which
+    // arrives as soon as user mode has turned them on.
+    task::Task& task = task::current_task();
+    if (signal::has_pending_work(task) || task::rseq_is_stale(task)) [[unlikely]] {
+        do_pending_work(task, frame);
     }
 }
 

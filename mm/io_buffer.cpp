@@ -11,9 +11,6 @@ namespace cairn::mm {
 
 namespace {
 
-constexpr usize kZeros = 256;
-constinit const std::byte kZeroBytes[kZeros] = {};
-
 std::byte* kernel_pointer(u64 address) {
     return reinterpret_cast<std::byte*>(address);
 }
@@ -35,7 +32,13 @@ void IoCursor::advance(usize bytes) {
     remaining_ -= bytes;
     moved_ += bytes;
     offset_ += bytes;
-    while (!segments_.empty() && segment_ < segments_.size() && offset_ >= segments_[segment_].size) {
+    if (!segments_.empty()) {
+        advance_segments();
+    }
+}
+
+void IoCursor::advance_segments() {
+    while (segment_ < segments_.size() && offset_ >= segments_[segment_].size) {
         if (segment_ + 1 == segments_.size() && offset_ == segments_[segment_].size) {
             break;  // the end
         }
@@ -44,12 +47,8 @@ void IoCursor::advance(usize bytes) {
     }
 }
 
-bool IoCursor::is_reachable() const {
-    if (!user_) {
-        return true;
-    }
-    return segments_.empty() ? single_.is_in_user_space()
-                             : std::ranges::all_of(segments_, &IoSegment::is_in_user_space);
+bool IoCursor::segments_are_reachable() const {
+    return std::ranges::all_of(segments_, &IoSegment::is_in_user_space);
 }
 
 usize IoCursor::truncate(usize limit) {
@@ -77,8 +76,22 @@ void IoCursor::skip(usize bytes) {
 
 template <typename Move>
 Result<usize> IoCursor::transfer(usize size, Move move) {
-    usize done = 0;
     size = std::min(size, remaining_);
+    if (!segments_.empty()) {
+        return transfer_segments(size, move);
+    }
+    // One range, as nearly always.
+    const usize failed = move(single_.address + offset_, usize{0}, size);
+    const usize done = size - failed;
+    remaining_ -= done;
+    moved_ += done;
+    offset_ += done;
+    return failed != 0 && done == 0 ? Result<usize>(fail(Errno::efault)) : done;
+}
+
+template <typename Move>
+[[gnu::noinline]] Result<usize> IoCursor::transfer_segments(usize size, Move move) {
+    usize done = 0;
     while (done < size) {
         IoSegment segment = current();
         if (segment.size == 0) {
@@ -136,16 +149,7 @@ Result<usize> IoSink::put_zeros(usize size) {
             std::memset(kernel_pointer(address), 0, part);
             return 0;
         }
-        usize done = 0;
-        while (done < part) {
-            const usize piece = std::min(part - done, kZeros);
-            const usize failed = arch::copy_to_user({address + done}, kZeroBytes, piece);
-            done += piece - failed;
-            if (failed != 0) {
-                break;
-            }
-        }
-        return part - done;
+        return arch::clear_user({address}, part);
     });
 }
 

@@ -36,7 +36,9 @@ public:
     void skip(usize bytes);
     bool is_user() const { return user_; }
     /// Whether no part of it is out of the program's reach.
-    bool is_reachable() const;
+    bool is_reachable() const {
+        return !user_ || (segments_.empty() ? single_.is_in_user_space() : segments_are_reachable());
+    }
 
 protected:
     enum class Side : u8 { Kernel, User };
@@ -51,6 +53,11 @@ protected:
     Result<usize> transfer(usize size, Move move);
 
 private:
+    template <typename Move>
+    Result<usize> transfer_segments(usize size, Move move);
+    void advance_segments();
+    bool segments_are_reachable() const;
+
     IoSegment single_;
     std::span<const IoSegment> segments_;  // empty: single_ is meant
     usize segment_ = 0;

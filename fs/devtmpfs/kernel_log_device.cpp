@@ -14,7 +14,9 @@ using vfs::OperationContext;
 
 class KernelLogFile final : public vfs::File {
 public:
-    using File::File;
+    KernelLogFile(Ref<vfs::Inode> inode, u32 flags, const vfs::Path* path) : File(std::move(inode), flags, path) {
+        guard_more_by_position();
+    }
     bool seekable() const override { return true; }
 
     /// EPIPE when records were overwritten before they were read, EAGAIN when there is none and the file is

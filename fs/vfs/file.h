@@ -3,7 +3,7 @@
 /// sockets, epoll and so on derive from it. Counted; the last reference closes it.
 ///
 /// Locks: `position_mutex` (rank FilePosition) makes read and write of a shared seekable file atomic with
-/// respect to the offset. Status flags are an atomic.
+/// respect to the offset; a file that only one thread can reach does without. Status flags are an atomic.
 
 #include <optional>
 
@@ -123,9 +123,13 @@ public:
     void last_reference_dropped();
 
     sync::Mutex<LockRank::FilePosition> position_mutex;
+    /// Whether `position_mutex` protects more than the position, so that it is needed in any case.
+    bool position_guards_more() const { return position_guards_more_; }
 
 protected:
     ~File();
+    /// In a constructor.
+    void guard_more_by_position() { position_guards_more_ = true; }
     /// O_ASYNC was set or cleared: pipes and sockets enter or leave their lists.
     virtual void async_changed() {}
     /// Before the inode goes: leaves wait queues and the like. Thread context; may sleep.
@@ -147,6 +151,7 @@ private:
     const bool writable_;
     bool owes_write_access_ = false;   // set before the file is shared
     bool owes_denied_writes_ = false;  // the same
+    bool position_guards_more_ = false;
     sync::ReadSideHead head_;
 };
 

@@ -93,6 +93,9 @@ void notify(const Path& path, u32 event) {
 }
 
 void notify(File& file, u32 event) {
+    if (nobody_watches()) {
+        return;
+    }
     if (file.path() != nullptr && !file.is_path_only()) {
         notify(*file.path(), event);
     }

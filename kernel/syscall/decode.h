@@ -68,14 +68,15 @@ struct Decoder<kHandler> {
 private:
     template <usize... kIndices>
     static Result<u64> apply(Caller& self, std::index_sequence<kIndices...>) {
-        Result<R> result = kHandler(self, decode_argument<Parameters>(arch::syscall_argument(self.frame, kIndices))...);
-        if (!result.ok()) {
-            return result.failure();
-        }
-        if constexpr (std::is_void_v<R>) {
+        if constexpr (std::same_as<R, u64>) {
+            return kHandler(self, decode_argument<Parameters>(arch::syscall_argument(self.frame, kIndices))...);
+        } else if constexpr (std::is_void_v<R>) {
+            TRY(kHandler(self, decode_argument<Parameters>(arch::syscall_argument(self.frame, kIndices))...));
             return u64{0};
         } else {
-            return encode_result(result.value());
+            const R value =
+                TRY(kHandler(self, decode_argument<Parameters>(arch::syscall_argument(self.frame, kIndices))...));
+            return encode_result(value);
         }
     }
 };

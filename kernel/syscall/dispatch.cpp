@@ -14,12 +14,21 @@ namespace cairn::syscall {
 
 namespace {
 
-void note_unknown(const task::Task& task, u64 number) {
+u64 register_of(Failure failure) {
+    return static_cast<u64>(-static_cast<i64>(static_cast<i32>(failure.error)));
+}
+
+/// The call of that number does not exist.
+[[gnu::noinline]] void refuse_unknown(task::Task& task, arch::TrapFrame& frame, u32 number, bool traced) {
     static constinit RateLimit limit(10, Nanoseconds::from_seconds(10));
     if (limit.allow(time::now())) {
         const u32 suppressed = limit.take_suppressed();
         log_info("syscall", "{}[{}]: no system call {}{}", task.name().view(), task.number(), number,
                  suppressed != 0 ? " (and others)" : "");
+    }
+    arch::set_syscall_result(frame, register_of(fail(Errno::enosys)));
+    if (traced) {
+        trace_unknown(task, number);
     }
 }
 
@@ -46,10 +55,6 @@ void prepare_restart(task::Task& task, Restart restart) {
     }
 }
 
-u64 register_of(const Result<u64>& result) {
-    return result.ok() ? result.value() : static_cast<u64>(-static_cast<i64>(static_cast<i32>(result.error())));
-}
-
 /// Counts calls that read and write, for /proc/PID/io.
 void account_transfer(task::Task& task, Transfer transfer, const Result<u64>& result) {
     const u64 bytes = result.ok() ? result.value() : 0;
@@ -61,52 +66,72 @@ void account_transfer(task::Task& task, Transfer transfer, const Result<u64>& re
     add(transfer == Transfer::Read ? task.bytes_read : task.bytes_written, bytes);
 }
 
-/// A call for which there was no memory changes nothing. It is made again when somebody has ended to make room, as the
-/// kernel's own requests for memory wait for that on Linux; not for ever, since what it asks for may be too much.
-Result<u64> run_with_memory(task::Task& task, const Call& call, Caller& self) {
+/// A call for which there was no memory has changed nothing. It is made again when somebody has ended to make room, as
+/// the kernel's own requests for memory wait for that on Linux; not for ever, since what it asks for may be too much.
+/// `shortages` is how often the thread had lacked memory before the call.
+Result<u64> try_again_with_memory(task::Task& task, const Call& call, Caller& self, u32 shortages) {
     constexpr u32 kTries = 200;  // hundreds may wait for the same memory: some seconds at least
-    for (u32 i = 0;; ++i) {
-        const u32 shortages = task.thread().memory_shortages();
-        Result<u64> result = call.run(self);
-        if (result.ok() || result.error() != Errno::enomem) [[likely]] {
-            return result;
+    Result<u64> result = fail(Errno::enomem);
+    for (u32 i = 0; i < kTries && task.thread().memory_shortages() != shortages; ++i) {
+        if (!relieve_memory_shortage(task, ShortOf::Program)) {
+            break;
         }
-        if (i == kTries || task.thread().memory_shortages() == shortages ||
-            !relieve_memory_shortage(task, ShortOf::Program)) {
-            return result;
+        shortages = task.thread().memory_shortages();
+        const Result<u64> again = call.run(self);
+        if (again.ok() || again.error() != Errno::enomem) {
+            return again;
         }
     }
+    return result;
 }
 
-void run_call(task::Task& task, arch::TrapFrame& frame, bool traced) {
+/// What becomes of a call that has failed. Most of them have with an error that the program expects.
+[[gnu::noinline]] Result<u64> settle_failure(task::Task& task, const Call& call, Caller& self, Errno error,
+                                             u32 shortages) {
+    const Result<u64> result =
+        error == Errno::enomem ? try_again_with_memory(task, call, self, shortages) : Result<u64>(fail(error));
+    if (!result.ok() && result.error() == Errno::eintr) {
+        prepare_restart(task, call.restart);
+    }
+    return result;
+}
+
+/// The call itself, and its result in the program's registers. What seldom happens stands apart: whatever is here is
+/// paid for by each call, which is why it is inlined into both that use it.
+[[gnu::always_inline]] inline void run_call(task::Task& task, arch::TrapFrame& frame, bool traced) {
     const u32 number = static_cast<u32>(arch::syscall_number(frame));  // as Linux: the upper half is not looked at
     const Call* call = find_call(number);
-    if (call == nullptr) {
-        note_unknown(task, number);
-        arch::set_syscall_result(frame, register_of(fail(Errno::enosys)));
-        if (traced) {
-            trace_unknown(task, number);
-        }
+    if (call == nullptr) [[unlikely]] {
+        refuse_unknown(task, frame, number, traced);
         return;
     }
-    if (traced) {
+    if (traced) [[unlikely]] {
         trace_entry(task, *call, frame);
     }
     Caller self(task, frame);
-    const Result<u64> result = run_with_memory(task, *call, self);
-    if (!result.ok() && result.error() == Errno::eintr) {
-        prepare_restart(task, call->restart);
-    }
+    const u32 shortages = task.thread().memory_shortages();
+    const Result<u64> first = call->run(self);
+    const Result<u64> result = first.ok() ? first : settle_failure(task, *call, self, first.error(), shortages);
     // rt_sigreturn(2) has put a whole set of registers in place, the result's among them.
-    if (arch::in_syscall(frame)) {
-        const bool again = task.restart != task::RestartKind::None;
-        arch::set_syscall_result(frame, again ? task::restart_code(task.restart) : register_of(result));
+    if (arch::in_syscall(frame)) [[likely]] {
+        u64 value = result.ok() ? result.value() : register_of(result.failure());
+        if (task.restart != task::RestartKind::None) [[unlikely]] {
+            value = task::restart_code(task.restart);
+        }
+        arch::set_syscall_result(frame, value);
     }
-    if (traced) {
+    if (traced) [[unlikely]] {
         trace_exit(task, *call, result);
     }
     if (call->transfer != Transfer::None) {
         account_transfer(task, call->transfer, result);
+    }
+}
+
+/// Somebody watches the calls of the thread: a tracer, or the kernel's log.
+[[gnu::noinline]] void run_watched_call(task::Task& task, arch::TrapFrame& frame, u32 work) {
+    if ((work & ptrace::work::kAtEntry) == 0 || ptrace::stop_before_call(task, frame)) {
+        run_call(task, frame, (work & ptrace::work::kLog) != 0);
     }
 }
 
@@ -118,8 +143,10 @@ void run(arch::TrapFrame& frame) {
     arch::enable_interrupts();
     task.restart = task::RestartKind::None;
     const u32 work = task.syscall_work.load(Order::relaxed);
-    if ((work & ptrace::work::kAtEntry) == 0 || ptrace::stop_before_call(task, frame)) {
-        run_call(task, frame, (work & ptrace::work::kLog) != 0);
+    if (work == 0) [[likely]] {
+        run_call(task, frame, false);
+    } else {
+        run_watched_call(task, frame, work);
     }
     if ((task.syscall_work.load(Order::relaxed) & ptrace::work::kAtExit) != 0) [[unlikely]] {
         ptrace::stop_after_call(task, frame);

@@ -68,6 +68,8 @@ usize copy_any(u64 to, u64 from, usize size) {
         left = copy_word<u32>(to, from);
     } else if (size == sizeof(u16)) {
         left = copy_word<u16>(to, from);
+    } else if (size == sizeof(u8)) {
+        left = copy_word<u8>(to, from);
     }
     return left == 0 ? 0 : copy(to, from, size);
 }

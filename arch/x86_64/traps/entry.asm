@@ -215,7 +215,9 @@ system_call_entry:
     push rax                    ; the vector's place has the number of the call
     save_registers
     clear_registers
-    call_with_frame system_call_dispatch
+    xor ebp, ebp                ; a backtrace ends here
+    mov rdi, rsp
+    call system_call_dispatch
 
     ; SYSRET restores less than IRETQ and, on Intel's CPUs, faults in kernel mode with the user's RSP
     ; when RIP is not canonical. Frames that it cannot restore go the other way.
