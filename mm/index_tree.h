@@ -32,6 +32,12 @@ public:
         const Atomic<u64>* slot = find_slot_below(node_of(root), index);
         return slot == nullptr ? 0 : slot->load(Order::acquire);
     }
+    /// Where the word of `index` is, for who looks at it twice in one read-side section; null if it has no place. A place
+    /// that is taken out of the tree meanwhile holds zero, or no word of the owner's.
+    const Atomic<u64>* find_slot(u64 index) const {
+        const u64 root = root_.load(Order::acquire);
+        return is_node(root) ? find_slot_below(node_of(root), index) : index == 0 ? &root_ : nullptr;
+    }
     /// Up to `out.size()` words from `first` on, zero where there is none.
     void find_range(u64 first, std::span<u64> out) const;
 
@@ -72,11 +78,7 @@ private:
         return node.shift + kBits >= 64 || (index >> (node.shift + kBits)) == 0;
     }
 
-    /// The slot of `index` if the nodes on the way exist. The root is the slot of index 0 in a tree without nodes.
-    const Atomic<u64>* find_slot(u64 index) const {
-        const u64 root = root_.load(Order::acquire);
-        return is_node(root) ? find_slot_below(node_of(root), index) : index == 0 ? &root_ : nullptr;
-    }
+    /// The root is the slot of index 0 in a tree without nodes.
     static const Atomic<u64>* find_slot_below(const Node* node, u64 index);
     Node* find_leaf(u64 index) const;
     Result<Node*> ensure_leaf(u64 index);

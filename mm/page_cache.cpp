@@ -53,18 +53,19 @@ FrameNumber PageCache::find_page(u64 index) {
     FrameAllocator& frames = *g_kernel.frames;
     sync::ReadGuard guard;
     for (;;) {
-        const u64 word = tree_.find(index);
+        const Atomic<u64>* place = tree_.find_slot(index);
+        const u64 word = place == nullptr ? 0 : place->load(Order::acquire);
         if (word == 0 || (word & kFilling) != 0) {
             return {};
         }
         const FrameNumber frame = frame_of(word);
         if (!frames.try_add_reference(frame)) {
-            if (frame_of(tree_.find(index)) == frame) {
+            if (frame_of(place->load(Order::acquire)) == frame) {
                 return {};  // frozen by reclaim: whoever wants it goes through the mutex
             }
             continue;
         }
-        if (frame_of(tree_.find(index)) == frame) {
+        if (frame_of(place->load(Order::acquire)) == frame) {
             if (persistent_ && (word & kReferenced) == 0) {
                 static_cast<void>(tree_.exchange(index, word, word | kReferenced));
             }

@@ -200,20 +200,20 @@ Result<Ref<File>> FileDescriptorTable::find(Fd fd, bool paths_too) {
     return found;
 }
 
-Result<DescriptorReference> FileDescriptorTable::borrow_counted(Fd fd) {
-    return DescriptorReference(TRY(find(fd)).release(), true);
+Result<DescriptorReference> FileDescriptorTable::borrow_counted(Fd fd, bool paths_too) {
+    return DescriptorReference(TRY(find(fd, paths_too)).release(), true);
 }
 
-Result<DescriptorReference> FileDescriptorTable::borrow(Fd fd) {
+Result<DescriptorReference> FileDescriptorTable::borrow(Fd fd, bool paths_too) {
     if (users.load(Order::acquire) != 1) {
-        return borrow_counted(fd);
+        return borrow_counted(fd, paths_too);
     }
     const Slots& slots = *slots_.load(Order::relaxed);
     const u32 number = static_cast<u32>(fd.value);
     File* file = number < slots.capacity
                      ? slots.files[arch::speculation_safe_index(number, slots.capacity)].load(Order::relaxed)
                      : nullptr;
-    if (file == nullptr || file->is_path_only()) {
+    if (file == nullptr || (file->is_path_only() && !paths_too)) {
         return fail(Errno::ebadf);
     }
     return DescriptorReference(*file, false);
@@ -265,7 +265,8 @@ Fd FileDescriptorTable::Reservation::install(Ref<File> file) && {
     return fd_;
 }
 
-Result<FileDescriptorTable::Reservation> FileDescriptorTable::reserve(u64 limit, bool close_on_exec, u32 minimum) {
+/// Takes the lowest free slot and puts `file` there, if it is not null, in one go.
+Result<Fd> FileDescriptorTable::take_slot(File* file, u64 limit, bool close_on_exec, u32 minimum) {
     for (;;) {
         u32 free = 0;
         {
@@ -278,16 +279,25 @@ Result<FileDescriptorTable::Reservation> FileDescriptorTable::reserve(u64 limit,
             if (free < slots.capacity) {
                 Slots::set(slots.used, free, true);
                 Slots::set(slots.close_on_exec, free, close_on_exec);
-                return Reservation(*this, Fd{static_cast<i32>(free)});
+                if (file != nullptr) {
+                    slots.files[free].store(file, Order::release);
+                }
+                return Fd{static_cast<i32>(free)};
             }
         }
         TRY(grow(free + 1));
     }
 }
 
+Result<FileDescriptorTable::Reservation> FileDescriptorTable::reserve(u64 limit, bool close_on_exec, u32 minimum) {
+    const Fd fd = TRY(take_slot(nullptr, limit, close_on_exec, minimum));
+    return Reservation(*this, fd);
+}
+
 Result<Fd> FileDescriptorTable::add(Ref<File> file, u64 limit, bool close_on_exec, u32 minimum) {
-    Reservation reservation = TRY(reserve(limit, close_on_exec, minimum));
-    return std::move(reservation).install(std::move(file));
+    const Fd fd = TRY(take_slot(&*file, limit, close_on_exec, minimum));
+    static_cast<void>(file.release());  // the slot's now
+    return fd;
 }
 
 Result<Fd> FileDescriptorTable::replace(OperationContext& context, Fd target, Ref<File> file, bool close_on_exec,

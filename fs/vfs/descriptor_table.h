@@ -70,8 +70,8 @@ public:
 
     /// EBADF. O_PATH files count as EBADF unless `paths_too`.
     Result<Ref<File>> find(Fd fd, bool paths_too = false);
-    /// The same for one call of a thread that uses the table. EBADF, also for O_PATH files.
-    Result<DescriptorReference> borrow(Fd fd);
+    /// The same for one call of a thread that uses the table.
+    Result<DescriptorReference> borrow(Fd fd, bool paths_too = false);
 
     /// For a thread that uses the table.
     DescriptorView view();
@@ -134,7 +134,8 @@ public:
 private:
     friend class Reservation;
     struct Slots;
-    Result<DescriptorReference> borrow_counted(Fd fd);
+    Result<DescriptorReference> borrow_counted(Fd fd, bool paths_too);
+    Result<Fd> take_slot(File* file, u64 limit, bool close_on_exec, u32 minimum);
     Result<void> grow(u32 wanted);
     Result<Ref<FileDescriptorTable>> copy_if(u32 hole_first, u32 hole_last);
     Ref<File> take_out_locked(Slots& slots, u32 fd) REQUIRES(lock_);

@@ -28,8 +28,7 @@ const vfs::Credentials& Caller::credentials() {
 }
 
 u64 Caller::descriptor_limit() {
-    SpinLockGuard guard(task.group().lock);
-    return task.group().limits[task::Resource::OpenFiles].soft;
+    return task.group().limits[task::Resource::OpenFiles].soft;  // one word, which prlimit(2) may change at any time
 }
 
 Result<Fd> Caller::install(Ref<vfs::File> file, bool close_on_exec) {

@@ -266,7 +266,7 @@ std::optional<Result<u64>> descriptor_command(Caller& self, Fd fd, u32 command, 
             return set.ok() ? Result<u64>(u64{0}) : set.failure();
         }
         case kGetFlags: {
-            Result<Ref<vfs::File>> file = self.file_or_path(fd);
+            const Result<vfs::DescriptorReference> file = self.borrow_or_path(fd);
             return file.ok() ? Result<u64>(u64{file.value()->flags()}) : file.failure();
         }
         case kDuplicateQuery: {

@@ -85,19 +85,37 @@ Result<u64> try_again_with_memory(task::Task& task, const Call& call, Caller& se
     return result;
 }
 
-/// What becomes of a call that has failed. Most of them have with an error that the program expects.
-[[gnu::noinline]] Result<u64> settle_failure(task::Task& task, const Call& call, Caller& self, Errno error,
-                                             u32 shortages) {
-    const Result<u64> result =
-        error == Errno::enomem ? try_again_with_memory(task, call, self, shortages) : Result<u64>(fail(error));
-    if (!result.ok() && result.error() == Errno::eintr) {
-        prepare_restart(task, call.restart);
+/// Puts the result into the program's registers. Inlined into both that use it: each call pays for what is here.
+[[gnu::always_inline]] inline void finish_call(task::Task& task, const Call& call, arch::TrapFrame& frame,
+                                               const Result<u64>& result, u64 value, bool traced) {
+    // rt_sigreturn(2) has put a whole set of registers in place, the result's among them.
+    if (arch::in_syscall(frame)) [[likely]] {
+        arch::set_syscall_result(frame, value);
     }
-    return result;
+    if (traced) [[unlikely]] {
+        trace_exit(task, call, result);
+    }
+    if (call.transfer != Transfer::None) {
+        account_transfer(task, call.transfer, result);
+    }
 }
 
-/// The call itself, and its result in the program's registers. What seldom happens stands apart: whatever is here is
-/// paid for by each call, which is why it is inlined into both that use it.
+/// The end of a call that has failed, most likely with an error that the program expects.
+[[gnu::noinline]] void finish_failed_call(task::Task& task, const Call& call, Caller& self, Errno error, u32 shortages,
+                                          bool traced) {
+    const Result<u64> result =
+        error == Errno::enomem ? try_again_with_memory(task, call, self, shortages) : Result<u64>(fail(error));
+    u64 value = result.ok() ? result.value() : register_of(result.failure());
+    if (!result.ok() && result.error() == Errno::eintr) {
+        prepare_restart(task, call.restart);
+        if (task.restart != task::RestartKind::None) {
+            value = task::restart_code(task.restart);
+        }
+    }
+    finish_call(task, call, self.frame, result, value, traced);
+}
+
+/// The call itself. What seldom happens stands apart.
 [[gnu::always_inline]] inline void run_call(task::Task& task, arch::TrapFrame& frame, bool traced) {
     const u32 number = static_cast<u32>(arch::syscall_number(frame));  // as Linux: the upper half is not looked at
     const Call* call = find_call(number);
@@ -110,22 +128,12 @@ Result<u64> try_again_with_memory(task::Task& task, const Call& call, Caller& se
     }
     Caller self(task, frame);
     const u32 shortages = task.thread().memory_shortages();
-    const Result<u64> first = call->run(self);
-    const Result<u64> result = first.ok() ? first : settle_failure(task, *call, self, first.error(), shortages);
-    // rt_sigreturn(2) has put a whole set of registers in place, the result's among them.
-    if (arch::in_syscall(frame)) [[likely]] {
-        u64 value = result.ok() ? result.value() : register_of(result.failure());
-        if (task.restart != task::RestartKind::None) [[unlikely]] {
-            value = task::restart_code(task.restart);
-        }
-        arch::set_syscall_result(frame, value);
+    const Result<u64> result = call->run(self);
+    if (!result.ok()) [[unlikely]] {
+        finish_failed_call(task, *call, self, result.error(), shortages, traced);
+        return;
     }
-    if (traced) [[unlikely]] {
-        trace_exit(task, *call, result);
-    }
-    if (call->transfer != Transfer::None) {
-        account_transfer(task, call->transfer, result);
-    }
+    finish_call(task, *call, frame, result, result.value(), traced);
 }
 
 /// Somebody watches the calls of the thread: a tracer, or the kernel's log.
