@@ -82,6 +82,7 @@ public:
     ~PageCache();
 
 private:
+    Result<usize> read_pages(u64 offset, IoSink& sink);
     // A word of the tree: a frame's address and these.
     static constexpr u64 kDirty = 2;
     static constexpr u64 kFilling = 4;     // being read from the store; others wait

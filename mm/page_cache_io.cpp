@@ -23,11 +23,6 @@ public:
         if (index < first_ || index >= first_ + count_) {
             drop();
             first_ = index;
-            if (wanted == 1) {
-                frames_[0] = cache_.find_page(index);
-                count_ = 1;
-                return frames_[0];
-            }
             count_ = cache_.acquire_present_pages(index, std::span(frames_, std::min<u64>(wanted, kSize)));
         }
         return index - first_ < count_ ? frames_[index - first_] : FrameNumber{};
@@ -54,6 +49,23 @@ private:
 
 /// Holds no lock while bytes move: a page that truncation takes away meanwhile is kept by the reference.
 Result<usize> PageCache::read(u64 offset, IoSink& sink) {
+    const u64 present = size();
+    const usize in_page = offset % kPageSize;
+    if (offset < present) {
+        // Most reads want bytes of one page that is there.
+        const usize part = std::min<u64>(present - offset, sink.remaining());
+        const FrameNumber frame = in_page + part <= kPageSize ? find_page(offset / kPageSize) : FrameNumber{};
+        if (frame.value != 0) {
+            Result<usize> moved = sink.put(memory_of(frame) + in_page, part);
+            g_kernel.frames->drop_reference(frame);
+            return moved;
+        }
+    }
+    return read_pages(offset, sink);
+}
+
+/// The same for any number of pages, there or not.
+Result<usize> PageCache::read_pages(u64 offset, IoSink& sink) {
     FrameWindow window(*this);
     usize total = 0;
     while (sink.remaining() != 0) {

@@ -30,6 +30,17 @@ constexpr usize natural_alignment(usize size) {
     return size & (~size + 1);
 }
 
+/// What all classes have from this size on.
+constexpr usize kCommonAlignment = 16;
+static_assert([] {
+    for (const SizeClass& entry : kSizeClasses) {
+        if (entry.size >= kCommonAlignment && natural_alignment(entry.size) < kCommonAlignment) {
+            return false;
+        }
+    }
+    return true;
+}());
+
 /// From (size + 7) / 8 to the class.
 constexpr auto kClassOfSize = [] {
     std::array<u8, SlabCache::kMaxObject / 8 + 1> table{};
@@ -81,8 +92,10 @@ SlabCache* SlabAllocator::class_for(usize size, usize alignment) {
         return nullptr;
     }
     u32 index = kClassOfSize[(wanted + 7) / 8];
-    while (natural_alignment(kSizeClasses[index].size) < alignment) {
-        ++index;
+    if (alignment > kCommonAlignment) {
+        while (natural_alignment(kSizeClasses[index].size) < alignment) {
+            ++index;
+        }
     }
     return &size_class(index);
 }

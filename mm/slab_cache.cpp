@@ -51,33 +51,44 @@ void* SlabCache::allocate() {
 
 void* SlabCache::allocate_object() {
     InterruptGuard guard;
-    if (CpuMagazines* cpu = allocator_.magazines_of_this_cpu(id_)) {
-        if (void* object = allocate_cached(*cpu)) {
-            return object;
-        }
+    CpuMagazines* cpu = allocator_.magazines_of_this_cpu(id_);
+    if (cpu != nullptr && cpu->loaded != nullptr && cpu->loaded->count != 0) [[likely]] {
+        return take_cached(*cpu);
     }
-    return allocate_from_slabs();
+    return allocate_slowly(cpu);
+}
+
+/// Interrupts are off; there is nothing in the loaded magazine, if there are magazines at all.
+void* SlabCache::allocate_slowly(CpuMagazines* cpu) {
+    if (cpu != nullptr && cpu->loaded != nullptr && load_full(*cpu)) {
+        return take_cached(*cpu);
+    }
+    return allocate_from_slabs(cpu);
 }
 
 void SlabCache::free(void* object) {
     mark_dead(object);
     arch::memory_poison(object, layout_.object_size);
     InterruptGuard guard;
-    if (CpuMagazines* cpu = allocator_.magazines_of_this_cpu(id_)) {
-        if ((cpu->loaded != nullptr || add_magazines(*cpu)) &&
-            (cpu->loaded->count < magazine_capacity_ || make_room(*cpu))) {
-            free_cached(*cpu, object);
-            return;
-        }
+    CpuMagazines* cpu = allocator_.magazines_of_this_cpu(id_);
+    if (cpu != nullptr && cpu->loaded != nullptr && cpu->loaded->count < magazine_capacity_) [[likely]] {
+        free_cached(*cpu, object);
+        return;
+    }
+    free_slowly(cpu, object);
+}
+
+/// Interrupts are off; the loaded magazine has no room, if there are magazines at all.
+void SlabCache::free_slowly(CpuMagazines* cpu, void* object) {
+    if (cpu != nullptr && (cpu->loaded != nullptr || add_magazines(*cpu)) &&
+        (cpu->loaded->count < magazine_capacity_ || make_room(*cpu))) {
+        free_cached(*cpu, object);
+        return;
     }
     free_to_slabs(object);
 }
 
-/// Interrupts are off. Null when neither this CPU nor the depot has a free object.
-void* SlabCache::allocate_cached(CpuMagazines& cpu) {
-    if (cpu.loaded == nullptr || (cpu.loaded->count == 0 && !load_full(cpu))) {
-        return nullptr;
-    }
+void* SlabCache::take_cached(CpuMagazines& cpu) {
     cpu.cached.store(cpu.cached.load(Order::relaxed) - 1, Order::relaxed);
     return cpu.loaded->objects[--cpu.loaded->count];
 }

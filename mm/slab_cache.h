@@ -71,16 +71,20 @@ private:
     friend class SlabAllocator;
 
     void* allocate_object();
-    void* allocate_cached(CpuMagazines& cpu);
+    [[gnu::noinline]] void* allocate_slowly(CpuMagazines* cpu);
+    [[gnu::noinline]] void free_slowly(CpuMagazines* cpu, void* object);
+    void* take_cached(CpuMagazines& cpu);
     void free_cached(CpuMagazines& cpu, void* object);
     bool load_full(CpuMagazines& cpu);
     bool make_room(CpuMagazines& cpu);
     void push_full(CpuMagazines& cpu, Magazine* empty) REQUIRES(lock_);
     bool add_magazines(CpuMagazines& cpu);
 
-    void* allocate_from_slabs();
+    void* allocate_from_slabs(CpuMagazines* cpu);
+    void fill_loaded(CpuMagazines* cpu) REQUIRES(lock_);
     void free_to_slabs(void* object);
     void* take_object() REQUIRES(lock_);
+    u32 take_objects(Slab& slab, u32 count, void** out) REQUIRES(lock_);
     void return_object(void* object) REQUIRES(lock_);
     void return_objects(Magazine& magazine);
     Slab* create_slab();

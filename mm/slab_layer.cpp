@@ -51,10 +51,12 @@ void SlabCache::mark_dead([[maybe_unused]] void* object) {
 #endif
 }
 
-void* SlabCache::allocate_from_slabs() {
+/// Interrupts are off. `cpu` may be null.
+void* SlabCache::allocate_from_slabs(CpuMagazines* cpu) {
     {
         SpinLockGuard guard(lock_);
         if (void* object = take_object()) {
+            fill_loaded(cpu);
             return object;
         }
     }
@@ -66,7 +68,22 @@ void* SlabCache::allocate_from_slabs() {
         ++empty_slab_count_;
         ++slab_count_;
     }
-    return take_object();
+    void* object = take_object();
+    fill_loaded(cpu);
+    return object;
+}
+
+/// A CPU whose magazines are empty gets some objects more of the slab that is partly used in any case, so that it can
+/// take the next ones without the lock.
+void SlabCache::fill_loaded(CpuMagazines* cpu) {
+    Slab* slab = partial_.front();
+    if (cpu == nullptr || cpu->loaded == nullptr || cpu->loaded->count != 0 || slab == nullptr) {
+        return;
+    }
+    Magazine& magazine = *cpu->loaded;
+    magazine.count = take_objects(*slab, magazine_capacity_ / 2, magazine.objects);
+    std::reverse(magazine.objects, magazine.objects + magazine.count);  // the last is handed out first
+    cpu->cached.store(cpu->cached.load(Order::relaxed) + magazine.count, Order::relaxed);
 }
 
 void SlabCache::free_to_slabs(void* object) {
@@ -87,18 +104,28 @@ void* SlabCache::take_object() {
         --empty_slab_count_;
         partial_.push_front(*slab);
     }
-    u32 word = 0;
-    while (slab->taken[word] == ~u64{0}) {
-        ++word;
+    void* object = nullptr;
+    static_cast<void>(take_objects(*slab, 1, &object));
+    return object;
+}
+
+/// The first free objects of a partial slab, as many as there are of `count`; says how many.
+u32 SlabCache::take_objects(Slab& slab, u32 count, void** out) {
+    u32 done = 0;
+    for (u32 word = 0; word < slab.words && done < count; ++word) {
+        u64 free = ~slab.taken[word];
+        u8* first = slab.objects + word * usize{64} * layout_.object_size;
+        for (; free != 0 && done < count; free &= free - 1) {
+            out[done++] = first + static_cast<u32>(__builtin_ctzll(free)) * usize{layout_.object_size};
+        }
+        slab.taken[word] = ~free;
     }
-    const u32 bit = static_cast<u32>(__builtin_ctzll(~slab->taken[word]));
-    slab->taken[word] |= u64{1} << bit;
-    ++slab->in_use;
-    ++taken_objects_;
-    if (slab->in_use == layout_.objects) {
-        partial_.remove(*slab);
+    slab.in_use += done;
+    taken_objects_ += done;
+    if (slab.in_use == layout_.objects) {
+        partial_.remove(slab);
     }
-    return slab->objects + (word * usize{64} + bit) * layout_.object_size;
+    return done;
 }
 
 void SlabCache::return_object(void* object) {

@@ -24,7 +24,8 @@ public:
             too_small_ = true;
             return false;
         }
-        alignas(kAlignment) char record[kHeader + vfs::kNameLimit + 2 + kAlignment] = {};
+        alignas(kAlignment) char record[kHeader + vfs::kNameLimit + 2 + kAlignment];
+        std::memset(record + length - 2 * kAlignment, 0, 2 * kAlignment);  // what the name does not reach
         char kind = static_cast<char>(static_cast<u32>(type) >> 12);  // DT_* are the file type's bits
         u16 stored = static_cast<u16>(length);
         std::memcpy(record, &inode, sizeof(inode));
