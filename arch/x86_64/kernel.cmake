@@ -29,9 +29,10 @@ endforeach()
 file(CONFIGURE OUTPUT ${CAIRN_X86_GENERATED}/assembly_constants.inc CONTENT "${assembly}" @ONLY)
 
 # What the compilers are told about a machine without an operating system: no red zone (interrupts
-# use the same stack), no vector registers (they belong to threads), addresses in the top 2 GiB.
+# use the same stack), no vector registers (they belong to threads), addresses in the top 2 GiB. The functions of
+# runtime/ do what their names mean in C, so that compilers may put a move where eight bytes are copied.
 set(CAIRN_X86_FLAGS
-    -ffreestanding -mno-red-zone -mcmodel=kernel -mno-sse -mno-mmx -fno-pic -fno-pie -fno-stack-protector
+    -ffreestanding -fbuiltin -mno-red-zone -mcmodel=kernel -mno-sse -mno-mmx -fno-pic -fno-pie -fno-stack-protector
     -fno-threadsafe-statics -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables
     -ffunction-sections)
 

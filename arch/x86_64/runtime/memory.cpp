@@ -5,46 +5,104 @@
 
 #include "kernel/base/types.h"
 
+using cairn::u16;
+using cairn::u32;
 using cairn::u64;
 using cairn::u8;
 using cairn::usize;
 
+namespace {
+
+/// What stands at an address, aligned or not.
+template <typename Word>
+Word load(const void* from) {
+    Word word;
+    __builtin_memcpy(&word, from, sizeof word);
+    return word;
+}
+template <typename Word>
+void store(void* to, Word word) {
+    __builtin_memcpy(to, &word, sizeof word);
+}
+
+/// Copies `size` bytes, at least one word and at most two: the first word and the last one, which may have bytes in
+/// common. Both are read before either is written.
+template <typename Word>
+void copy_ends(u8* to, const u8* from, usize size) {
+    const Word first = load<Word>(from);
+    const Word last = load<Word>(from + size - sizeof(Word));
+    store(to, first);
+    store(to + size - sizeof(Word), last);
+}
+
+/// Up to 16 bytes, for which a string instruction would take longer to start than to copy. Overlapping is fine.
+void copy_few(u8* to, const u8* from, usize size) {
+    if (size >= sizeof(u64)) {
+        copy_ends<u64>(to, from, size);
+    } else if (size >= sizeof(u32)) {
+        copy_ends<u32>(to, from, size);
+    } else if (size >= sizeof(u16)) {
+        copy_ends<u16>(to, from, size);
+    } else if (size != 0) {
+        *to = *from;
+    }
+}
+constexpr usize kFew = 16;
+
+}  // namespace
+
 extern "C" {
 
 void* memcpy(void* __restrict to, const void* __restrict from, usize size) {
-    void* result = to;
-    usize words = size / 8;
-    usize rest = size % 8;
-    // SAFETY: reads and writes `size` bytes, which are the caller's; the direction flag is clear (ABI).
-    asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
-    if (rest != 0) {
-        asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(rest) : : "memory");
+    if (size <= kFew) {
+        copy_few(static_cast<u8*>(to), static_cast<const u8*>(from), size);
+        return to;
     }
+    void* result = to;
+    usize words = (size - 1) / 8;
+    // The last word first, since it may have bytes in common with the one before.
+    store(static_cast<u8*>(to) + size - 8, load<u64>(static_cast<const u8*>(from) + size - 8));
+    // SAFETY: reads and writes less than `size` bytes, which are the caller's; the direction flag is clear (ABI).
+    asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
     return result;
 }
 
 void* memset(void* to, int value, usize size) {
-    void* result = to;
-    usize words = size / 8;
-    usize rest = size % 8;
     const u64 pattern = static_cast<u8>(value) * 0x0101'0101'0101'0101u;
-    // SAFETY: writes `size` bytes, which are the caller's.
-    asm volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
-    if (rest != 0) {
-        asm volatile("rep stosb" : "+D"(to), "+c"(rest) : "a"(pattern) : "memory");
+    if (size < sizeof(u64)) {
+        for (usize i = 0; i < size; ++i) {
+            static_cast<volatile u8*>(to)[i] = static_cast<u8>(value);  // volatile: not to become a call of memset
+        }
+        return to;
     }
+    void* result = to;
+    usize words = (size - 1) / 8;
+    store(static_cast<u8*>(to) + size - 8, pattern);
+    // SAFETY: writes less than `size` bytes, which are the caller's.
+    asm volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
     return result;
 }
 
 void* memmove(void* to, const void* from, usize size) {
+    if (size <= kFew) {
+        copy_few(static_cast<u8*>(to), static_cast<const u8*>(from), size);
+        return to;
+    }
+    void* result = to;
     if (reinterpret_cast<cairn::uptr>(to) - reinterpret_cast<cairn::uptr>(from) >= size) {
-        return memcpy(to, from, size);  // a forward copy reads each byte before it is overwritten
+        // Forwards each byte is read before it is overwritten.
+        usize words = size / 8;
+        usize rest = size % 8;
+        // SAFETY: as above.
+        asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+        asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(rest) : : "memory");
+        return result;
     }
     u8* last_to = static_cast<u8*>(to) + size - 1;
     const u8* last_from = static_cast<const u8*>(from) + size - 1;
     // SAFETY: as above, from the last byte down; the flag is clear again afterwards.
     asm volatile("std\n\trep movsb\n\tcld" : "+D"(last_to), "+S"(last_from), "+c"(size) : : "memory");
-    return to;
+    return result;
 }
 
 int memcmp(const void* left, const void* right, usize size) {
