@@ -10,18 +10,23 @@
 
 namespace cairn::arch {
 
-enum class VdsoClock : u32 {
-    SystemCall,        // user mode cannot read the clock
-    TimeStampCounter,  // monotonic time is base_time + scale(counter - base_counter)
+/// clock_gettime(2)'s numbers. Nothing slews or suspends, so that all of them show one of two times.
+enum VdsoClock : u32 {
+    kVdsoRealtime = 0,
+    kVdsoMonotonic = 1,
+    kVdsoMonotonicRaw = 4,
+    kVdsoRealtimeCoarse = 5,
+    kVdsoMonotonicCoarse = 6,
+    kVdsoBoottime = 7,
+    kVdsoClocks = 8,
 };
 
 /// What a reader copies.
 struct VdsoParameters {
-    VdsoClock clock = VdsoClock::SystemCall;
+    u32 readable = 0;  // a bit for each clock that user mode can read: 0 means that the kernel has to be asked
     u64 base_counter = 0;
-    u64 base_time = 0;    // nanoseconds
-    u64 wall_offset = 0;  // wall time at monotonic zero, in nanoseconds
     TickScale scale;
+    u64 base[kVdsoClocks] = {};  // what each clock showed when the counter was at base_counter, in nanoseconds
 };
 
 struct VdsoData {
@@ -29,12 +34,10 @@ struct VdsoData {
     VdsoParameters parameters;
 };
 
-/// The present on the monotonic clock; what ClockSource::now() does in the kernel.
-inline u64 monotonic_time(const VdsoParameters& parameters, u64 counter) {
-    u64 elapsed = counter - parameters.base_counter;
+/// Nanoseconds in `ticks` of the counter since its base; what ClockSource::now() does in the kernel.
+inline u64 elapsed_time(TickScale scale, u64 ticks) {
     // Another CPU's counter may be behind by less than anyone can see.
-    bool before_base = static_cast<i64>(elapsed) < 0;
-    return before_base ? parameters.base_time : parameters.base_time + parameters.scale.apply(elapsed);
+    return static_cast<i64>(ticks) < 0 ? 0 : scale.apply(ticks);
 }
 
 /// The selector of a segment whose limit is the CPU's number (bits 0 to 11) and its node's (the rest):

@@ -49,23 +49,37 @@ private:
 };
 constinit Publisher publisher;
 
+/// `wall_offset` is the wall time at monotonic zero, in nanoseconds.
+void set_bases(VdsoParameters& parameters, u64 monotonic, u64 wall_offset) {
+    for (u32 clock : {kVdsoMonotonic, kVdsoMonotonicRaw, kVdsoMonotonicCoarse, kVdsoBoottime}) {
+        parameters.base[clock] = monotonic;
+    }
+    for (u32 clock : {kVdsoRealtime, kVdsoRealtimeCoarse}) {
+        parameters.base[clock] = monotonic + wall_offset;
+    }
+}
+constexpr u32 kReadable = 1u << kVdsoRealtime | 1u << kVdsoMonotonic | 1u << kVdsoMonotonicRaw |
+                          1u << kVdsoRealtimeCoarse | 1u << kVdsoMonotonicCoarse | 1u << kVdsoBoottime;
+
 }  // namespace
 
 void publish_counter_clock(u64 base_counter, Nanoseconds base_time, TickScale scale) {
     publisher.change([&](VdsoParameters& parameters) {
-        parameters.clock = VdsoClock::TimeStampCounter;
+        const u64 wall_offset = parameters.base[kVdsoRealtime] - parameters.base[kVdsoMonotonic];
+        parameters.readable = kReadable;
         parameters.base_counter = base_counter;
-        parameters.base_time = base_time.value;
         parameters.scale = scale;
+        set_bases(parameters, base_time.value, wall_offset);
     });
 }
 
 void publish_system_call_clock() {
-    publisher.change([](VdsoParameters& parameters) { parameters.clock = VdsoClock::SystemCall; });
+    publisher.change([](VdsoParameters& parameters) { parameters.readable = 0; });
 }
 
 void set_vdso_wall_offset(Nanoseconds offset) {
-    publisher.change([&](VdsoParameters& parameters) { parameters.wall_offset = offset.value; });
+    publisher.change(
+        [&](VdsoParameters& parameters) { set_bases(parameters, parameters.base[kVdsoMonotonic], offset.value); });
 }
 
 void start_vdso_data(PhysicalAddress page) {

@@ -6,27 +6,43 @@
 
 namespace cairn::arch {
 
-/// A moment on both clocks, in nanoseconds; `valid` is false when the kernel has to be asked.
-struct Moment {
-    bool valid = false;
-    u64 monotonic = 0;
-    u64 wall = 0;
+enum class Reading : u8 {
+    Done,
+    Again,      // the kernel was changing the page
+    AskKernel,  // the clock cannot be read in user mode
 };
 
+/// What a clock shows now, in nanoseconds.
 template <typename Counter>
-Moment read_clock(const VdsoData& data, Counter counter) {
-    while (true) {
-        u32 before = __atomic_load_n(&data.sequence, __ATOMIC_ACQUIRE);
-        VdsoParameters parameters = data.parameters;
-        if (before % 2 == 0 && parameters.clock == VdsoClock::SystemCall) {
-            return {};
-        }
-        // Inside the two readings: otherwise a change of clock between them could make time go back.
-        u64 now = counter();
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-        if (before % 2 == 0 && before == __atomic_load_n(&data.sequence, __ATOMIC_RELAXED)) {
-            u64 monotonic = monotonic_time(parameters, now);
-            return {true, monotonic, monotonic + parameters.wall_offset};
+inline Reading try_read_clock(const VdsoData& data, u32 clock, Counter counter, u64& time) {
+    const VdsoParameters& parameters = data.parameters;
+    const u32 before = __atomic_load_n(&data.sequence, __ATOMIC_ACQUIRE);
+    if (before % 2 != 0) [[unlikely]] {
+        return Reading::Again;
+    }
+    if (clock >= kVdsoClocks || (parameters.readable >> clock & 1) == 0) [[unlikely]] {
+        return Reading::AskKernel;
+    }
+    const u64 base_counter = parameters.base_counter;
+    const TickScale scale = parameters.scale;
+    const u64 base = parameters.base[clock];
+    // Inside the two readings: otherwise a change of clock between them could make time go back.
+    const u64 now = counter();
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (before != __atomic_load_n(&data.sequence, __ATOMIC_RELAXED)) [[unlikely]] {
+        return Reading::Again;
+    }
+    time = base + elapsed_time(scale, now - base_counter);
+    return Reading::Done;
+}
+
+/// The same, until the page stands still. False: the kernel has to be asked.
+template <typename Counter>
+bool read_clock(const VdsoData& data, u32 clock, Counter counter, u64& time) {
+    for (;;) {
+        const Reading reading = try_read_clock(data, clock, counter, time);
+        if (reading != Reading::Again) {
+            return reading == Reading::Done;
         }
         __builtin_ia32_pause();
     }

@@ -11,20 +11,9 @@ extern "C" [[gnu::visibility("hidden")]] cairn::arch::VdsoData vdso_data;
 namespace {
 
 using namespace cairn;
-using arch::Moment;
 
 constexpr u64 kNanosecondsPerSecond = 1'000'000'000;
 constexpr u64 kNanosecondsPerMicrosecond = 1'000;
-
-// clock_gettime(2).
-enum Clock : i32 {
-    kRealtime = 0,
-    kMonotonic = 1,
-    kMonotonicRaw = 4,
-    kRealtimeCoarse = 5,
-    kMonotonicCoarse = 6,
-    kBoottime = 7,
-};
 
 enum Call : i64 {
     kCallGettimeofday = 96,
@@ -54,25 +43,22 @@ u64 argument(T* pointer) {
     return reinterpret_cast<u64>(pointer);
 }
 
-Moment now() {
-    return arch::read_clock(vdso_data, arch::read_counter);
+bool read(u32 clock, u64& time) {
+    return arch::read_clock(vdso_data, clock, arch::read_counter, time);
 }
 
-/// Which of the two clocks a clock is; nothing slews or suspends, so there are no others.
-enum class Kind : u8 { Wall, Monotonic, Other };
-Kind kind_of(i32 clock) {
-    switch (clock) {
-        case kRealtime:
-        case kRealtimeCoarse:
-            return Kind::Wall;
-        case kMonotonic:
-        case kMonotonicRaw:
-        case kMonotonicCoarse:
-        case kBoottime:
-            return Kind::Monotonic;
-        default:
-            return Kind::Other;
+void store(u64 nanoseconds, Timespec* time) {
+    time->seconds = static_cast<i64>(nanoseconds / kNanosecondsPerSecond);
+    time->nanoseconds = static_cast<i64>(nanoseconds % kNanosecondsPerSecond);
+}
+
+[[gnu::noinline]] int get_time_slowly(i32 clock, Timespec* time) {
+    u64 now = 0;
+    if (!read(static_cast<u32>(clock), now)) {
+        return static_cast<int>(system_call(kCallClockGettime, static_cast<u64>(clock), argument(time)));
     }
+    store(now, time);
+    return 0;
 }
 
 }  // namespace
@@ -81,35 +67,34 @@ extern "C" {
 
 // Names of programs' world: what the version script exports.
 int __vdso_clock_gettime(i32 clock, Timespec* time) {
-    Kind kind = kind_of(clock);
-    Moment moment = kind == Kind::Other ? Moment{} : now();
-    if (!moment.valid) {
-        return static_cast<int>(system_call(kCallClockGettime, static_cast<u64>(clock), argument(time)));
+    // One try stands here, and what may follow it in a function of its own: this one saves no registers.
+    u64 now = 0;
+    if (arch::try_read_clock(vdso_data, static_cast<u32>(clock), arch::read_counter, now) != arch::Reading::Done)
+        [[unlikely]] {
+        return get_time_slowly(clock, time);
     }
-    u64 value = kind == Kind::Wall ? moment.wall : moment.monotonic;
-    time->seconds = static_cast<i64>(value / kNanosecondsPerSecond);
-    time->nanoseconds = static_cast<i64>(value % kNanosecondsPerSecond);
+    store(now, time);
     return 0;
 }
 
 int __vdso_gettimeofday(Timeval* time, void* zone) {
-    Moment moment = zone != nullptr ? Moment{} : now();
-    if (!moment.valid) {
+    u64 now = 0;
+    if (zone != nullptr || !read(arch::kVdsoRealtime, now)) {
         return static_cast<int>(system_call(kCallGettimeofday, argument(time), argument(zone)));
     }
     if (time != nullptr) {
-        time->seconds = static_cast<i64>(moment.wall / kNanosecondsPerSecond);
-        time->microseconds = static_cast<i64>(moment.wall % kNanosecondsPerSecond / kNanosecondsPerMicrosecond);
+        time->seconds = static_cast<i64>(now / kNanosecondsPerSecond);
+        time->microseconds = static_cast<i64>(now % kNanosecondsPerSecond / kNanosecondsPerMicrosecond);
     }
     return 0;
 }
 
 i64 __vdso_time(i64* time) {
-    Moment moment = now();
-    if (!moment.valid) {
+    u64 now = 0;
+    if (!read(arch::kVdsoRealtime, now)) {
         return system_call(kCallTime, argument(time), 0);
     }
-    i64 seconds = static_cast<i64>(moment.wall / kNanosecondsPerSecond);
+    i64 seconds = static_cast<i64>(now / kNanosecondsPerSecond);
     if (time != nullptr) {
         *time = seconds;
     }
@@ -118,7 +103,9 @@ i64 __vdso_time(i64* time) {
 
 /// The coarse clocks' resolution is the kernel's affair.
 int __vdso_clock_getres(i32 clock, Timespec* resolution) {
-    bool fine = clock == kRealtime || clock == kMonotonic || clock == kMonotonicRaw || clock == kBoottime;
+    const u32 number = static_cast<u32>(clock);
+    bool fine = number == arch::kVdsoRealtime || number == arch::kVdsoMonotonic || number == arch::kVdsoMonotonicRaw ||
+                number == arch::kVdsoBoottime;
     if (!fine) {
         return static_cast<int>(system_call(kCallClockGetres, static_cast<u64>(clock), argument(resolution)));
     }
