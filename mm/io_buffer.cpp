@@ -27,16 +27,6 @@ IoSegment IoCursor::current() const {
     return {segment.address + offset_, segment.size - offset_};
 }
 
-void IoCursor::advance(usize bytes) {
-    ASSERT(bytes <= remaining_);
-    remaining_ -= bytes;
-    moved_ += bytes;
-    offset_ += bytes;
-    if (!segments_.empty()) {
-        advance_segments();
-    }
-}
-
 void IoCursor::advance_segments() {
     while (segment_ < segments_.size() && offset_ >= segments_[segment_].size) {
         if (segment_ + 1 == segments_.size() && offset_ == segments_[segment_].size) {
@@ -68,10 +58,6 @@ void IoCursor::revert(usize bytes) {
         offset_ = segments_[segment_].size;
     }
     offset_ -= bytes;
-}
-
-void IoCursor::skip(usize bytes) {
-    advance(std::min(bytes, remaining_));
 }
 
 template <typename Move>

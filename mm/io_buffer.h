@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "kernel/base/address.h"
+#include "kernel/base/assert.h"
 #include "kernel/base/result.h"
 
 namespace cairn::mm {
@@ -33,7 +34,7 @@ public:
     /// Takes back the last `bytes` that were moved (a transfer that failed after the copy).
     void revert(usize bytes);
     /// Passes over bytes without moving them.
-    void skip(usize bytes);
+    void skip(usize bytes) { advance(bytes < remaining_ ? bytes : remaining_); }
     bool is_user() const { return user_; }
     /// Whether no part of it is out of the program's reach.
     bool is_reachable() const {
@@ -47,7 +48,15 @@ protected:
 
     /// The part of the current segment that is left.
     IoSegment current() const;
-    void advance(usize bytes);
+    void advance(usize bytes) {
+        ASSERT(bytes <= remaining_);
+        remaining_ -= bytes;
+        moved_ += bytes;
+        offset_ += bytes;
+        if (!segments_.empty()) {
+            advance_segments();
+        }
+    }
     /// Moves up to `size` bytes by `move(address, done, part)`, which returns how many of `part` it could not move.
     template <typename Move>
     Result<usize> transfer(usize size, Move move);

@@ -12,12 +12,10 @@ namespace cairn::vfs {
 
 /// The slots of a table, replaced by larger ones as needed. Bits of `used` are set for what is installed or reserved.
 /// All under the table's lock, but for reading `files` under a ReadGuard.
-struct FileDescriptorTable::Slots {
+struct FileDescriptorTable::Slots : SlotsHead {
     static constexpr u32 kFirst = 64;
 
     sync::ReadSideHead head;
-    u32 capacity = 0;                // a multiple of 64
-    Atomic<File*>* files = nullptr;  // counted
     u64* used = nullptr;
     u64* close_on_exec = nullptr;
 
@@ -68,6 +66,10 @@ struct FileDescriptorTable::Slots {
     File* at(u32 fd) const { return files[fd].load(Order::relaxed); }
 };
 
+FileDescriptorTable::Slots& FileDescriptorTable::present_slots() {
+    return static_cast<Slots&>(*slots_.load(Order::acquire));
+}
+
 Result<Ref<FileDescriptorTable>> FileDescriptorTable::create() {
     Slots* slots = TRY(Slots::create(Slots::kFirst));
     Result<Ref<FileDescriptorTable>> table = try_new_ref<FileDescriptorTable>();
@@ -80,7 +82,7 @@ Result<Ref<FileDescriptorTable>> FileDescriptorTable::create() {
 }
 
 FileDescriptorTable::~FileDescriptorTable() {
-    Slots* slots = slots_.load(Order::relaxed);
+    Slots* slots = static_cast<Slots*>(slots_.load(Order::relaxed));
     if (slots == nullptr) {
         return;
     }
@@ -106,8 +108,8 @@ Result<Ref<FileDescriptorTable>> FileDescriptorTable::copy_if(u32 hole_first, u3
         {
             // Only this thread knows the new table: its slots may be filled under the old one's lock.
             SpinLockGuard guard(lock_);
-            Slots& from = *slots_.load(Order::relaxed);
-            Slots& to = *made->slots_.load(Order::relaxed);
+            Slots& from = present_slots();
+            Slots& to = made->present_slots();
             for (u32 fd = from.find(from.used, 0, true); fd < from.capacity; fd = from.find(from.used, fd + 1, true)) {
                 wanted = fd + 1;
             }
@@ -133,8 +135,8 @@ void FileDescriptorTable::follow(FileDescriptorTable& other) {
     for (u32 fd = 0;; ++fd) {
         std::optional<Ref<File>> dropped;  // behind the locks
         SpinLockPairGuard guard(lock_, other.lock_);
-        const Slots& from = *other.slots_.load(Order::relaxed);
-        Slots& to = *slots_.load(Order::relaxed);
+        const Slots& from = other.present_slots();
+        Slots& to = present_slots();
         if (fd >= to.capacity) {
             return;
         }
@@ -161,7 +163,7 @@ Result<void> FileDescriptorTable::grow(u32 wanted) {
     Slots* superseded = larger;
     {
         SpinLockGuard guard(lock_);
-        Slots* present = slots_.load(Order::relaxed);
+        Slots* present = static_cast<Slots*>(slots_.load(Order::relaxed));
         if (present->capacity < capacity) {
             for (u32 fd = 0; fd < present->capacity; ++fd) {
                 larger->files[fd].store(present->at(fd), Order::relaxed);
@@ -182,7 +184,7 @@ Result<Ref<File>> FileDescriptorTable::find(Fd fd, bool paths_too) {
         sync::ReadGuard guard;
         u32 number = static_cast<u32>(fd.value);
         do {
-            Slots& slots = *slots_.load(Order::acquire);
+            Slots& slots = present_slots();
             if (number >= slots.capacity) {
                 return fail(Errno::ebadf);
             }
@@ -204,25 +206,10 @@ Result<DescriptorReference> FileDescriptorTable::borrow_counted(Fd fd, bool path
     return DescriptorReference(TRY(find(fd, paths_too)).release(), true);
 }
 
-Result<DescriptorReference> FileDescriptorTable::borrow(Fd fd, bool paths_too) {
-    if (users.load(Order::acquire) != 1) {
-        return borrow_counted(fd, paths_too);
-    }
-    const Slots& slots = *slots_.load(Order::relaxed);
-    const u32 number = static_cast<u32>(fd.value);
-    File* file = number < slots.capacity
-                     ? slots.files[arch::speculation_safe_index(number, slots.capacity)].load(Order::relaxed)
-                     : nullptr;
-    if (file == nullptr || (file->is_path_only() && !paths_too)) {
-        return fail(Errno::ebadf);
-    }
-    return DescriptorReference(*file, false);
-}
-
 DescriptorView FileDescriptorTable::view() {
     DescriptorView view;
     if (users.load(Order::acquire) == 1) {
-        const Slots& slots = *slots_.load(Order::relaxed);
+        const Slots& slots = present_slots();
         view.files_ = slots.files;
         view.used_ = slots.used;
         view.capacity_ = slots.capacity;
@@ -232,7 +219,7 @@ DescriptorView FileDescriptorTable::view() {
 
 Result<FileDescriptorTable::Access> FileDescriptorTable::access(Fd fd) {
     sync::ReadGuard guard;
-    const Slots& slots = *slots_.load(Order::acquire);
+    const Slots& slots = present_slots();
     const u32 number = static_cast<u32>(fd.value);
     // A file that is being closed is still there for readers.
     const File* file = number < slots.capacity ? slots.files[number].load(Order::acquire) : nullptr;
@@ -252,7 +239,7 @@ FileDescriptorTable::Reservation::~Reservation() {
 
 void FileDescriptorTable::give_back(Fd fd) {
     SpinLockGuard guard(lock_);
-    Slots& slots = *slots_.load(Order::relaxed);
+    Slots& slots = present_slots();
     Slots::set(slots.used, static_cast<u32>(fd.value), false);
     Slots::set(slots.close_on_exec, static_cast<u32>(fd.value), false);
 }
@@ -260,7 +247,7 @@ void FileDescriptorTable::give_back(Fd fd) {
 Fd FileDescriptorTable::Reservation::install(Ref<File> file) && {
     FileDescriptorTable& table = *std::exchange(table_, nullptr);
     SpinLockGuard guard(table.lock_);
-    Slots& slots = *table.slots_.load(Order::relaxed);
+    Slots& slots = table.present_slots();
     slots.files[static_cast<u32>(fd_.value)].store(&file.release(), Order::release);
     return fd_;
 }
@@ -271,7 +258,7 @@ Result<Fd> FileDescriptorTable::take_slot(File* file, u64 limit, bool close_on_e
         u32 free = 0;
         {
             SpinLockGuard guard(lock_);
-            Slots& slots = *slots_.load(Order::relaxed);
+            Slots& slots = present_slots();
             free = minimum < slots.capacity ? slots.find(slots.used, minimum, false) : minimum;
             if (free >= limit) {
                 return fail(Errno::emfile);
@@ -310,7 +297,7 @@ Result<Fd> FileDescriptorTable::replace(OperationContext& context, Fd target, Re
     for (bool done = false; !done;) {
         {
             SpinLockGuard guard(lock_);
-            Slots& slots = *slots_.load(Order::relaxed);
+            Slots& slots = present_slots();
             if (fd < slots.capacity) {
                 File* present = slots.at(fd);
                 if (present == nullptr && Slots::get(slots.used, fd)) {
@@ -357,7 +344,7 @@ Result<void> FileDescriptorTable::close(OperationContext& context, Fd fd) {
     std::optional<Ref<File>> file;
     {
         SpinLockGuard guard(lock_);
-        Slots& slots = *slots_.load(Order::relaxed);
+        Slots& slots = present_slots();
         u32 number = static_cast<u32>(fd.value);
         if (number >= slots.capacity || slots.at(number) == nullptr) {
             return fail(Errno::ebadf);
@@ -375,7 +362,7 @@ void FileDescriptorTable::close_chosen(OperationContext& context, Choose choose)
         std::optional<Ref<File>> file;
         {
             SpinLockGuard guard(lock_);
-            Slots& slots = *slots_.load(Order::relaxed);
+            Slots& slots = present_slots();
             u32 fd = choose(slots, from);
             while (fd < slots.capacity && slots.at(fd) == nullptr) {
                 fd = choose(slots, fd + 1);  // reserved by another thread: not open yet
@@ -399,7 +386,7 @@ void FileDescriptorTable::close_range(OperationContext& context, u32 first, u32 
 
 void FileDescriptorTable::set_close_on_exec_range(u32 first, u32 last) {
     SpinLockGuard guard(lock_);
-    Slots& slots = *slots_.load(Order::relaxed);
+    Slots& slots = present_slots();
     for (u32 fd = slots.find(slots.used, first, true); fd < slots.capacity && fd <= last;
          fd = slots.find(slots.used, fd + 1, true)) {
         Slots::set(slots.close_on_exec, fd, true);
@@ -418,7 +405,7 @@ void FileDescriptorTable::close_all(OperationContext& context) {
 
 Result<bool> FileDescriptorTable::close_on_exec(Fd fd) {
     SpinLockGuard guard(lock_);
-    Slots& slots = *slots_.load(Order::relaxed);
+    Slots& slots = present_slots();
     u32 number = static_cast<u32>(fd.value);
     if (number >= slots.capacity || slots.at(number) == nullptr) {
         return fail(Errno::ebadf);
@@ -428,7 +415,7 @@ Result<bool> FileDescriptorTable::close_on_exec(Fd fd) {
 
 Result<void> FileDescriptorTable::set_close_on_exec(Fd fd, bool value) {
     SpinLockGuard guard(lock_);
-    Slots& slots = *slots_.load(Order::relaxed);
+    Slots& slots = present_slots();
     u32 number = static_cast<u32>(fd.value);
     if (number >= slots.capacity || slots.at(number) == nullptr) {
         return fail(Errno::ebadf);
@@ -439,7 +426,7 @@ Result<void> FileDescriptorTable::set_close_on_exec(Fd fd, bool value) {
 
 std::optional<Fd> FileDescriptorTable::next_used(u32 from) {
     SpinLockGuard guard(lock_);
-    Slots& slots = *slots_.load(Order::relaxed);
+    Slots& slots = present_slots();
     for (u32 fd = slots.find(slots.used, from, true); fd < slots.capacity; fd = slots.find(slots.used, fd + 1, true)) {
         if (slots.at(fd) != nullptr) {
             return Fd{static_cast<i32>(fd)};
@@ -450,7 +437,7 @@ std::optional<Fd> FileDescriptorTable::next_used(u32 from) {
 
 u32 FileDescriptorTable::count() {
     SpinLockGuard guard(lock_);
-    Slots& slots = *slots_.load(Order::relaxed);
+    Slots& slots = present_slots();
     u32 count = 0;
     for (u32 fd = 0; fd < slots.capacity; ++fd) {
         count += slots.at(fd) != nullptr ? 1 : 0;

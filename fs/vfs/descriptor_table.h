@@ -133,7 +133,13 @@ public:
 
 private:
     friend class Reservation;
+    /// What readers need of the slots.
+    struct SlotsHead {
+        u32 capacity = 0;                // a multiple of 64
+        Atomic<File*>* files = nullptr;  // counted
+    };
     struct Slots;
+    Slots& present_slots();
     Result<DescriptorReference> borrow_counted(Fd fd, bool paths_too);
     Result<Fd> take_slot(File* file, u64 limit, bool close_on_exec, u32 minimum);
     Result<void> grow(u32 wanted);
@@ -145,7 +151,22 @@ private:
     void close_chosen(OperationContext& context, Choose choose);
 
     SpinLock<LockRank::DescriptorTable> lock_;
-    Atomic<Slots*> slots_{nullptr};  // written under lock_
+    Atomic<SlotsHead*> slots_{nullptr};  // a Slots; written under lock_
 };
+
+inline Result<DescriptorReference> FileDescriptorTable::borrow(Fd fd, bool paths_too) {
+    if (users.load(Order::acquire) != 1) {
+        return borrow_counted(fd, paths_too);
+    }
+    const SlotsHead& slots = *slots_.load(Order::relaxed);
+    const u32 number = static_cast<u32>(fd.value);
+    File* file = number < slots.capacity
+                     ? slots.files[arch::speculation_safe_index(number, slots.capacity)].load(Order::relaxed)
+                     : nullptr;
+    if (file == nullptr || (file->is_path_only() && !paths_too)) [[unlikely]] {
+        return fail(Errno::ebadf);
+    }
+    return DescriptorReference(*file, false);
+}
 
 }  // namespace cairn::vfs

@@ -56,14 +56,19 @@ void prepare_restart(task::Task& task, Restart restart) {
 }
 
 /// Counts calls that read and write, for /proc/PID/io.
-void account_transfer(task::Task& task, Transfer transfer, const Result<u64>& result) {
+[[gnu::always_inline]] inline void account_transfer(task::Task& task, Transfer transfer, const Result<u64>& result) {
     const u64 bytes = result.ok() ? result.value() : 0;
     // Only the thread itself writes its counts.
     const auto add = [](Atomic<u64>& count, u64 more) {
         count.store(count.load(Order::relaxed) + more, Order::relaxed);
     };
-    add(transfer == Transfer::Read ? task.reads : task.writes, 1);
-    add(transfer == Transfer::Read ? task.bytes_read : task.bytes_written, bytes);
+    if (transfer == Transfer::Read) {
+        add(task.reads, 1);
+        add(task.bytes_read, bytes);
+    } else {
+        add(task.writes, 1);
+        add(task.bytes_written, bytes);
+    }
 }
 
 /// A call for which there was no memory has changed nothing. It is made again when somebody has ended to make room, as

@@ -13,12 +13,18 @@ constexpr i32 kSigPipe = 13;
 constexpr i32 kSigFileSize = 25;
 
 /// What a failed write does to the writer (write(2)).
-Result<u64> finish_write(Caller& self, Result<usize> result, u32 flags = 0) {
-    if (!result.ok() && result.error() == Errno::epipe && (flags & vfs::transfer_flags::kNoSignal) == 0) {
+[[gnu::noinline]] void signal_failed_write(Caller& self, Errno error, u32 flags) {
+    if (error == Errno::epipe && (flags & vfs::transfer_flags::kNoSignal) == 0) {
         self.signal_self(kSigPipe);
     }
-    if (!result.ok() && result.error() == Errno::efbig && self.context().file_size_limit != ~u64{0}) {
+    if (error == Errno::efbig && self.context().file_size_limit != ~u64{0}) {
         self.signal_self(kSigFileSize);
+    }
+}
+
+inline Result<u64> finish_write(Caller& self, const Result<usize>& result, u32 flags = 0) {
+    if (!result.ok()) [[unlikely]] {
+        signal_failed_write(self, result.error(), flags);
     }
     return result;
 }
