@@ -50,6 +50,7 @@ public:
         : TmpfsInode(superblock, attributes), target_(target) {}
     ~TmpfsLink();
     Result<usize> read_link(vfs::OperationContext& context, std::span<char> to) override;
+    std::string_view link_text() const override { return {target_, attributes_.size}; }
 
 private:
     void destroy() override { destroy_counted(this); }

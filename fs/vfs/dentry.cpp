@@ -104,8 +104,8 @@ void Dentry::last_reference_dropped() {
     Dentry* dying = this;
     while (dying != nullptr) {
         DEBUG_ASSERT(!dying->cached_.load(Order::relaxed));
-        // Lookups without a reference look only into directories; the memory of other files goes at once.
-        if (dying->inode_ != nullptr && dying->type_ != FileType::Directory) {
+        // Lookups without a reference look only into directories and links; the memory of other files goes at once.
+        if (dying->inode_ != nullptr && !dying->is_directory() && !dying->is_link()) {
             std::exchange(dying->inode_, nullptr)->release_reference();
         }
         Dentry* parent = dying->parent_.load(Order::relaxed);

@@ -8,7 +8,7 @@
 ///
 /// Lookups run under a ReadGuard and write nothing but the count of what they return. The cache owns one reference to
 /// each entry in it; an entry without other references may be evicted (second chance over the chains of the
-/// hash). Entries are freed after a grace period, and those of directories keep their inode until then.
+/// hash). Entries are freed after a grace period, and those of directories and links keep their inode until then.
 ///
 /// Locks: chain locks (rank DentryHash) for the chains; `tree_lock_` (rank DentryTree) for changing name and parent.
 /// Names of one directory are added and moved only by holders of its directory_lock.
@@ -82,7 +82,7 @@ private:
     Atomic<DentryName*> name_;
     Atomic<Dentry*> parent_;         // counted
     Superblock* const superblock_;   // counted
-    Inode* inode_;                   // counted; cleared when the last reference goes, unless it is a directory
+    Inode* inode_;                   // counted; cleared when the last reference goes, unless it is a directory or link
     Atomic<Dentry*> next_{nullptr};  // in its chain
     Atomic<Mount*> mounts_{nullptr};
     const FileType type_;  // Anonymous: negative

@@ -181,6 +181,8 @@ public:
     // --- Symbolic links --------------------------------------------------------------------------------------
     /// The target's text, into `to`; returns its length. EINVAL for what is no link.
     virtual Result<usize> read_link(OperationContext& context, std::span<char> to);
+    /// The same where it stands, if it never changes as long as the inode is there; empty: read_link() must be asked.
+    virtual std::string_view link_text() const { return {}; }
     /// A "magic" link (/proc/PID/fd/N, exe, cwd) leads straight to an object: sets `to`. False: an ordinary link.
     virtual Result<bool> follow_magic_link(OperationContext& context, struct PathHolder& to);
 

@@ -1,4 +1,4 @@
-/// The walk along a path name; see walker.h.
+/// The walk along a path name; see walker.h. What needs no references and no locks of it is in glide.cpp.
 
 #include <algorithm>
 
@@ -6,17 +6,6 @@
 #include "fs/vfs/walker.h"
 
 namespace cairn::vfs {
-
-namespace {
-
-std::string_view without_slashes(std::string_view text) {
-    while (!text.empty() && text.front() == '/') {
-        text.remove_prefix(1);
-    }
-    return text;
-}
-
-}  // namespace
 
 Walker::~Walker() {
     while (link_text_ != nullptr) {
@@ -77,119 +66,6 @@ Result<void> Walker::check_search() {
         return fail(Errno::enotdir);
     }
     return check_permission(context_.credentials, at_->inode(), static_cast<u32>(Access::Execute));
-}
-
-namespace {
-
-/// Whether the caller may go through a directory, as its owner or as anybody may; false, too, where that takes a closer
-/// look.
-bool may_pass(const Credentials& credentials, const Dentry& entry) {
-    if (!entry.is_directory()) {
-        return false;
-    }
-    const std::optional<Ownership> owner = entry.inode().quick_ownership();
-    const u16 search = owner && owner->uid == credentials.fsuid ? 0100 : 0111;
-    return owner && (owner->permissions & search) == search;
-}
-
-/// The first component of a path.
-struct Component {
-    explicit Component(std::string_view path) {
-        const std::string_view rest = without_slashes(path);
-        usize size = 0;
-        while (size < rest.size() && rest[size] != '/') {
-            ++size;
-        }
-        name = rest.substr(0, size);
-        const std::string_view behind = rest.substr(size);
-        slash = !behind.empty();
-        after = without_slashes(behind);
-    }
-    bool is_plain() const {
-        return !name.empty() && name.size() <= kNameLimit && (name.front() != '.' || (name != "." && name != ".."));
-    }
-
-    std::string_view name;
-    std::string_view after;
-    bool slash;  // behind it
-};
-
-}  // namespace
-
-/// Goes down through what the cache knows, under one guard and without a reference to anything but the end, as long as
-/// nothing is in the way: no link, no "..", no rule of openat2(2), and the caller may search. What is left is for
-/// to_last() and step_last(). Afterwards at() is there, unless what was reached went away meanwhile.
-Walker::Reached Walker::glide(Goal goal, bool follow) {
-    if (resolve_ != 0 || link_text_ != nullptr) {
-        return Reached::Somewhere;
-    }
-    Vfs& vfs = the_vfs();
-    Reached reached = Reached::Somewhere;
-    std::string_view rest = rest_;
-    std::optional<Ref<Mount>> mount;
-    std::optional<Ref<Dentry>> entry;
-    bool slash = false;
-    {
-        sync::ReadGuard guard;
-        using Place = FilesystemContext::Place;
-        const Path* start = at_ ? &*at_ : absolute_ ? nullptr : start_;
-        Place at = start != nullptr ? Place{&start->mount(), &start->dentry()}
-                   : absolute_      ? context_.filesystem.root_under_guard()
-                                    : context_.filesystem.working_directory_under_guard();
-        u32 steps = 0;
-        for (; reached == Reached::Somewhere; ++steps) {
-            const Component component(rest);
-            const bool last = component.after.empty();
-            if ((last && goal == Goal::Parent) || !component.is_plain() || !may_pass(context_.credentials, *at.entry)) {
-                break;
-            }
-            Place next{at.mount,
-                       vfs.dentries.find_under_guard(*at.entry, DentryCache::hash_of(component.name), component.name)};
-            if (next.entry == nullptr) {
-                break;
-            }
-            if (last) {
-                if (next.entry->is_negative()) {
-                    return Reached::Nothing;
-                }
-                if (next.entry->is_link() && (follow || component.slash)) {
-                    break;
-                }
-                reached = Reached::End;
-                slash = component.slash;
-                DentryCache::note_use(*next.entry);
-            }
-            while (next.entry->is_mount_point()) {
-                Mount* upper = vfs.mounts.find_under_guard(*next.mount, *next.entry);
-                if (upper == nullptr) {
-                    break;
-                }
-                next = {upper, &upper->root_under_guard()};
-            }
-            if (!last && !next.entry->is_directory()) {
-                break;
-            }
-            at = next;
-            rest = component.after;
-        }
-        // From a place that is held one step is as cheap the other way.
-        if (at_ && steps < 2 && reached == Reached::Somewhere) {
-            return reached;
-        }
-        if (at.mount->try_acquire_reference()) {
-            mount = Ref<Mount>::adopt(*at.mount);
-        }
-        if (at.entry->try_acquire_reference()) {
-            entry = Ref<Dentry>::adopt(*at.entry);
-        }
-    }
-    if (!mount || !entry) {
-        return Reached::Somewhere;
-    }
-    at_ = Path(std::move(*mount), std::move(*entry));
-    rest_ = rest;
-    trailing_slash_ = trailing_slash_ || slash;
-    return reached;
 }
 
 Result<bool> Walker::try_to_end(bool follow) {

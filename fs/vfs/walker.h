@@ -19,6 +19,14 @@ constexpr u32 kNoCrossing = 1, kNoMagicLinks = 2, kNoLinks = 4, kBeneath = 8, kI
 constexpr u32 kAll = 63;
 }  // namespace resolve_flags
 
+/// What is left of a path name when the slashes that it begins with are gone.
+inline std::string_view without_slashes(std::string_view text) {
+    while (!text.empty() && text.front() == '/') {
+        text.remove_prefix(1);
+    }
+    return text;
+}
+
 class Walker {
 public:
     explicit Walker(OperationContext& context) : context_(context) {}
@@ -70,6 +78,7 @@ private:
     void settle();
     void set_last(std::string_view name);
     Reached glide(Goal goal, bool follow);
+    class Glide;
     Result<bool> step(std::string_view name, bool follow);
     Result<Ref<Dentry>> look_up(std::string_view name);
     Result<bool> enter(Ref<Dentry> entry, bool follow);

@@ -89,6 +89,37 @@ TEST(Walk, RefusesCirclesAndTooManyLinks) {
     });
 }
 
+TEST(Walk, GoesThroughLinksInsideLinks) {
+    in_world("walk: links in links", [](World& world) {
+        Caller& c = world.root;
+        c.mkdir("/t");
+        c.mkdir("/t/e");
+        c.write("/t/e/file", "text");
+        c.symlink("t", "/n0");
+        // No way back in them, so that the cache leads through all of them at once, as deep as it goes without help.
+        for (int i = 1; i < 9; ++i) {
+            const std::string text = i % 2 == 0 ? "n" : "/n";
+            c.symlink(text + std::to_string(i - 1) + (i == 1 ? "/e" : ""), "/n" + std::to_string(i));
+        }
+        c.symlink("n8/file", "/last");
+        c.symlink("n8/file/", "/last-slash");
+        c.symlink("n8/missing", "/missing");
+        for (int pass = 0; pass < 2; ++pass) {  // the second one with everything in the cache
+            for (int i = 1; i < 9; ++i) {
+                EXPECT_EQ(c.resolve("/n" + std::to_string(i) + "/file"), "/t/e/file") << i;
+                EXPECT_EQ(c.exists("/n" + std::to_string(i) + "/file/x"), Errno::enotdir) << i;
+                EXPECT_EQ(c.exists("/n" + std::to_string(i) + "/none"), Errno::enoent) << i;
+            }
+            EXPECT_EQ(c.resolve("/last"), "/t/e/file");
+            EXPECT_EQ(c.exists("/last-slash"), Errno::enotdir);
+            EXPECT_EQ(c.exists("/missing"), Errno::enoent);
+            // A place in the middle of a link's text where the caller may not go.
+            EXPECT_EQ(world.user.exists("/n8/file"), pass == 0 ? kSuccess : Errno::eacces);
+            c.chmod("/t", 0700);
+        }
+    });
+}
+
 TEST(Walk, ChecksSearchPermission) {
     in_world("walk: permission", [](World& world) {
         Caller& c = world.root;
