@@ -32,8 +32,8 @@ public:
         const Atomic<u64>* slot = find_slot_below(node_of(root), index);
         return slot == nullptr ? 0 : slot->load(Order::acquire);
     }
-    /// Where the word of `index` is, for who looks at it twice in one read-side section; null if it has no place. A place
-    /// that is taken out of the tree meanwhile holds zero, or no word of the owner's.
+    /// Where the word of `index` is, for who looks at it twice in one read-side section; null if it has no place. A
+    /// place that is taken out of the tree meanwhile holds zero, or no word of the owner's.
     const Atomic<u64>* find_slot(u64 index) const {
         const u64 root = root_.load(Order::acquire);
         return is_node(root) ? find_slot_below(node_of(root), index) : index == 0 ? &root_ : nullptr;

@@ -158,10 +158,10 @@ private:
             link.inode().touch_access_time();
         }
         if (!in_text_) {
-            before_ = {at_, rest_, steps_, links_};
+            before_ = {at_, plain(rest_), steps_, links_};
         }
         if (more) {
-            outer_[depth_++] = {component.after, in_text_};
+            outer_[depth_++] = {plain(component.after), in_text_};
         }
         ++links_;
         in_text_ = true;
@@ -181,13 +181,20 @@ private:
 
     /// Links inside the texts of links: few paths have more than two, and the slow way has no limit.
     static constexpr u32 kDepth = 4;
+    // Neither is initialised before the first link is met: most paths have none.
+    struct Text {
+        const char* data;
+        usize size;
+        operator std::string_view() const { return {data, size}; }
+    };
+    static Text plain(std::string_view text) { return {text.data(), text.size()}; }
     struct Outer {
-        std::string_view rest;
+        Text rest;
         bool in_text;
     };
     struct Before {
         Place at;
-        std::string_view rest;
+        Text rest;
         u32 steps;
         u32 links;
     };

@@ -26,7 +26,7 @@ public:
         }
         alignas(kAlignment) char record[kHeader + vfs::kNameLimit + 2 + kAlignment];
         std::memset(record + length - 2 * kAlignment, 0, 2 * kAlignment);  // what the name does not reach
-        char kind = static_cast<char>(static_cast<u32>(type) >> 12);  // DT_* are the file type's bits
+        char kind = static_cast<char>(static_cast<u32>(type) >> 12);       // DT_* are the file type's bits
         u16 stored = static_cast<u16>(length);
         std::memcpy(record, &inode, sizeof(inode));
         std::memcpy(record + 8, &next_offset, sizeof(next_offset));
