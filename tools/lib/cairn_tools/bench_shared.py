@@ -56,6 +56,8 @@ def measure(kernel: Kernel, kernel_arguments: str, words: list[str], what: str) 
 
 def _places(kernel: KernelImage, addresses: list[int]) -> dict[int, str]:
     """The function that each place is in, and the one there that was inlined."""
+    if not addresses:
+        return {}
     output = subprocess.run(["llvm-symbolizer-19", f"--obj={kernel.with_symbols}", "--inlines", "--demangle",
                              "--functions=short"], input="".join(f"{address:#x}\n" for address in addresses),
                             capture_output=True, text=True, check=True, timeout=300).stdout
