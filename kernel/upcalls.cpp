@@ -46,7 +46,8 @@ TrapOutcome handle_page_fault(task::Task* task, const arch::TrapDetails& details
     const mm::FaultResult result = user_address ? mm::resolve_user_fault(space, details) : mm::FaultResult::SegvMaperr;
     if (result == mm::FaultResult::Resolved) {
         if (task != nullptr) {
-            task->minor_faults.fetch_add(1, Order::relaxed);
+            // Only the thread itself writes its count.
+            task->minor_faults.store(task->minor_faults.load(Order::relaxed) + 1, Order::relaxed);
             task->shortages = 0;
         }
         return TrapOutcome::Resume;
