@@ -17,6 +17,7 @@
 ///   void memory_poison(void*, usize); void memory_unpoison(void*, usize)   freed memory, for ASan
 ///   Nanoseconds monotonic_now()        since boot, never backwards on one CPU or across CPUs
 ///   u64 tick_counter()                 cheap, of this CPU: for differences that are to be statistics
+///   Moment moment()                    both, for the price of one where they are one
 ///   Nanoseconds time_of_ticks(u64)     how long so many ticks of it are
 ///   struct ThreadContext, struct TrapFrame (arch/long_mode/frame.h), struct PageTableFormat
 ///   constexpr bool kKernelMappingsWork whether an address mapped in the kernel's page table can

@@ -48,6 +48,21 @@ protected:
     RbTreeBase(const RbTreeBase&) = delete;
     RbTreeBase& operator=(const RbTreeBase&) = delete;
 
+    /// Into an empty tree.
+    void link_only(RbNode* node) {
+        ASSERT(!node->linked_);
+        node->linked_ = true;
+        node->red_ = false;
+        node->parent_ = node->child_[0] = node->child_[1] = nullptr;
+        root_ = node;
+    }
+    bool is_only(const RbNode* node) const {
+        return root_ == node && node->child_[0] == nullptr && node->child_[1] == nullptr;
+    }
+    void unlink_only(RbNode* node) {
+        node->linked_ = false;
+        root_ = nullptr;
+    }
     void link(RbNode* node, RbNode* parent, int side, Update update);
     void unlink(RbNode* node, Update update);
     /// Recomputes from `node` towards the root, until nothing changes.
@@ -107,6 +122,25 @@ public:
         }
     }
     void remove(T& element) { unlink(&(element.*kNode), update_function()); }
+    /// insert() and remove() for trees that often have no other element: without a call then.
+    void insert_quickly(T& element) {
+        if (root_ != nullptr) {
+            insert(element);
+            return;
+        }
+        link_only(&(element.*kNode));
+        if constexpr (kAugmented) {
+            update_node(root_);
+        }
+    }
+    void remove_quickly(T& element) {
+        RbNode* node = &(element.*kNode);
+        if (is_only(node)) {
+            unlink_only(node);
+        } else {
+            remove(element);
+        }
+    }
     /// Call after a field of `element` that only the augmentation reads has changed.
     void refresh(T& element) { propagate(&(element.*kNode), update_function()); }
 

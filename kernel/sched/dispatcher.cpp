@@ -13,17 +13,17 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     sync::ReadSide::note_quiescent(cpu);
 
     queue.lock.lock_interrupts_off();
-    Nanoseconds now = arch::monotonic_now();
-    queue.account(now);
+    arch::Moment moment = arch::moment();
+    queue.account(moment.now);
     if (reason == Reason::Yielded) {
         queue.ready.yield_running();
     }
     Atomic<u64>& switches = put_aside(queue, previous, reason);
-    if (queue.ready.waiting_count() == 0) {
+    if (queue.ready.count() == 0) {
         pull_work(queue, Surplus::AnyWaiting);
         // Enqueueing has accounted up to a later moment.
-        now = arch::monotonic_now();
-        queue.account(now);
+        moment = arch::moment();
+        queue.account(moment.now);
     }
     Schedulable* best = queue.ready.start_best();
     Thread& next = best != nullptr ? static_cast<Thread&>(*best) : queue.idle.get();
@@ -31,8 +31,8 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     arch::clear_reschedule_wanted();
     queue.reschedule_sent.store(false, Order::relaxed);
     queue.publish();
-    queue.arm_slice_timer(now);
-    queue.arm_watch(next, now);
+    queue.arm_slice_timer(moment.now);
+    queue.arm_watch(next, moment.now);
     if (&next == &previous) {
         queue.lock.unlock_keep_interrupts_off();
         return;
@@ -40,10 +40,9 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
 
     switches.store(switches.load(Order::relaxed) + 1, Order::relaxed);
     queue.switches.store(queue.switches.load(Order::relaxed) + 1, Order::relaxed);
-    next.started_running_ = now;
-    const u64 ticks = arch::tick_counter();
-    previous.stop_ticks(ticks);
-    next.start_ticks(ticks);
+    next.started_running_ = moment.now;
+    previous.stop_ticks(moment.ticks);
+    next.start_ticks(moment.ticks);
     next.on_cpu_.store(true, Order::relaxed);
     queue.current = &next;
     queue.previous = &previous;
@@ -52,6 +51,7 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     if (best == nullptr) {
         queue.idle_polls.store(true, Order::relaxed);
         idle_cpus.add(cpu.index, Order::relaxed);
+        queue.publish_idle();
     } else if (&previous == &queue.idle.get() && idle_cpus.contains(cpu.index, Order::relaxed)) {
         idle_cpus.remove(cpu.index, Order::relaxed);
     }
@@ -65,8 +65,7 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     finish_switch();
 }
 
-/// The running thread leaves the run queue or waits in it for its next turn. Returns what counts
-/// such switches.
+/// The running thread leaves the run queue, unless it only waits for its next turn. Returns what counts such switches.
 Atomic<u64>& Dispatcher::put_aside(RunQueue& queue, Thread& thread, Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     bool sleeps = reason == Reason::Voluntary && thread.state_.load(Order::acquire) != ThreadState::Running;
     if (&thread == &queue.idle.get()) {
@@ -77,20 +76,27 @@ Atomic<u64>& Dispatcher::put_aside(RunQueue& queue, Thread& thread, Reason reaso
     } else if (!may_use(thread, queue.cpu.index)) {
         thread.migrating_ = true;
         queue.dequeue(thread);
-    } else {
-        queue.ready.stop_running();
     }
     return sleeps ? thread.voluntary_switches_ : thread.involuntary_switches_;
 }
 
 void Dispatcher::finish_switch() {
     Thread& previous = *arch::this_cpu().run_queue->previous;
-    bool dead = previous.state_.load(Order::relaxed) == ThreadState::Dead;
-    bool migrating = previous.migrating_;
-    const bool expelled = previous.expelled_;
-    previous.expelled_ = false;
+    const bool dead = previous.state_.load(Order::relaxed) == ThreadState::Dead;
+    if (dead || previous.migrating_ || previous.expelled_) [[unlikely]] {
+        finish_last_switch(previous, dead);
+        return;
+    }
     // Its registers are saved and its stack is unused: from here on another CPU may run it, and
     // unless it is dead or migrating it is not ours to touch.
+    previous.on_cpu_.store(false, Order::release);
+}
+
+/// The same for a thread that does not come back to this CPU, or that somebody waits for.
+void Dispatcher::finish_last_switch(Thread& previous, bool dead) {
+    const bool migrating = previous.migrating_;
+    const bool expelled = previous.expelled_;
+    previous.expelled_ = false;
     previous.on_cpu_.store(false, Order::release);
     if (dead) {
         retire(previous);

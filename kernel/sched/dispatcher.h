@@ -20,7 +20,12 @@ public:
     /// that was left. Interrupts off.
     static void finish_switch();
 
-    static bool wake(Thread& thread, ThreadStateMask mask);
+    static bool wake(Thread& thread, ThreadStateMask mask) {
+        InterruptGuard interrupts;
+        return wake_interrupts_off(thread, mask);
+    }
+    /// The same for a caller that has turned interrupts off; a wanted reschedule is left to it.
+    static bool wake_interrupts_off(Thread& thread, ThreadStateMask mask);
     static bool hold_asleep(Thread& thread);
     static void let_wake(Thread& thread);
     static void start(Thread& thread);
@@ -63,6 +68,7 @@ public:
     static void destroy(sync::ReadSideHead& head);
 
 private:
+    static bool wake_locked(Thread& thread, ThreadStateMask mask);
     static void set_pending(Thread& thread, u32 bits, ThreadStateMask wakes);
     static RunQueue& run_queue_of(u32 cpu) { return *g_kernel.cpus[cpu]->run_queue; }
     static CpuIndex place(const Thread& thread);
@@ -71,6 +77,7 @@ private:
     enum class Surplus : u8 { AnyWaiting, Imbalance };
     static bool pull_work(RunQueue& queue, Surplus surplus);
     static bool take_one(RunQueue& from, RunQueue& to);
+    [[gnu::noinline]] static void finish_last_switch(Thread& previous, bool dead);
     static void retire(Thread& thread);
     static Thread* next_dead();
     static void free_dead(Thread& thread);

@@ -44,13 +44,27 @@ public:
     /// The best of the waiting ones and the running one; nullptr when the queue is empty.
     FairEntity* best() const { return pick(running_); }
 
+    /// The best entity becomes the running one, nullptr when there is none. One that ran until now has had its turn: it
+    /// comes after those with its deadline, but may be the best again.
+    FairEntity* start_best();
     /// A waiting entity begins to run, and the running one waits again.
     void set_running(FairEntity& entity);
     void clear_running();
+    /// Both at once: the running entity waits again, and `entity` runs instead.
+    void exchange_running(FairEntity& entity);
 
     /// The running entity has run for `elapsed`. Renews its deadline when that is reached, and
     /// returns whether it was: time to let another have its turn.
-    bool account(Nanoseconds elapsed);
+    bool account(Nanoseconds elapsed) {
+        FairEntity& entity = *running_;
+        const i64 growth = virtual_length(elapsed, entity.weight);
+        entity.virtual_time += growth;
+        weighted_offset_ += growth * static_cast<i64>(entity.weight);
+        if (weighted_offset_ >= kFarFromBase || weighted_offset_ <= -kFarFromBase) [[unlikely]] {
+            rebase();
+        }
+        return entity.virtual_time >= entity.deadline && renew_deadline(entity);
+    }
     /// The running entity gives up the rest of its slice (sched_yield(2)).
     void forgo_slice();
     /// Changes the weight of an entity, in this queue or in none; the lag in real time stays.
@@ -76,10 +90,25 @@ private:
         static bool update(FairEntity& entity, FairEntity* left, FairEntity* right);
     };
 
+    /// The offsets from the base are kept below this, so that what is added to them still fits.
+    static constexpr i64 kFarFromBase = i64{1} << 50;
+
+    /// `length` of real time as it counts for an entity of that weight.
+    static i64 virtual_length(Nanoseconds length, u32 weight) {
+        if (weight == kUnitWeight) [[likely]] {
+            return static_cast<i64>(length.value);  // a division takes as long as dozens of other instructions
+        }
+        // Lengths are far below 2^53 ns (104 days), so the product fits.
+        return static_cast<i64>(length.value * kUnitWeight / weight);
+    }
+    static i64 clamp_lag(i64 lag, u32 weight);
+    static bool renew_deadline(FairEntity& entity);
     FairEntity* pick(FairEntity* running) const;
+    FairEntity* best_in_turn() const;
+    FairEntity* search() const;
     bool eligible(i64 virtual_time) const;
     void add_to_mean(const FairEntity& entity);
-    void remove_from_mean(const FairEntity& entity);
+    void remove_from_mean(const FairEntity& entity, i64 mean);
     void rebase();
 
     RbTree<FairEntity, &FairEntity::node, ByDeadline> waiting_;

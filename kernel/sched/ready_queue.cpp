@@ -46,19 +46,55 @@ void ReadyQueue::dequeue(Schedulable& entity) {
 }
 
 Schedulable* ReadyQueue::start_best() {
-    ASSERT(running_ == nullptr);
-    RealtimeEntity* urgent = realtime_.best();
-    FairEntity* fair = nullptr;
-    if (urgent == nullptr || fair_turn_ != Nanoseconds{}) {
-        fair = fair_.has_waiting() ? fair_.best() : fair_.running();
+    if (!realtime_.empty() || (running_ != nullptr && running_->is_realtime())) [[unlikely]] {
+        if (start_urgent()) {
+            return running_;
+        }
     }
-    if (fair != nullptr) {
-        start(of(fair->is_share ? *FairShare::of(*fair).queue.best_waiting() : *fair));
-    } else if (urgent != nullptr) {
-        fair_turn_ = {};
-        start(of(*urgent));
+    FairEntity* best = fair_.running();  // running_, its share, or the share of one that has left
+    if (best == nullptr || !best->is_share) {
+        best = fair_.start_best();
+    } else if (fair_.has_waiting()) [[unlikely]] {
+        best = &best_beside(*best);
     }
+    if (best == nullptr) {
+        return nullptr;
+    }
+    if (best->is_share) {
+        best = FairShare::of(*best).queue.start_best();
+    }
+    fair_waiting_ -= running_ == nullptr ? 1 : 0;
+    running_ = &of(*best);
+    turn_over_ = false;
     return running_;
+}
+
+/// Real-time entities wait, or one of them runs. False: it is the fair ones' turn.
+bool ReadyQueue::start_urgent() {
+    if (running_ != nullptr && running_->is_realtime()) {
+        stop_running();
+    }
+    if (realtime_.empty() || (fair_turn_ != Nanoseconds{} && (fair_waits() || running_ != nullptr))) {
+        return false;
+    }
+    if (running_ != nullptr) {
+        stop_running();
+    }
+    fair_turn_ = {};
+    start(of(*realtime_.best()));
+    return true;
+}
+
+/// The best one of the CPU's queue, the running one of which is the share of a group and competes with others.
+FairEntity& ReadyQueue::best_beside(FairEntity& share) {
+    FairEntity& best = *fair_.best();
+    if (&best != &share) {
+        if (running_ != nullptr) {
+            FairShare::of(share).queue.clear_running();
+        }
+        fair_.exchange_running(best);
+    }
+    return best;
 }
 
 void ReadyQueue::start(Schedulable& entity) {
@@ -115,10 +151,8 @@ void ReadyQueue::change_share(Schedulable& entity, FairShare* share) {
     }
 }
 
-bool ReadyQueue::account(Nanoseconds elapsed) {
-    if (running_ == nullptr) {
-        return false;
-    }
+/// account() where real-time entities matter or groups compete.
+bool ReadyQueue::account_all(Nanoseconds elapsed) {
     if (!running_->is_realtime()) {
         const bool turn_ended = fair_turn_ != Nanoseconds{} && elapsed >= fair_turn_;
         fair_turn_ = elapsed < fair_turn_ ? fair_turn_ - elapsed : Nanoseconds{};
@@ -141,8 +175,7 @@ bool ReadyQueue::account_fair(Nanoseconds elapsed) {
         return fair_.account(elapsed) && fair_.has_waiting();
     }
     const bool over = share->queue.account(elapsed) && share->queue.has_waiting();
-    // A share that is alone is the mean of the queue, however long it runs: there is nothing to write down.
-    return (fair_.count() > 1 && fair_.account(elapsed)) || over;
+    return (share_competes() && fair_.account(elapsed)) || over;
 }
 
 /// Whether the running real-time entity has to let another of its priority go first.

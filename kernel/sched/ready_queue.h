@@ -35,8 +35,8 @@ public:
     /// Takes out an entity that waits or runs.
     void dequeue(Schedulable& entity);
 
-    /// Takes the best waiting entity and makes it the running one; nullptr when there is none.
-    /// There is no running entity.
+    /// The best entity becomes the running one; nullptr when there is none. One that ran until now waits again, and
+    /// may be the best itself.
     Schedulable* start_best();
     /// The running entity waits again.
     void stop_running();
@@ -49,7 +49,20 @@ public:
     void reweigh(FairShare& share, u32 weight) { fair_.reweigh(share.entity, weight); }
 
     /// The running entity has run for `elapsed`; returns whether another should have its turn.
-    bool account(Nanoseconds elapsed);
+    bool account(Nanoseconds elapsed) {
+        if (running_ == nullptr) {
+            return false;
+        }
+        if (running_->is_realtime() || (fair_turn_.value | realtime_used_.value) != 0) [[unlikely]] {
+            return account_all(elapsed);
+        }
+        FairShare* share = running_->share;
+        if (share != nullptr && share_competes()) [[unlikely]] {
+            return account_fair(elapsed);
+        }
+        FairQueue& queue = share == nullptr ? fair_ : share->queue;
+        return queue.account(elapsed) && queue.has_waiting();
+    }
     /// The running entity is willing to wait for its turn again.
     void yield_running();
     /// Whether `woken`, which just came, is to replace the running one now.
@@ -80,8 +93,14 @@ public:
 
 private:
     void start(Schedulable& entity);
+    [[gnu::noinline]] bool start_urgent();
+    [[gnu::noinline]] FairEntity& best_beside(FairEntity& share);
+    [[gnu::noinline]] bool account_all(Nanoseconds elapsed);
     bool account_slice(Schedulable& running, Nanoseconds elapsed);
-    bool account_fair(Nanoseconds elapsed);
+    [[gnu::noinline]] bool account_fair(Nanoseconds elapsed);
+    /// Whether the time that a share runs is written down: one that is alone is the mean of the queue, however long it
+    /// runs.
+    bool share_competes() const { return fair_.count() > 1; }
     void release_share();
     Nanoseconds remaining_fair_slice() const;
     bool fair_waits() const { return fair_waiting_ != 0; }

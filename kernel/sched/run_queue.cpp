@@ -80,7 +80,7 @@ void RunQueue::request_reschedule() {
     arch::send_interrupt(cpu, arch::InterprocessorInterrupt::Reschedule);
 }
 
-void RunQueue::arm_slice_timer(Nanoseconds now) {
+void RunQueue::arm_for_slice(Nanoseconds now) {
     Nanoseconds remaining = ready.remaining_slice();
     if (remaining == Nanoseconds::never()) {
         return;  // a timer that is set fires once in vain, which costs less than cancelling it
@@ -92,11 +92,8 @@ void RunQueue::arm_slice_timer(Nanoseconds now) {
     }
 }
 
-void RunQueue::arm_watch(Thread& thread, Nanoseconds now) {
+void RunQueue::arm_for_watch(Thread& thread, Nanoseconds now) {
     const Nanoseconds watched{thread.watched_run_time_.load(Order::relaxed)};
-    if (watched == Nanoseconds::never()) {
-        return;
-    }
     const Nanoseconds left = watched - thread.run_time();
     const Nanoseconds deadline = std::max(now + left, next_watch);
     if (deadline < watch_deadline) {
@@ -105,18 +102,19 @@ void RunQueue::arm_watch(Thread& thread, Nanoseconds now) {
     }
 }
 
-void RunQueue::publish() {
-    u32 count = ready.waiting_count();
-    u32 before = waiting.load(Order::relaxed);
-    if (count == before) {
-        return;
-    }
+void RunQueue::publish_change() {
+    const u32 count = ready.waiting_count();
     waiting.store(count, Order::relaxed);
     AtomicCpuSet& loaded = g_kernel.scheduler->loaded_cpus;
-    if (count == 0) {
-        loaded.remove(cpu.index, Order::relaxed);
-    } else if (before == 0) {
+    if (count != 0 && !loaded.contains(cpu.index, Order::relaxed)) {
         loaded.add(cpu.index, Order::relaxed);
+    }
+}
+
+void RunQueue::publish_idle() {
+    AtomicCpuSet& loaded = g_kernel.scheduler->loaded_cpus;
+    if (loaded.contains(cpu.index, Order::relaxed)) {
+        loaded.remove(cpu.index, Order::relaxed);
     }
 }
 

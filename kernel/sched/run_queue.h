@@ -24,12 +24,26 @@ public:
     /// Has the CPU call schedule() soon.
     void request_reschedule() REQUIRES(lock);
     /// Sets the timer if the running thread's slice is to end before the timer fires. Own CPU.
-    void arm_slice_timer(Nanoseconds now) REQUIRES(lock);
+    void arm_slice_timer(Nanoseconds now) REQUIRES(lock) {
+        if (ready.waiting_count() != 0) {
+            arm_for_slice(now);
+        }
+    }
     /// Sets the timer for what Thread::watch_run_time() asked for; `thread` runs next and is accounted up to `now`. Own
     /// CPU.
-    void arm_watch(Thread& thread, Nanoseconds now) REQUIRES(lock);
-    /// Tells other CPUs how much waits and what runs here.
-    void publish() REQUIRES(lock);
+    void arm_watch(Thread& thread, Nanoseconds now) REQUIRES(lock) {
+        if (thread.watched_run_time_.load(Order::relaxed) != Nanoseconds::never().value) [[unlikely]] {
+            arm_for_watch(thread, now);
+        }
+    }
+    /// Tells other CPUs how much waits here.
+    void publish() REQUIRES(lock) {
+        if (ready.waiting_count() != waiting.load(Order::relaxed)) {
+            publish_change();
+        }
+    }
+    /// Nothing waits and nothing runs: others need not look here.
+    void publish_idle() REQUIRES(lock);
 
     PerCpu& cpu;
     const Ref<Thread> idle;
@@ -65,6 +79,9 @@ public:
     static u32 urgency_of(const Schedulable& thread) { return thread.is_realtime() ? 2 + thread.realtime.priority : 1; }
 
 private:
+    void publish_change() REQUIRES(lock);
+    void arm_for_slice(Nanoseconds now) REQUIRES(lock);
+    void arm_for_watch(Thread& thread, Nanoseconds now) REQUIRES(lock);
     static void slice_ended(time::Timer& timer);
     static void watch_ended(time::Timer& timer);
 };

@@ -17,7 +17,8 @@ public:
 
     /// CPUs whose idle thread runs; a hint for placement.
     AtomicCpuSet idle_cpus;
-    /// CPUs on which threads wait for their turn; a hint for those that look for work.
+    /// CPUs on which threads wait for their turn, or have done so since they were idle last: where those look that
+    /// want work. A CPU on which one thread wakes another all the time need not say each time that one waits.
     AtomicCpuSet loaded_cpus;
     /// Told at each change of address space; set once, before the first thread has one.
     AddressSpaceSwitch address_space_switch = nullptr;

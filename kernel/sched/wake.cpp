@@ -20,8 +20,7 @@ bool try_end_sleep(Atomic<ThreadState>& state, ThreadStateMask mask) {
 
 }  // namespace
 
-bool Dispatcher::wake(Thread& thread, ThreadStateMask mask) NO_THREAD_SAFETY_ANALYSIS {
-    InterruptGuard interrupts;
+bool Dispatcher::wake_interrupts_off(Thread& thread, ThreadStateMask mask) NO_THREAD_SAFETY_ANALYSIS {
     if (&thread == arch::current_thread()) {
         // An interrupt between announcing the sleep and schedule(): there is nothing to enqueue.
         if ((mask_of(thread.state_.load(Order::relaxed)) & mask) == 0) {
@@ -30,7 +29,13 @@ bool Dispatcher::wake(Thread& thread, ThreadStateMask mask) NO_THREAD_SAFETY_ANA
         thread.state_.store(ThreadState::Running, Order::relaxed);
         return true;
     }
-    SpinLockGuard guard(thread.lock_);
+    thread.lock_.lock_interrupts_off();
+    const bool woken = wake_locked(thread, mask);
+    thread.lock_.unlock_keep_interrupts_off();
+    return woken;
+}
+
+bool Dispatcher::wake_locked(Thread& thread, ThreadStateMask mask) NO_THREAD_SAFETY_ANALYSIS {
     if ((mask_of(thread.state_.load(Order::acquire)) & mask) == 0) {
         return false;
     }
@@ -49,9 +54,11 @@ bool Dispatcher::wake(Thread& thread, ThreadStateMask mask) NO_THREAD_SAFETY_ANA
     while (thread.on_cpu_.load(Order::acquire)) {
         arch::cpu_relax();
     }
-    if (!try_end_sleep(thread.state_, mask)) {
+    // Only who holds its lock changes the state now.
+    if ((mask_of(thread.state_.load(Order::relaxed)) & mask) == 0) {
         return false;
     }
+    thread.state_.store(ThreadState::Running, Order::relaxed);
     if (!thread.migrating_) {
         place_and_enqueue(thread, ReadyQueue::Arrival::Woken);
     }

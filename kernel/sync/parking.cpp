@@ -52,6 +52,9 @@ WakeReason sleep_with(const Atomic<bool>& notified, sched::Thread& self, sched::
             return notified_now ? WakeReason::Condition : (ended ? WakeReason::Interrupted : WakeReason::TimedOut);
         }
         sched::schedule();
+        if (notified.load(Order::acquire)) {
+            return WakeReason::Condition;
+        }
     }
 }
 
@@ -74,7 +77,7 @@ void Parking::notify() {
     sched::Thread& thread = thread_;
     notified_.store(true, Order::release);
     full_fence();  // pairs with the one in announce_sleep()
-    sched::wake(thread);
+    sched::Dispatcher::wake_interrupts_off(thread, sched::kSleeping);
 }
 
 }  // namespace cairn::sync

@@ -64,6 +64,11 @@ inline u64 read_user_gs_base() {
 inline void write_user_gs_base(u64 base) {
     asm volatile("swapgs\n\twrgsbase %0\n\tswapgs" : : "r"(base) : "memory");
 }
+inline u64 exchange_user_gs_base(u64 base) {
+    u64 old;
+    asm volatile("swapgs\n\trdgsbase %0\n\twrgsbase %1\n\tswapgs" : "=&r"(old) : "r"(base) : "memory");
+    return old;
+}
 struct DataSelectors {
     u16 ds, es, fs, gs;
 };

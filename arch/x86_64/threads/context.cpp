@@ -61,11 +61,14 @@ void context_destroy(ThreadContext& context) {
 
 void context_switch(ThreadContext& from, ThreadContext& to) {
     PerCpu& cpu = this_cpu();
-    if (from.vector_state != nullptr) {
+    if (from.vector_state != nullptr && to.vector_state != nullptr) {
+        save_vector_state(from.vector_state);
+        load_vector_state(to.vector_state);
+        exchange_user_state(from.user, to.user);
+    } else if (from.vector_state != nullptr) {
         save_vector_state(from.vector_state);
         save_user_state(from.user);
-    }
-    if (to.vector_state != nullptr) {
+    } else if (to.vector_state != nullptr) {
         load_vector_state(to.vector_state);
         load_user_state(to.user);
     }

@@ -103,6 +103,20 @@ void load_user_state(const UserState& state) {
     }
 }
 
+void exchange_user_state(UserState& from, const UserState& to) {
+    const DataSelectors old = read_data_selectors();
+    const bool any_selector = (old.ds | old.es | old.fs | old.gs | to.ds | to.es | to.fs | to.gs) != 0;
+    if (any_selector || !cpu_features().fsgsbase) [[unlikely]] {
+        save_user_state(from);
+        load_user_state(to);
+        return;
+    }
+    from.fs_base = read_fs_base();
+    write_fs_base(to.fs_base);
+    from.gs_base = exchange_user_gs_base(to.gs_base);
+    from.ds = from.es = from.fs = from.gs = 0;
+}
+
 void load_debug_state(const DebugState& state) {
     constexpr u64 kAlwaysOne = 1 << 10;        // SDM vol. 3B, 17.2.4
     constexpr u64 kBreakpoints = 0xffff'03ff;  // what else there is catches accesses to these registers, or is reserved

@@ -20,5 +20,7 @@ void load_debug_state(const DebugState& state);
 /// Segment selectors and bases. Interrupts off.
 void save_user_state(UserState& state);
 void load_user_state(const UserState& state);
+/// Both, for a switch between two threads of programs.
+void exchange_user_state(UserState& from, const UserState& to);
 
 }  // namespace cairn::arch

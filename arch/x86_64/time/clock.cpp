@@ -32,8 +32,8 @@ struct ClockSource {
     TickScale scale;
 
     u64 counter() const { return reference.exists() ? reference.counter() : read_counter(); }
-    Nanoseconds now() const {
-        u64 elapsed = counter() - base_counter;
+    Nanoseconds time_at(u64 counter) const {
+        u64 elapsed = counter - base_counter;
         // Another CPU's counter may be behind by less than anyone can see.
         bool before_base = static_cast<i64>(elapsed) < 0;
         return before_base ? base_time : base_time + Nanoseconds{scale.apply(elapsed)};
@@ -60,6 +60,11 @@ Nanoseconds early_now() {
     }
     static_assert(kAssumedHertz == 1'000'000'000);  // ticks are nanoseconds
     return {counter - first};
+}
+
+/// When the time-stamp counter is not the clock, or not yet.
+[[gnu::noinline]] Nanoseconds other_now(const ClockSource* source) {
+    return source != nullptr ? source->time_at(source->counter()) : early_now();
 }
 
 /// Goes on where the clock is.
@@ -158,7 +163,19 @@ bool hpet_can_be_clock() {
 
 Nanoseconds monotonic_now() {
     const ClockSource* source = clock.source.load(Order::acquire);
-    return source != nullptr ? source->now() : early_now();
+    if (source == nullptr || source->reference.exists()) [[unlikely]] {
+        return other_now(source);
+    }
+    return source->time_at(read_counter());
+}
+
+Moment moment() {
+    const ClockSource* source = clock.source.load(Order::acquire);
+    if (source == nullptr || source->reference.exists()) [[unlikely]] {
+        return {other_now(source), tick_counter()};
+    }
+    const u64 counter = read_counter();
+    return {source->time_at(counter), counter};
 }
 
 Nanoseconds time_of_ticks(u64 ticks) {

@@ -135,6 +135,14 @@ u64 tick_counter();
 inline Nanoseconds time_of_ticks(u64 ticks) {
     return {ticks};
 }
+struct Moment {
+    Nanoseconds now;
+    u64 ticks;
+};
+inline Moment moment() {
+    const Nanoseconds now = monotonic_now();
+    return {now, now.value};
+}
 
 namespace host {
 

@@ -115,6 +115,11 @@ inline u64 tick_counter() {
     return static_cast<u64>(high) << 32 | low;
 }
 Nanoseconds time_of_ticks(u64 ticks);
+struct Moment {
+    Nanoseconds now;  // as monotonic_now()
+    u64 ticks;        // as tick_counter()
+};
+Moment moment();
 
 // --- Threads ------------------------------------------------------------------------------------
 /// What a thread that does not run has left behind. The callee-saved registers are on its stack.

@@ -80,6 +80,11 @@ TEST_P(FairQueueRandom, PicksTheEarliestEligibleDeadline) {
                 queue.clear_running();
             }
             queue.set_running(*best);
+        } else if (random() % 2 == 0) {
+            best = queue.start_best();
+            ASSERT_EQ(best, queue.running());
+            ASSERT_TRUE(reference.eligible(*best));
+            ASSERT_EQ(best->deadline, reference.best_deadline());
         }
     }
     for (FairEntity* entity : reference.all) {
@@ -183,6 +188,24 @@ TEST(FairQueue, NewcomersAskForHalfASlice) {
     queue.enqueue(entities[0], Arrival::Fresh);
     EXPECT_EQ(entities[0].deadline - entities[0].virtual_time, static_cast<i64>(kFairSlice.value / 2));
     queue.dequeue(entities[0]);
+}
+
+TEST(FairQueue, WhoHadItsTurnComesBehindItsEquals) {
+    for (const usize number : {2u, 3u, 5u}) {
+        std::deque<FairEntity> entities(number);
+        FairQueue queue;
+        EXPECT_EQ(queue.start_best(), nullptr);
+        for (FairEntity& entity : entities) {
+            queue.enqueue(entity, Arrival::Returning);
+        }
+        for (usize turn = 0; turn < 3 * number; ++turn) {
+            EXPECT_EQ(queue.start_best(), &entities[turn % number]);
+            EXPECT_EQ(queue.best(), &entities[turn % number]) << "a running one is not replaced by its equals";
+        }
+        for (FairEntity& entity : entities) {
+            queue.dequeue(entity);
+        }
+    }
 }
 
 TEST(FairQueue, YieldLetsTheOthersGoFirst) {

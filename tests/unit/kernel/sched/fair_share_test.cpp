@@ -86,7 +86,8 @@ public:
         }
         queue.account({random_() % 5'000'000});
         if (random_() % 2 == 0) {
-            if (queue.running() != nullptr) {
+            // Who ran until now may have been put aside before, and takes part in the choice if not.
+            if (queue.running() != nullptr && random_() % 2 == 0) {
                 queue.stop_running();
             }
             queue.start_best();
