@@ -37,12 +37,11 @@ Result<usize> EventCounter::read(vfs::OperationContext& context, mm::IoSink& sin
             return fail(Errno::eagain);
         }
         auto something = [this] { return count() != 0; };
-        if (readers_.wait_until(something, sync::SleepKind::Interruptible) != sync::WakeReason::Condition) {
+        if (readers_.wait_for_next_look(something, sync::SleepKind::Interruptible) != sync::WakeReason::Condition) {
             return fail(Errno::eintr);
         }
     }
-    writers_.wake_one();
-    pollers_.wake_one();
+    sync::WaitQueue::wake_one_of_each(writers_, pollers_);
     if (count() != 0) {
         readers_.wake_one();  // a semaphore's next reader
     }
@@ -68,13 +67,12 @@ Result<usize> EventCounter::write(vfs::OperationContext&, mm::IoSource& source, 
             return fail(Errno::eagain);
         }
         auto room = [this, value] { return value <= kLimit - count(); };
-        if (writers_.wait_until(room, sync::SleepKind::Interruptible) != sync::WakeReason::Condition) {
+        if (writers_.wait_for_next_look(room, sync::SleepKind::Interruptible) != sync::WakeReason::Condition) {
             return fail(Errno::eintr);
         }
     }
-    readers_.wake_one();
-    pollers_.wake_one();
-    writers_.wake_one();  // a wake-up that this write used up may have left room for a smaller one
+    // The last: a wake-up that this write used up may have left room for a smaller one.
+    sync::WaitQueue::wake_one_of_each(readers_, pollers_, writers_);
     return sizeof value;
 }
 

@@ -34,6 +34,12 @@ bool WaitQueue::leave(Waiter& waiter) {
     return true;
 }
 
+void WaitQueue::leave_unwoken(Waiter& waiter) {
+    if (!leave(waiter)) {
+        wake_one();
+    }
+}
+
 bool WaitQueue::leave_and_notify(Waiter& waiter) {
     waiter.node.unlink();
     waiter.parking.notify();

@@ -41,9 +41,20 @@ public:
     WakeReason wait_until(Condition condition, SleepKind kind = SleepKind::Uninterruptible,
                           Nanoseconds deadline = Nanoseconds::never());
 
+    /// For a loop that looks by itself: it has just found that it has to wait, and looks again when this returns
+    /// Condition, which says that the condition may be true.
+    template <typename Condition>
+    WakeReason wait_for_next_look(Condition condition, SleepKind kind, Nanoseconds deadline = Nanoseconds::never());
+
     /// Wakes the waiter that came first, or all. Returns how many were woken. Any context.
     u32 wake_one() { return wake(1); }
     u32 wake_all() { return wake(~u32{0}); }
+    /// wake_one() of each: one fence does for all.
+    template <typename... Queues>
+    static void wake_one_of_each(Queues&... queues) {
+        full_fence();
+        (queues.wake_if_occupied(1), ...);
+    }
     /// From a waiter's callback, hence under another queue's lock. Queues that wake one another must not form
     /// a cycle (fs/epoll sees to that).
     u32 wake_nested(u32 limit);
@@ -64,11 +75,15 @@ private:
         // Orders the caller's change of the condition before the look at the queue; pairs with the
         // fence in join().
         full_fence();
-        return occupied_.load(Order::relaxed) ? wake_waiters(limit) : 0;
+        return wake_if_occupied(limit);
     }
+    u32 wake_if_occupied(u32 limit) { return occupied_.load(Order::relaxed) ? wake_waiters(limit) : 0; }
     u32 wake_waiters(u32 limit);
     u32 call_waiters(u32 limit) REQUIRES(lock_);
     void add(Waiter& waiter, bool first);
+    /// A waiter leaves that slept no longer, or not at all. A wake-up that chose it all the same came after the test
+    /// that this decision rests on: it is another's.
+    void leave_unwoken(Waiter& waiter);
 
     SpinLock<LockRank::WaitQueue> lock_;
     List<Waiter, &Waiter::node> waiters_ GUARDED_BY(lock_);
@@ -93,14 +108,23 @@ WakeReason WaitQueue::wait_until(Condition condition, SleepKind kind, Nanosecond
             }
             continue;  // somebody was faster; woken means no longer in the queue
         }
-        bool chosen = !leave(waiter);
-        satisfied = satisfied || condition();
-        if (chosen) {
-            // The wake-up came after the test that this decision rests on: it is another's.
-            wake_one();
-        }
-        return satisfied ? WakeReason::Condition : reason;
+        leave_unwoken(waiter);
+        return satisfied || condition() ? WakeReason::Condition : reason;
     }
+}
+
+template <typename Condition>
+WakeReason WaitQueue::wait_for_next_look(Condition condition, SleepKind kind, Nanoseconds deadline) {
+    Parking parking;
+    Waiter waiter(&leave_and_notify, parking);
+    join(waiter);
+    const bool satisfied = condition();
+    const WakeReason reason = satisfied ? WakeReason::Condition : parking.sleep(kind, deadline);
+    if (!satisfied && reason == WakeReason::Condition) {
+        return WakeReason::Condition;  // woken means no longer in the queue
+    }
+    leave_unwoken(waiter);
+    return satisfied || condition() ? WakeReason::Condition : reason;
 }
 
 }  // namespace cairn::sync
