@@ -26,6 +26,7 @@ Pipe::~Pipe() {
     while (PipeBuffer* buffer = buffers_.pop_front()) {
         Own<PipeBuffer>::adopt(buffer).reset();
     }
+    keep_spares(0);
 }
 
 // --- Reading and writing -------------------------------------------------------------------------------------------
@@ -60,6 +61,8 @@ Result<void> Pipe::read_present(mm::IoSink& sink) {
         if (buffers_.empty() && has_writers()) {
             return fail(Errno::eagain);
         }
+        const u32 spares = was_full ? kStreamSparePages : kSparePages;
+        keep_spares(spares);
         while (!buffers_.empty() && sink.remaining() != 0) {
             PipeBuffer& buffer = *buffers_.front();
             const u32 wanted = static_cast<u32>(std::min<usize>(buffer.size, sink.remaining()));
@@ -74,7 +77,7 @@ Result<void> Pipe::read_present(mm::IoSink& sink) {
             buffer.start += wanted;
             buffer.size -= wanted;
             if (packet || buffer.size == 0) {
-                drop_first();
+                drop_first(spares);
             }
             if (packet) {
                 break;  // what did not fit is lost (pipe(2), O_DIRECT)
@@ -163,15 +166,19 @@ Result<bool> Pipe::write_to_last_page(mm::IoSource& source) {
 }
 
 Result<void> Pipe::write_new_page(mm::IoSource& source, Framing framing) {
-    Own<PipeBuffer> buffer = std::move(spare_);
-    if (!buffer) {
+    Own<PipeBuffer> buffer;
+    if (PipeBuffer* spare = spares_.pop_front()) {
+        --spare_count_;
+        buffer = Own<PipeBuffer>::adopt(spare);
+    } else {
         buffer = TRY(PipeBuffer::create());
     }
     const usize wanted = std::min<usize>(source.remaining(), kPageSize);
     Result<usize> copied = source.take(buffer->page->bytes, wanted);
     if (!copied.ok() || copied.value() < wanted) {
         source.revert(copied.ok() ? copied.value() : 0);
-        spare_ = std::move(buffer);
+        spares_.push_front(*buffer.release());
+        ++spare_count_;
         return fail(Errno::efault);
     }
     buffer->start = 0;
@@ -187,28 +194,42 @@ void Pipe::push_back(Own<PipeBuffer> buffer) {
     filled_.fetch_add(1, Order::release);
 }
 
-void Pipe::drop_first() {
-    Own<PipeBuffer> buffer = Own<PipeBuffer>::adopt(buffers_.pop_front());
+/// Its page becomes a spare one if there are fewer than `spares`.
+void Pipe::drop_first(u32 spares) {
+    PipeBuffer* buffer = buffers_.pop_front();
     filled_.fetch_sub(1, Order::release);
     used_.fetch_sub(1, Order::release);
-    spare_ = std::move(buffer);
+    if (spare_count_ < spares) {
+        spares_.push_front(*buffer);
+        ++spare_count_;
+    } else {
+        Own<PipeBuffer>::adopt(buffer).reset();
+    }
+}
+
+/// Frees spare pages until no more than `count` are left.
+void Pipe::keep_spares(u32 count) {
+    while (spare_count_ > count) {
+        --spare_count_;
+        Own<PipeBuffer>::adopt(spares_.pop_front()).reset();
+    }
 }
 
 // --- Waiting -------------------------------------------------------------------------------------------------------
 
 void Pipe::data_arrived(bool was_empty) {
-    if (was_empty && !empty()) {
-        readable_.wake_one();
-    }
     // Each write is an event of its own for an edge-triggered epoll.
-    read_pollers_.wake_one();
+    if (was_empty && !empty()) {
+        sync::WaitQueue::wake_one_of_each(readable_, read_pollers_);
+    } else {
+        read_pollers_.wake_one();
+    }
     async_readers.notify(vfs::AsyncEvent::Readable);
 }
 
 void Pipe::place_freed(bool was_full) {
     if (was_full && !full()) {
-        writable_.wake_one();
-        write_pollers_.wake_one();
+        sync::WaitQueue::wake_one_of_each(writable_, write_pollers_);
     }
     async_writers.notify(vfs::AsyncEvent::Writable);
 }
@@ -218,7 +239,7 @@ Result<void> Pipe::wait_for_data(Waiting waiting) {
         return fail(Errno::eagain);
     }
     sync::WakeReason reason =
-        readable_.wait_until([this] { return !empty() || !has_writers(); }, sync::SleepKind::Interruptible);
+        readable_.wait_for_next_look([this] { return !empty() || !has_writers(); }, sync::SleepKind::Interruptible);
     if (reason != sync::WakeReason::Condition) {
         return fail(Errno::eintr);
     }
@@ -230,7 +251,7 @@ Result<void> Pipe::wait_for_place(Waiting waiting) {
         return fail(Errno::eagain);
     }
     sync::WakeReason reason =
-        writable_.wait_until([this] { return !full() || !has_readers(); }, sync::SleepKind::Interruptible);
+        writable_.wait_for_next_look([this] { return !full() || !has_readers(); }, sync::SleepKind::Interruptible);
     if (reason != sync::WakeReason::Condition) {
         return fail(Errno::eintr);
     }

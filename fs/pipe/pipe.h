@@ -23,6 +23,9 @@ namespace cairn::pipe {
 /// limits.h; and what a pipe has room for unless told otherwise.
 constexpr usize kAtomicWrite = 4096;  // PIPE_BUF
 constexpr u32 kDefaultPages = 16;
+/// How many emptied pages a pipe keeps; more if a reader finds it full, since then its writers are about to go on.
+constexpr u32 kSparePages = 1;
+constexpr u32 kStreamSparePages = kDefaultPages;
 /// /proc/sys/fs/pipe-max-size: more takes CAP_SYS_RESOURCE.
 constexpr u64 kUnprivilegedLimit = kMiB;
 
@@ -120,7 +123,8 @@ private:
     Result<void> write_present(mm::IoSource& source, Framing framing);
     Result<bool> write_to_last_page(mm::IoSource& source) REQUIRES(mutex_);
     Result<void> write_new_page(mm::IoSource& source, Framing framing) REQUIRES(mutex_);
-    void drop_first() REQUIRES(mutex_);
+    void drop_first(u32 spares) REQUIRES(mutex_);
+    void keep_spares(u32 count) REQUIRES(mutex_);
     void push_back(Own<PipeBuffer> buffer) REQUIRES(mutex_);
     void place_freed(bool was_full);
     void data_arrived(bool was_empty);
@@ -131,9 +135,10 @@ private:
     const bool named_;
     sync::Mutex<LockRank::Pipe> mutex_;
     List<PipeBuffer, &PipeBuffer::node> buffers_ GUARDED_BY(mutex_);
-    Own<PipeBuffer> spare_ GUARDED_BY(mutex_);  // the page that was emptied last, for the next write
-    Atomic<u32> filled_{0};                     // buffers in the list
-    Atomic<u32> used_{0};                       // filled, and places that splice holds
+    List<PipeBuffer, &PipeBuffer::node> spares_ GUARDED_BY(mutex_);  // emptied pages, for the next writes
+    u32 spare_count_ GUARDED_BY(mutex_) = 0;
+    Atomic<u32> filled_{0};  // buffers in the list
+    Atomic<u32> used_{0};    // filled, and places that splice holds
     Atomic<u32> capacity_{kDefaultPages};
     Atomic<u32> readers_{0};
     Atomic<u32> writers_{0};

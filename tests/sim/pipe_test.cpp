@@ -162,6 +162,27 @@ TEST(PipeSim, EveryMemoryFailureIsClean) {
     });
 }
 
+TEST(PipeSim, AStreamGoesOnInThePagesThatItHas) {
+    EXPLORE("pipe: stream", {.cpus = 1, .allocation_failures = 1}, [](Simulation& sim) {
+        sim.inject_failures(false);
+        FileWorld world;
+        PipeEnds ends = world.pipe(kNonBlock);
+        const std::string all(65536, 's');
+        sim.check(world.write(*ends.writer, all).value() == all.size(), "write");
+        sim.check(world.read_text(*ends.reader, all.size()) == all, "read");
+        sim.inject_failures(true);
+        Result<usize> again = world.write(*ends.writer, all);
+        sim.inject_failures(false);
+        sim.check(again.ok() && again.value() == all.size(), "no page is allocated");
+        sim.check(world.read_text(*ends.reader, 5000) == all.substr(0, 5000), "read a part");
+        sim.check(world.read_text(*ends.reader, all.size()) == all.substr(5000), "and, no longer full, the rest");
+        sim.inject_failures(true);
+        Result<usize> third = world.write(*ends.writer, all);
+        sim.inject_failures(false);
+        sim.check(third.ok() && third.value() == 4096, "a page is kept of a pipe that was not full");
+    });
+}
+
 TEST(PipeSim, NoByteIsLostBetweenTwoReadersAndTwoWriters) {
     EXPLORE("pipe: two and two", {.cpus = 3}, [](Simulation& sim) {
         FileWorld world;
