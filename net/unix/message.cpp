@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
-#include "kernel/time/clock.h"
 #include "net/unix/endpoint.h"
 #include "net/unix/unix_sockets.h"
 
 namespace cairn::net {
 
-UnixMessage::UnixMessage(UnixEndpoint& sender) : sent_at(time::wall_now()), sender_(sender) {}
+UnixMessage::UnixMessage(UnixEndpoint& sender) : sender_(sender) {}
 
 /// For a part of `wanted` bytes, or fewer. ENOMEM.
 Result<OwnArray<std::byte>> UnixMessage::allocate_bytes(usize wanted) {
@@ -21,6 +20,12 @@ Result<OwnArray<std::byte>> UnixMessage::allocate_bytes(usize wanted) {
 
 Result<Own<UnixMessage>> UnixMessage::create(UnixEndpoint& sender, mm::IoSource& source, usize size) {
     Own<UnixMessage> message = TRY(try_new<UnixMessage>(sender));
+    if (size <= kSmall) {
+        message->size_ = TRY(source.take(message->small_, size));
+        if (message->size_ < size) {
+            return fail(Errno::efault);
+        }
+    }
     while (message->size_ < size) {
         Own<Piece> piece = TRY(try_new<Piece>());
         piece->bytes = TRY(allocate_bytes(size - message->size_));
@@ -50,6 +55,9 @@ UnixMessage::~UnixMessage() {
 }
 
 Result<usize> UnixMessage::copy_out(mm::IoSink& sink, usize skip, usize limit) const {
+    if (pieces_.empty()) {
+        return sink.put(small_ + start_ + skip, std::min(limit, size_ - skip));
+    }
     usize copied = 0;
     usize offset = start_ + skip;
     for (const Piece& piece : pieces_) {

@@ -30,7 +30,7 @@ public:
     MessageCredentials credentials;
     bool tells_credentials = false;
     Own<PassedFiles> files;
-    Nanoseconds sent_at;
+    Nanoseconds sent_at;  // of packets
 
     /// What Linux's struct sk_buff and its kin add to the bytes, which count in units of 64: programs see it in how
     /// many messages fit into SO_SNDBUF.
@@ -45,11 +45,15 @@ private:
     static constexpr usize kPieceSize = 4 * kPageSize;
     static Result<OwnArray<std::byte>> allocate_bytes(usize wanted);
 
+    /// So few bytes are in the message itself.
+    static constexpr usize kSmall = 64;
+
     Ref<UnixEndpoint> sender_;
     List<Piece, &Piece::node> pieces_;
-    usize start_ = 0;  // in the first piece
+    usize start_ = 0;  // in the first piece, or in small_
     usize size_ = 0;
     u32 charge_ = 0;
+    std::byte small_[kSmall];  // uncleared: only what was sent is received
 };
 
 }  // namespace cairn::net

@@ -6,7 +6,7 @@
 
 namespace cairn::net {
 
-/// Waits for something beyond the first `seen` bytes, which the caller only peeked at.
+/// Waits for something that may be beyond the first `seen` bytes, which the caller only peeked at.
 Result<void> UnixEndpoint::wait_readable(Nanoseconds deadline, usize seen) {
     if (deadline.value == 0) {
         return fail(Errno::eagain);
@@ -15,7 +15,7 @@ Result<void> UnixEndpoint::wait_readable(Nanoseconds deadline, usize seen) {
         sync::MutexGuard guard(mutex_);
         return queued_beyond(seen) || !waiting_.empty() || error_ != Errno{} || (shut_down_ & kReading) != 0;
     };
-    switch (readable_.wait_until(something, sync::SleepKind::Interruptible, deadline)) {
+    switch (readable_.wait_for_next_look(something, sync::SleepKind::Interruptible, deadline)) {
         case sync::WakeReason::Condition:
             return {};
         case sync::WakeReason::Interrupted:

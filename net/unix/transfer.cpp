@@ -1,6 +1,7 @@
 /// UnixEndpoint: sending, and what poll(2) sees.
 #include <algorithm>
 
+#include "kernel/time/clock.h"
 #include "net/unix/endpoint.h"
 #include "net/unix/unix_sockets.h"
 
@@ -47,16 +48,15 @@ Result<void> UnixEndpoint::wait_for_room(Nanoseconds deadline) {
             sync::MutexGuard guard(mutex_);
             return has_room() || error_ != Errno{} || (shut_down_ & kWriting) != 0;
         };
-        TRY(check_wait(writable_.wait_until(room_or_end, sync::SleepKind::Interruptible, deadline)));
+        TRY(check_wait(writable_.wait_for_next_look(room_or_end, sync::SleepKind::Interruptible, deadline)));
     }
 }
 
 void UnixEndpoint::uncharge(u32 amount) {
     sent_.fetch_sub(amount, Order::relaxed);
     if (has_room()) {
-        writable_.wake_one();
-        write_pollers_.wake_one();
-        if (lacked_room_.exchange(false, Order::relaxed)) {
+        sync::WaitQueue::wake_one_of_each(writable_, write_pollers_);
+        if (lacked_room_.load(Order::relaxed) && lacked_room_.exchange(false, Order::relaxed)) {
             async.notify(vfs::AsyncEvent::Writable);
         }
     }
@@ -74,22 +74,22 @@ Result<Own<UnixMessage>> UnixEndpoint::create_message(SendRequest& request, cons
 }
 
 void UnixEndpoint::message_arrived() {
-    readable_.wake_one();
-    read_pollers_.wake_one();
+    sync::WaitQueue::wake_one_of_each(readable_, read_pollers_);
     async.notify(vfs::AsyncEvent::Readable);
 }
 
 // --- Streams -------------------------------------------------------------------------------------------------------
 
 Result<usize> UnixEndpoint::send_stream(SendRequest& request, const SendOptions& options) {
-    std::optional<Ref<UnixEndpoint>> target = peer();
-    if (!target) {
-        return fail(Errno::enotconn);
-    }
+    std::optional<Ref<UnixEndpoint>> target;
     usize sent = 0;
     Result<void> result;
     {
         sync::MutexGuard guard(mutex_);
+        if (!peer_) {
+            return fail(Errno::enotconn);
+        }
+        target = peer_;
         if ((shut_down_ & kWriting) != 0) {
             result = fail(Errno::epipe);
         }
@@ -155,6 +155,7 @@ Result<usize> UnixEndpoint::send_packet(SendRequest& request, const SendOptions&
     TRY(wait_for_room(options.deadline));
     Own<UnixMessage> message = TRY(create_message(request, options, *target, size));
     message->source_address = address();
+    message->sent_at = time::wall_now();
     Result<void> result = deliver_or_wait(*target, message, options.deadline);
     // Whatever became of it: others may find room now that this call no longer waits for it.
     target->queue_room_.wake_one();

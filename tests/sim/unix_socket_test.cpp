@@ -109,6 +109,26 @@ TEST(UnixSocket, StreamsHaveNoBounds) {
     });
 }
 
+TEST(UnixSocket, MessagesOfAnySizeAreReadInParts) {
+    RUN_ALONE("unix: sizes", [](Simulation& sim) {
+        FileWorld world;
+        std::optional<SocketPair> pair(world.socket_pair(SocketType::Stream, kNonBlock));
+        for (const usize size : {1u, 63u, 64u, 65u, 4096u, 16384u, 16385u, 50000u}) {
+            std::string text(size, ' ');
+            for (usize i = 0; i < size; ++i) {
+                text[i] = static_cast<char>('!' + i % 89);
+            }
+            sim.check(world.write(*pair->first, text).value() == size, "write");
+            sim.check(receive(world, *pair->second, 7, net::message_flags::kPeek).text == text.substr(0, 7), "peek");
+            std::string read;
+            for (usize part = 1; read.size() < size; part = part * 2 + 1) {
+                read += world.read_text(*pair->second, part);
+            }
+            sim.check(read == text, "all of it, in order");
+        }
+    });
+}
+
 TEST(UnixSocket, UnreadBytesResetThePeer) {
     RUN_ALONE("unix: reset", [](Simulation& sim) {
         FileWorld world;
