@@ -26,6 +26,26 @@ Result<u32> Epoll::wait(EventSink& sink, u32 limit, Nanoseconds deadline) {
     }
 }
 
+/// If a level-triggered item is alone on the list, and is really ready: tells of it and leaves it there, where it
+/// would come back to. Items that come meanwhile are for the next call. False: nothing was done.
+Result<bool> Epoll::deliver_only(EventSink& sink) {
+    EpollItem* only = nullptr;
+    {
+        SpinLockGuard guard(ready_lock_);
+        only = ready_.front();
+        if (only == nullptr || only != ready_.back() || only->has_mode(kOneShot | kEdgeTriggered)) {
+            return false;
+        }
+    }
+    // The mutex keeps it on the list: who wakes its queues finds it there.
+    const vfs::PollEvents events = only->look();
+    if (events == 0) {
+        return false;
+    }
+    TRY(sink.put({events, static_cast<u32>(only->data()), static_cast<u32>(only->data() >> 32)}));
+    return true;
+}
+
 /// Level-triggered items go back on the list, behind what is there; not before the end, so that none comes twice.
 Result<u32> Epoll::deliver(EventSink& sink, u32 limit) {
     u32 delivered = 0;
@@ -33,10 +53,16 @@ Result<u32> Epoll::deliver(EventSink& sink, u32 limit) {
     bool more = false;
     {
         sync::MutexGuard guard(mutex_);
+        const Result<bool> only = deliver_only(sink);
+        if (!only.ok()) {
+            result = only.failure();
+        }
+        delivered = only.ok() && only.value() ? 1 : 0;
+        more = delivered != 0 || !only.ok();
         ++rounds_;
         List<EpollItem, &EpollItem::ready_node> again;
         EpollItem* last = nullptr;  // that goes back
-        for (;;) {
+        while (!more) {
             EpollItem* item = nullptr;
             {
                 SpinLockGuard ready_guard(ready_lock_);

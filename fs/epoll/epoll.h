@@ -7,7 +7,8 @@
 /// under the lock of whatever queue is woken. Where one instance watches another, the outer one's mutex is held
 /// when the inner one's is taken; there are no cycles (epoll_nesting.h).
 ///
-/// No event is lost: an item is taken off the list before its file is asked, and who wakes a queue puts it back on.
+/// No event is lost: an item is taken off the list before its file is asked, and who wakes a queue puts it back on; or
+/// it stays on the list, and is taken off only as above.
 
 #include "fs/epoll/epoll_item.h"
 #include "kernel/sync/mutex.h"
@@ -77,6 +78,7 @@ private:
     EpollItem* first_of(const vfs::File& file) REQUIRES(mutex_);
     void discard(EpollItem& item) REQUIRES(mutex_);
     Result<u32> deliver(EventSink& sink, u32 limit);
+    Result<bool> deliver_only(EventSink& sink) REQUIRES(mutex_);
     void make_ready(EpollItem& item) REQUIRES(mutex_);
     bool add_to_ready_list(EpollItem& item);
     EpollItem* take_ready();

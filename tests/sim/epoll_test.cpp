@@ -75,6 +75,26 @@ TEST(Epoll, LevelsAreToldAgainAndEdgesOnce) {
     });
 }
 
+TEST(Epoll, AnEventThatCannotBeStoredComesAgain) {
+    struct Unwritable final : epoll::EventSink {
+        Result<void> put(const epoll::EpollEvent&) override { return fail(Errno::efault); }
+    };
+    RUN_ALONE("epoll: bad address", [](Simulation& sim) {
+        FileWorld world;
+        Ref<vfs::File> instance = create();
+        PipeEnds first = world.pipe(kNonBlock);
+        PipeEnds second = world.pipe(kNonBlock);
+        sim.check(add(*instance, *first.reader, vfs::kPollIn, 1).ok(), "add");
+        sim.check(add(*instance, *second.reader, vfs::kPollIn, 2).ok(), "add another");
+        Unwritable nowhere;
+        for (u32 ready = 1; ready <= 2; ++ready) {
+            static_cast<void>(world.write(ready == 1 ? *first.writer : *second.writer, "x"));
+            sim.check(epoll::find_epoll(*instance)->wait(nowhere, 8, {}).error() == Errno::efault, "bad address");
+            sim.check(wait_on(*instance).count == ready, "all are still there");
+        }
+    });
+}
+
 TEST(Epoll, OneShotsWaitToBeSetAgain) {
     RUN_ALONE("epoll: one-shot", [](Simulation& sim) {
         FileWorld world;
