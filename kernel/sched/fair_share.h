@@ -6,7 +6,8 @@
 
 namespace cairn::sched {
 
-struct FairShare {
+/// On cache lines of its own: a group's next one is another CPU's.
+struct alignas(kCacheLine) FairShare {
     FairShare() { entity.is_share = true; }
 
     FairEntity entity;

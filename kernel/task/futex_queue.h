@@ -24,7 +24,8 @@ struct FutexWaiter {
     const mm::FutexKey* requeue_to = nullptr;  // FUTEX_WAIT_REQUEUE_PI
 };
 
-struct FutexBucket {
+/// On a cache line of its own: neighbours have nothing to do with each other.
+struct alignas(kCacheLine) FutexBucket {
     SpinLock<LockRank::FutexBucket> lock;
     List<FutexWaiter, &FutexWaiter::node> waiters;
 };
