@@ -69,7 +69,8 @@ void TlbDirectory::activate(TlbContext& context) {
     tlb.loaded = &context;
     const u16 tag = static_cast<u16>(tagged_ ? index + 1 : 0);
     arch::load_address_space(context.root, tag, clean ? arch::TagContents::Keep : arch::TagContents::Flush);
-    (clean ? kept_ : flushed_).fetch_add(1, Order::relaxed);
+    Atomic<u64>& count = clean ? tlb.kept : tlb.flushed;
+    count.store(count.load(Order::relaxed) + 1, Order::relaxed);
     if (before != nullptr) {
         before->active.remove(cpu.index, Order::seq_cst);
     }
@@ -176,8 +177,14 @@ void TlbDirectory::flush_kernel_this_cpu(const FlushRequest& request) {
 }
 
 TlbStatistics TlbDirectory::statistics() const {
-    return {flushes_.load(Order::relaxed), remote_cpus_.load(Order::relaxed), kept_.load(Order::relaxed),
-            flushed_.load(Order::relaxed)};
+    TlbStatistics result{.flushes = flushes_.load(Order::relaxed), .remote_cpus = remote_cpus_.load(Order::relaxed)};
+    for (u32 i = 0; i < g_kernel.cpu_count; ++i) {
+        if (const CpuTlb* tlb = g_kernel.cpus[i]->tlb; tlb != nullptr) {
+            result.activations_kept += tlb->kept.load(Order::relaxed);
+            result.activations_flushed += tlb->flushed.load(Order::relaxed);
+        }
+    }
+    return result;
 }
 
 }  // namespace cairn::mm

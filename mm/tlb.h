@@ -31,6 +31,9 @@ struct CpuTlb {
     u32 next_victim = 0;
     u32 current = 0;               // slot of `loaded`
     TlbContext* loaded = nullptr;  // null: the kernel's own root
+    // For TlbStatistics; written by the own CPU, with interrupts off.
+    Atomic<u64> kept{0};
+    Atomic<u64> flushed{0};
 };
 
 struct TlbStatistics {
@@ -96,8 +99,6 @@ private:
     Atomic<u64> next_id_{1};
     Atomic<u64> flushes_{0};
     Atomic<u64> remote_cpus_{0};
-    Atomic<u64> kept_{0};
-    Atomic<u64> flushed_{0};
 };
 
 }  // namespace cairn::mm
