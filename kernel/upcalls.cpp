@@ -139,7 +139,7 @@ void kernel_prepare_user_return(arch::TrapFrame& frame) {
     // With interrupts off nothing can become pending unseen: who makes it so on another CPU sends an interrupt, which
     // arrives as soon as user mode has turned them on.
     task::Task& task = task::current_task();
-    if (signal::has_pending_work(task) || task::rseq_is_stale(task)) [[unlikely]] {
+    if (signal::has_pending_work(task) || task.thread().was_switched()) [[unlikely]] {
         do_pending_work(task, frame);
     }
 }

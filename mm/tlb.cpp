@@ -179,9 +179,10 @@ void TlbDirectory::flush_kernel_this_cpu(const FlushRequest& request) {
 TlbStatistics TlbDirectory::statistics() const {
     TlbStatistics result{.flushes = flushes_.load(Order::relaxed), .remote_cpus = remote_cpus_.load(Order::relaxed)};
     for (u32 i = 0; i < g_kernel.cpu_count; ++i) {
-        if (const CpuTlb* tlb = g_kernel.cpus[i]->tlb; tlb != nullptr) {
-            result.activations_kept += tlb->kept.load(Order::relaxed);
-            result.activations_flushed += tlb->flushed.load(Order::relaxed);
+        const PerCpu* cpu = g_kernel.cpus[i];
+        if (cpu != nullptr && cpu->tlb != nullptr) {
+            result.activations_kept += cpu->tlb->kept.load(Order::relaxed);
+            result.activations_flushed += cpu->tlb->flushed.load(Order::relaxed);
         }
     }
     return result;

@@ -44,6 +44,7 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     previous.stop_ticks(moment.ticks);
     next.start_ticks(moment.ticks);
     next.on_cpu_.store(true, Order::relaxed);
+    next.switched_.store(true, Order::relaxed);
     queue.current = &next;
     queue.previous = &previous;
     queue.urgency.store(best == nullptr ? 0 : RunQueue::urgency_of(next), Order::relaxed);

@@ -120,10 +120,9 @@ public:
         Nanoseconds elsewhere;
     };
     RunTimes run_times() const;
-    /// How often it gave up the CPU so far. Cheap; any context.
-    u64 switches() const {
-        return voluntary_switches_.load(Order::relaxed) + involuntary_switches_.load(Order::relaxed);
-    }
+    /// Whether it has got a CPU, after another thread, since clear_switched(). By the thread itself.
+    bool was_switched() const { return switched_.load(Order::relaxed); }
+    void clear_switched() { switched_.store(false, Order::relaxed); }
 
     /// A system call of its program begins, and ends; says how many ticks of arch::tick_counter() it ran for. By the
     /// thread itself, interrupts off.
@@ -213,6 +212,7 @@ private:
     Atomic<ThreadState> state_{ThreadState::New};
     Atomic<bool> queued_{false};  // in a run queue, waiting or running
     Atomic<bool> on_cpu_{false};
+    Atomic<bool> switched_{true};
     Atomic<u32> cpu_{0};
     Atomic<u32> pending_{0};
     bool migrating_ = false;  // in no run queue: the CPU that it leaves will enqueue it elsewhere

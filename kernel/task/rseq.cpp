@@ -57,8 +57,8 @@ bool abort_sequence(Task& self, arch::TrapFrame& frame) {
 
 /// `known`: the area has the number already that was written last.
 bool write_cpu(Task& self, bool known) {
-    // If the thread moves while it writes, its count of switches says so and this is done again.
-    self.rseq_switches = self.thread().switches();
+    // If the thread moves while it writes, it is switched again and this is done again.
+    self.thread().clear_switched();
     const u32 cpu = arch::this_cpu().index.value;
     if (known && cpu == self.rseq_cpu) {
         return true;

@@ -161,7 +161,6 @@ public:
     u32 rseq_size = 0;
     u32 rseq_signature = 0;
     u32 rseq_cpu = ~u32{0};  // what the area says; a new task's copy says nothing yet
-    u64 rseq_switches = 0;   // the thread's count when the area was last brought up to date
     /// Under the lock of priority_lending.cpp.
     LockDebts lock_debts;
     /// How an interrupted call goes on: set with the result EINTR, used up at the return to user mode.
