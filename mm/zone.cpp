@@ -33,15 +33,27 @@ Result<FrameNumber> Zone::allocate(u32 order, FrameState owned_as) {
     return FrameNumber{first->number};
 }
 
+/// The frames that taking them one by one would find, but whole blocks of them in one go.
 u32 Zone::allocate_batch(std::span<FrameNumber> out) {
     SpinLockGuard guard(lock_);
     u32 count = 0;
     while (count < out.size()) {
-        Frame* first = take_locked(0, FrameState::Cached);
+        u32 order = smallest_free_order();
+        while ((usize{1} << order) > out.size() - count) {
+            --order;
+        }
+        Frame* first = take_locked(order, FrameState::Cached);
         if (first == nullptr) {
             break;
         }
-        out[count++] = FrameNumber{first->number};
+        // Lowest last: it is the first one to be handed out.
+        const FrameNumber start{first->number};
+        const u32 size = u32{1} << order;
+        for (u32 i = 0; i < size; ++i) {
+            first[i].store_block({FrameState::Cached, 0});
+            out[count + size - 1 - i] = start + i;
+        }
+        count += size;
     }
     return count;
 }
@@ -121,13 +133,18 @@ Frame* Zone::take_locked(u32 order, FrameState owned_as) {
     return first;
 }
 
+/// kMaxOrder if there is no block in the lists.
+u32 Zone::smallest_free_order(u32 at_least) const {
+    while (at_least < kMaxOrder && free_[at_least].empty()) {
+        ++at_least;
+    }
+    return at_least;
+}
+
 /// Takes a block from the lists, splitting a larger one if need be; the lower half is kept.
 Frame* Zone::take_block(u32 order) {
-    u32 from = order;
-    while (from < kOrders && free_[from].empty()) {
-        ++from;
-    }
-    if (from == kOrders) {
+    u32 from = smallest_free_order(order);
+    if (free_[from].empty()) {
         return nullptr;
     }
     Frame* first = free_[from].pop_front();

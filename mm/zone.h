@@ -43,6 +43,7 @@ public:
 
 private:
     Frame& frame(FrameNumber number) const;
+    u32 smallest_free_order(u32 at_least = 0) const REQUIRES(lock_);
     Frame* take_block(u32 order) REQUIRES(lock_);
     bool touch_block() REQUIRES(lock_);
     Frame* take_locked(u32 order, FrameState owned_as) REQUIRES(lock_);

@@ -245,6 +245,43 @@ TEST(FrameAllocator, CachesAreFilledAndDrainedInBatches) {
     EXPECT_EQ(frames.statistics().cached, 0u);
 }
 
+TEST(FrameAllocator, ACacheIsFilledWithWholeBlocksAndTheSmallestFirst) {
+    MemoryMachine machine(256 * kMiB);
+    machine.use(machine.add_cpu());
+    FrameAllocator& frames = machine.frames();
+    frames.free(take(frames), 0);
+    frames.drain_this_cpu();
+    // A piece of three frames that cannot grow, since its neighbour is kept.
+    const FrameNumber block = take(frames, 2);
+    const FrameNumber kept = block + 3;
+    std::vector<FrameNumber> all;
+    frames.free(block, 2);
+    while (all.empty() || all.back() != kept) {
+        all.push_back(take(frames));
+    }
+    all.pop_back();
+    for (FrameNumber frame : all) {
+        frames.free(frame, 0);
+    }
+    frames.drain_this_cpu();
+    EXPECT_GE(frames.statistics().free_blocks[0], 1u);
+    EXPECT_GE(frames.statistics().free_blocks[1], 1u);
+    std::vector<FrameNumber> next;
+    for (int i = 0; i < 32; ++i) {
+        next.push_back(take(frames));
+    }
+    for (u64 i = 0; i < 3; ++i) {
+        EXPECT_TRUE(std::ranges::find(next, block + i) != next.end()) << i;
+    }
+    std::ranges::sort(next);
+    EXPECT_TRUE(std::ranges::adjacent_find(next) == next.end());
+    expect_consistent(frames.statistics());
+    for (FrameNumber frame : next) {
+        frames.free(frame, 0);
+    }
+    frames.free(kept, 0);
+}
+
 TEST(FrameAllocator, ADrainedCacheCompletesABlock) {
     MemoryMachine machine(16 * kMiB, {{{4 * kMiB}, {12 * kMiB}}});
     PerCpu& cpu = machine.add_cpu();
