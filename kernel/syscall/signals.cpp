@@ -54,6 +54,17 @@ Result<SignalInfo> fetch_information(Caller& self, UserIn<SignalInfo> from, i32 
     return info;
 }
 
+/// Gives a signal an action that ignores it, and forgets what of it is pending (POSIX, 2.4.1), under the lock that
+/// senders hold. Returns the action before.
+SignalAction ignore_from_now_on(task::ThreadGroup& group, i32 signal, const SignalAction& action) {
+    signal::QueuedSignalList freed;
+    SpinLockGuard guard(group.lock);
+    const SignalAction before = group.handlers->exchange(signal, action);
+    group.pending.discard(SignalSet::of(signal), freed);
+    task::for_each_thread(group, [&](Task& task) { task.pending.discard(SignalSet::of(signal), freed); });
+    return before;
+}
+
 }  // namespace
 
 /// kill(2)
@@ -127,8 +138,10 @@ Result<void> sys_rt_sigaction(Caller& self, i32 signal, UserIn<SignalAction> fre
         return fail(Errno::einval);
     }
     task::ThreadGroup& group = self.task.group();
-    SignalAction before = group.handlers->get(signal);
-    if (!fresh.is_null()) {
+    SignalAction before;
+    if (fresh.is_null()) {
+        before = group.handlers->get(signal);
+    } else {
         SignalAction action = TRY(fresh.fetch());
         if (signal::kUnblockable.has(signal)) {
             return fail(Errno::einval);
@@ -137,14 +150,8 @@ Result<void> sys_rt_sigaction(Caller& self, i32 signal, UserIn<SignalAction> fre
         // Unknown flags are dropped, so that a program can find out which there are (sigaction(2), "Dynamically
         // probing").
         action.flags &= SignalAction::kKnown;
-        signal::QueuedSignalList freed;
-        SpinLockGuard guard(group.lock);
-        before = group.handlers->exchange(signal, action);
-        if (action.ignores(signal)) {
-            // What is pending and ignored from now on is forgotten (POSIX, 2.4.1).
-            group.pending.discard(SignalSet::of(signal), freed);
-            task::for_each_thread(group, [&](Task& task) { task.pending.discard(SignalSet::of(signal), freed); });
-        }
+        before = action.ignores(signal) ? ignore_from_now_on(group, signal, action)
+                                        : group.handlers->exchange(signal, action);
     }
     if (!old.is_null()) {
         TRY(old.store(before));
