@@ -1,8 +1,15 @@
 #include "exec/stack_pages.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace cairn::exec {
+
+StackPages::Group::~Group() {
+    for (Page* page : std::span(pages, count)) {
+        Own<Page>::adopt(page).reset();
+    }
+}
 
 Result<void> StackPages::grow(u64 bytes) {
     if (bytes > kCapacity - size_) {
@@ -10,11 +17,14 @@ Result<void> StackPages::grow(u64 bytes) {
     }
     u64 wanted = align_up(size_ + bytes, kPageSize) / kPageSize;
     for (; allocated_pages_ < wanted; ++allocated_pages_) {
-        Own<Group>& group = groups_[allocated_pages_ / kPagesPerGroup];
-        if (!group) {
-            group = TRY(try_new<Group>());
+        if (last_ == nullptr || last_->count == Group::kPages) {
+            Own<Group> group = TRY(try_new<Group>());
+            Own<Group>& place = last_ == nullptr ? first_ : last_->next;
+            last_ = group.get();
+            place = std::move(group);
         }
-        group->pages[allocated_pages_ % kPagesPerGroup] = TRY(try_new<Page>());
+        Own<Page> page = TRY(try_new<Page>());
+        last_->pages[last_->count++] = page.release();
     }
     size_ += bytes;
     return {};
@@ -43,7 +53,7 @@ void StackPages::write(u64 depth, std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
         std::span<std::byte> rest = edit(depth);
         u64 part = std::min(bytes.size(), rest.size());
-        std::ranges::copy(bytes.first(part), rest.begin());
+        std::memcpy(rest.data(), bytes.data(), part);
         bytes = bytes.subspan(part);
         depth -= part;
     }
@@ -73,7 +83,11 @@ u64 StackPages::skip_string(u64 depth) const {
 StackPages::Page& StackPages::page_of(u64 depth) const {
     u64 index = (depth - 1) / kPageSize;
     ASSERT(depth != 0 && index < allocated_pages_);
-    return *groups_[index / kPagesPerGroup]->pages[index % kPagesPerGroup];
+    const Group* group = first_.get();
+    for (; index >= Group::kPages; index -= Group::kPages) {
+        group = group->next.get();
+    }
+    return *group->pages[index];
 }
 
 }  // namespace cairn::exec

@@ -4,7 +4,6 @@
 /// the top, so that the byte at depth d gets the address top - d. Pages are allocated one by one;
 /// page 0 is the topmost. The owner alone uses it; no lock.
 
-#include <array>
 #include <span>
 
 #include "kernel/base/address.h"
@@ -44,13 +43,19 @@ private:
     struct alignas(kPageSize) Page {
         std::byte bytes[kPageSize];
     };
-    static constexpr u64 kPagesPerGroup = 64;
+    /// Pages are found through groups of pointers, each of which leads to the next. Most stacks have a page or two, so
+    /// only pointers that are in use are ever looked at.
     struct Group {
-        std::array<Own<Page>, kPagesPerGroup> pages;
+        static constexpr u32 kPages = 64;
+        ~Group();
+        Own<Group> next;
+        u32 count = 0;
+        Page* pages[kPages];  // the first `count` own theirs
     };
     Page& page_of(u64 depth) const;
 
-    std::array<Own<Group>, kCapacity / kPageSize / kPagesPerGroup> groups_;
+    Own<Group> first_;
+    Group* last_ = nullptr;
     u64 size_ = 0;
     u64 allocated_pages_ = 0;
 };

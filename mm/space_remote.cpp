@@ -152,16 +152,16 @@ std::string_view AddressSpace::name_of(const MappingInformation& mapping) {
 /// device.
 template <typename Visit>
 void AddressSpace::visit_entries(VirtualAddress start, VirtualAddress end, Visit visit) {
-    table_.for_each_leaf(start, end, [&](PhysicalAddress leaf, u32 first, u32 last, VirtualAddress) {
+    for (UserTable::Parts parts(table_, start, end); parts.next();) {
+        const UserTable::Part& part = *parts;
         SpinLockGuard guard(table_lock_);
-        for (u32 i = first; i < last; ++i) {
-            const PageEntry entry = table_.load(leaf, i);
+        for (u32 i = part.first; i < part.last; ++i) {
+            const PageEntry entry = table_.load(part.leaf, i);
             if (!entry.empty()) {
                 visit(entry, entry.owns_reference() ? &frames_.frame(entry.frame()) : nullptr);
             }
         }
-        return true;
-    });
+    }
 }
 
 MappingUsage AddressSpace::usage(VirtualAddress start, VirtualAddress end) {
