@@ -28,10 +28,7 @@ AddressSpace::AddressSpace(FrameAllocator& frames, TlbDirectory& directory, Phys
     tlb_.id = directory.new_context_id();
     tlb_.root = root;
     // The kernel's root entries never change once it runs (KernelSpace), so a copy stays right.
-    const PhysicalAddress kernel_root = g_kernel.kernel_space->root();
-    for (u32 i = UserTable::kEntries / 2; i < UserTable::kEntries; ++i) {
-        tables_.store(root, i, tables_.load(kernel_root, i));
-    }
+    tables_.copy_entries(root, g_kernel.kernel_space->root(), UserTable::kEntries / 2, UserTable::kEntries);
 }
 
 /// Nobody has it loaded, so nothing is flushed; a tag that a CPU still keeps for it is never used again, because the
@@ -47,7 +44,9 @@ AddressSpace::~AddressSpace() {
         }
         for (Mapping* mapping = mappings_.first(); mapping != nullptr;) {
             Mapping* next = mappings_.next(*mapping);
-            drop_frames(mapping->start, mapping->end);
+            for (UserTable::Parts parts(table_, mapping->start, mapping->end); parts.next();) {
+                drop_entries(*parts);
+            }
             table_.free_tables(mapping->start, mapping->end, next != nullptr ? next->start : kNowhere);
             mapping = next;
         }

@@ -247,9 +247,12 @@ private:
     bool may_write_at_once(const Mapping& mapping, PageEntry entry) REQUIRES(table_lock_);
     ResidentKind kind_of(PageEntry entry) const;
     void add_resident(ResidentKind kind, i64 pages) REQUIRES(table_lock_);
-    void drop_frames(VirtualAddress start, VirtualAddress end);
+    void drop_entries(const UserTable::Part& part);
     Result<void> copy_mappings(AddressSpace& child) REQUIRES(lock_) NO_THREAD_SAFETY_ANALYSIS;
     Result<void> copy_entries(AddressSpace& child, const Mapping& mapping, TlbFlush& flush OPEN_OBLIGATION);
+    void share_entries(const Mapping& mapping, const UserTable::Part& part, u32 first, AddressSpace& child,
+                       PhysicalAddress child_leaf, TlbFlush& flush OPEN_OBLIGATION)
+        REQUIRES(table_lock_, child.table_lock_);
 
     // Faults (space_fault.cpp).
     Result<void> grow_stack(VirtualAddress page);

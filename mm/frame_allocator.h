@@ -50,6 +50,14 @@ public:
     /// One more owner of a block (its first frame), and one less; the last one frees it.
     void add_reference(FrameNumber number);
     void drop_reference(FrameNumber number);
+    /// The same, for loops over many single frames: without a call where others own the frame, too.
+    void drop_one_of_many(PhysicalAddress page, Frame& first) {
+        const u32 before = first.references.fetch_sub(1, Order::acq_rel);
+        if (before <= 1) [[unlikely]] {
+            ASSERT(before != 0);
+            release(FrameNumber::containing(page), first, 0);
+        }
+    }
     /// For lookups that hold no reference: one more owner unless the frame is free. What it was found by is looked at
     /// again afterwards, since the frame may have become another's meanwhile.
     [[nodiscard]] bool try_add_reference(FrameNumber number);
@@ -61,6 +69,8 @@ public:
     Frame* find_frame(FrameNumber number) const { return map_.find(number); }
     /// The metadata of a frame that the caller owns.
     Frame& frame(FrameNumber number) const { return map_.of_allocated(number); }
+    /// For loops over many.
+    NearFrames near_frames() const { return NearFrames(map_); }
 
     /// Frees memory that EarlyMemory holds for the boot loader: the information structure,
     /// modules, ACPI tables; or the whole frames of them in `part`. Nobody may use them any more.

@@ -90,4 +90,24 @@ private:
     u64 leaf_count_ = 0;
 };
 
+/// FrameMap::of_allocated for many frames, one after the other, which are mostly near each other.
+class NearFrames {
+public:
+    explicit NearFrames(const FrameMap& map) : map_(map) {}
+
+    /// `page` is the frame's address.
+    Frame& of_allocated(PhysicalAddress page) {
+        if (page.value - first_ >= kSectionFrames * kPageSize) [[unlikely]] {
+            first_ = align_down(page.value, kSectionFrames * kPageSize);
+            frames_ = map_.find_section(FrameNumber::containing(page))->frames;
+        }
+        return frames_[(page.value - first_) >> kPageShift];
+    }
+
+private:
+    const FrameMap& map_;
+    u64 first_ = u64{1} << 63;  // address of the last one's section; behind all at first
+    Frame* frames_ = nullptr;
+};
+
 }  // namespace cairn::mm

@@ -42,23 +42,28 @@ void AddressSpace::zap(VirtualAddress start, VirtualAddress end, ZapWhat what) {
 
 /// Returns where it stopped because the flush is full.
 VirtualAddress AddressSpace::zap_some(VirtualAddress start, VirtualAddress end, ZapWhat what, TlbFlush& flush) {
-    VirtualAddress stopped = end;
-    table_.for_each_leaf(start, end, [&](PhysicalAddress leaf, u32 first, u32 last, VirtualAddress at) {
+    for (UserTable::Parts parts(table_, start, end); parts.next();) {
+        const UserTable::Part& part = *parts;
         i64 removed[kResidentKinds] = {};
+        u32 stopped = part.last;
         SpinLockGuard guard(table_lock_);
-        for (u32 i = first; (i = table_.next_used(leaf, i, last)) < last; ++i) {
-            const PageEntry entry = table_.load(leaf, i);
+        for (u32 i = part.first; i < part.last; ++i) {
+            const PageEntry entry = table_.load(part.leaf, i);
+            if (entry.empty()) {
+                i = table_.last_unused(part.leaf, i, part.last);
+                continue;
+            }
             const bool counted = entry.owns_reference();
             const ResidentKind kind = counted ? kind_of(entry) : ResidentAnonymous;
             if (what == ZapWhat::ObjectPages && kind == ResidentAnonymous && counted) {
                 continue;
             }
             if (!flush.has_room()) {
-                stopped = at + (i - first) * kPageSize;
+                stopped = i;
                 break;
             }
-            table_.store(leaf, i, {});
-            flush.note(at + (i - first) * kPageSize, kPageSize, 0);
+            table_.store(part.leaf, i, {});
+            flush.note(part.address_of(i), kPageSize, 0);
             if (counted) {
                 flush.retire_frame(entry.frame());
                 ++removed[kind];
@@ -69,26 +74,39 @@ VirtualAddress AddressSpace::zap_some(VirtualAddress start, VirtualAddress end, 
                 add_resident(static_cast<ResidentKind>(kind), -removed[kind]);
             }
         }
-        return stopped == end;
-    });
-    return stopped;
+        if (stopped != part.last) {
+            return part.address_of(stopped);
+        }
+    }
+    return end;
 }
 
 void AddressSpace::unmap_object_pages(VirtualAddress start, VirtualAddress end, MemoryObject::PrivateCopies copies) {
     zap(start, end, copies == MemoryObject::PrivateCopies::Zap ? ZapWhat::Everything : ZapWhat::ObjectPages);
 }
 
-/// At the end, when no CPU uses the space: no flush, no locks.
-void AddressSpace::drop_frames(VirtualAddress start, VirtualAddress end) {
-    table_.for_each_leaf(start, end, [&](PhysicalAddress leaf, u32 first, u32 last, VirtualAddress) {
-        for (u32 i = first; (i = table_.next_used(leaf, i, last)) < last; ++i) {
-            const PageEntry entry = table_.load(leaf, i);
-            if (entry.owns_reference()) {
-                frames_.drop_reference(entry.frame());
+/// At the end, when no CPU uses the space: no flush, no lock.
+void AddressSpace::drop_entries(const UserTable::Part& part) {
+    TableEntries entries(part.leaf);
+    NearFrames frames = frames_.near_frames();
+    const u64 last = part.last;
+    for (u64 i = part.first; i < last; ++i) {
+        const PageEntry entry(entries.load(i));
+        PhysicalAddress page = entry.present_address();
+        if (!entry.is_counted_page()) [[unlikely]] {
+            if (entry.empty()) {
+                i = table_.last_unused(part.leaf, static_cast<u32>(i), part.last);
+                continue;
             }
+            if (!entry.owns_reference()) {
+                entries.store(i, 0);
+                continue;
+            }
+            page = entry.address();
         }
-        return true;
-    });
+        entries.store(i, 0);
+        frames_.drop_one_of_many(page, frames.of_allocated(page));
+    }
 }
 
 /// Whether a page may be written without a fault that looks at it first.
@@ -110,23 +128,23 @@ bool AddressSpace::may_write_at_once(const Mapping& mapping, PageEntry entry) {
 /// know of a new right faults, and finds it.
 void AddressSpace::change_entries(const Mapping& mapping, VirtualAddress start, VirtualAddress end) {
     TlbFlush flush(frames_);
-    table_.for_each_leaf(start, end, [&](PhysicalAddress leaf, u32 first, u32 last, VirtualAddress at) {
+    for (UserTable::Parts parts(table_, start, end); parts.next();) {
+        const UserTable::Part& part = *parts;
         SpinLockGuard guard(table_lock_);
-        for (u32 i = first; (i = table_.next_used(leaf, i, last)) < last; ++i) {
-            const PageEntry entry = table_.load(leaf, i);
+        for (u32 i = part.first; (i = table_.next_used(part.leaf, i, part.last)) < part.last; ++i) {
+            const PageEntry entry = table_.load(part.leaf, i);
             const PageEntry changed = entry.with_access(mapping.properties.access, may_write_at_once(mapping, entry));
             if (changed == entry) {
                 continue;
             }
-            table_.store(leaf, i, changed);
+            table_.store(part.leaf, i, changed);
             const bool lost = entry.present() && (!changed.present() || (entry.writable() && !changed.writable()) ||
                                                   (entry.executable() && !changed.executable()));
             if (lost) {
-                flush.note(at + (i - first) * kPageSize, kPageSize, 0);
+                flush.note(part.address_of(i), kPageSize, 0);
             }
         }
-        return true;
-    });
+    }
     flush.settle(tables_, directory_.flush(tlb_, flush));
 }
 
@@ -181,49 +199,66 @@ Result<void> AddressSpace::copy_mappings(AddressSpace& child) {
 }
 
 /// Shares the mapping's own pages with the child, write-protected on both sides.
-Result<void> AddressSpace::copy_entries(AddressSpace& child, const Mapping& mapping, TlbFlush& flush) {
-    Result<void> result;
-    table_.for_each_leaf(mapping.start, mapping.end, [&](PhysicalAddress leaf, u32 first, u32 last, VirtualAddress at) {
+Result<void> AddressSpace::copy_entries(AddressSpace& child, const Mapping& mapping, TlbFlush& flush OPEN_OBLIGATION) {
+    for (UserTable::Parts parts(table_, mapping.start, mapping.end); parts.next();) {
+        const UserTable::Part& part = *parts;
         const auto is_own = [&](PageEntry entry) {
             return entry.owns_reference() && kind_of(entry) == ResidentAnonymous;
         };
         // Whether the child needs a table is seen without a lock: only truncation can take pages away meanwhile.
-        u32 i = table_.next_used(leaf, first, last);
-        while (i < last && !is_own(table_.load(leaf, i))) {
-            i = table_.next_used(leaf, i + 1, last);
+        u32 i = table_.next_used(part.leaf, part.first, part.last);
+        while (i < part.last && !is_own(table_.load(part.leaf, i))) {
+            i = table_.next_used(part.leaf, i + 1, part.last);
         }
-        if (i == last) {
-            return true;
+        if (i != part.last) {
+            const PhysicalAddress target = TRY(child.table_.ensure_leaf(part.start, child.table_lock_));
+            SpinLockPairGuard guard(table_lock_, child.table_lock_);
+            share_entries(mapping, part, i, child, target, flush);
         }
-        Result<PhysicalAddress> target = child.table_.ensure_leaf(at, child.table_lock_);
-        if (!target.ok()) {
-            result = target.failure();
-            return false;
-        }
-        SpinLockPairGuard guard(table_lock_, child.table_lock_);
-        i64 copied = 0;
-        for (; (i = table_.next_used(leaf, i, last)) < last; ++i) {
-            PageEntry entry = table_.load(leaf, i);
-            if (entry.empty() || !entry.owns_reference()) {
+    }
+    return {};
+}
+
+/// The same for one table, whose first own page is `first`'s; both locks are held.
+void AddressSpace::share_entries(const Mapping& mapping, const UserTable::Part& part, u32 first, AddressSpace& child,
+                                 PhysicalAddress child_leaf, TlbFlush& flush OPEN_OBLIGATION) {
+    TableEntries entries(part.leaf);
+    TableEntries child_entries(child_leaf);
+    NearFrames frames = frames_.near_frames();
+    u32 copied = 0;
+    bool any_protected = false;
+    const bool has_object = !mapping.is_anonymous();
+    const u64 last = part.last;
+    for (u64 i = first; i < last; ++i) {
+        PageEntry entry(entries.load(i));
+        PhysicalAddress page = entry.present_address();
+        if (!entry.is_counted_page()) [[unlikely]] {
+            if (entry.empty()) {
+                i = table_.last_unused(part.leaf, static_cast<u32>(i), part.last);
                 continue;
             }
-            Frame& frame = frames_.frame(entry.frame());
-            if (frame.use.load(Order::relaxed) != FrameUse::Anonymous) {
+            if (!entry.owns_reference()) {
                 continue;
             }
-            if (entry.writable()) {
-                entry = entry.read_only();
-                table_.store(leaf, i, entry);
-                flush.note(at + (i - first) * kPageSize, kPageSize, 0);
-            }
-            frame.references.fetch_add(1, Order::relaxed);
-            child.table_.store(target.value(), i, entry);
-            ++copied;
+            page = entry.address();
         }
-        child.add_resident(ResidentAnonymous, copied);
-        return true;
-    });
-    return result;
+        Frame& frame = frames.of_allocated(page);
+        if (has_object && frame.use.load(Order::relaxed) != FrameUse::Anonymous) {
+            continue;
+        }
+        if (entry.writable()) {
+            any_protected = true;
+            entry = entry.read_only();
+            entries.store(i, entry.bits());
+        }
+        frame.references.fetch_add(1, Order::relaxed);
+        child_entries.store(i, entry.bits());
+        ++copied;
+    }
+    if (any_protected) {
+        flush.note_pages(part.address_of(first), last - first);
+    }
+    child.add_resident(ResidentAnonymous, copied);
 }
 
 }  // namespace cairn::mm

@@ -16,6 +16,12 @@ void TlbFlush::note(VirtualAddress start, u64 size, [[maybe_unused]] u32 level) 
     page_size_ = std::min(page_size_, size);
 }
 
+void TlbFlush::note_pages(VirtualAddress start, u64 count) {
+    start_ = std::min(start_, start);
+    end_ = std::max(end_, start + count * kPageSize);
+    page_size_ = kPageSize;
+}
+
 PhysicalAddress TlbFlush::retire_table(PhysicalAddress table) {
     return std::exchange(tables_, table);
 }

@@ -34,6 +34,8 @@ public:
 
     /// A translation of `size` bytes at `start`, a page of `level`, was changed or removed.
     void note(VirtualAddress start, u64 size, u32 level);
+    /// The same for some or all of `count` pages of 4 KiB.
+    void note_pages(VirtualAddress start, u64 count);
     /// A table was taken out of the hierarchy; it is empty. `link` is what settle() follows.
     PhysicalAddress retire_table(PhysicalAddress table);
     /// The reference of a block of frames that was mapped is to be dropped. has_room() was true.

@@ -1,5 +1,7 @@
 #include "mm/user_table.h"
 
+#include <algorithm>
+
 #include "kernel/base/kernel.h"
 #include "mm/system_memory.h"
 
@@ -28,6 +30,30 @@ PhysicalAddress UserTable::find_leaf(VirtualAddress address) const {
         table = table_of(entry);
     }
     return table;
+}
+
+std::optional<UserTable::Part> UserTable::next_part(VirtualAddress start, VirtualAddress end) const {
+    while (start < end) {
+        PhysicalAddress table = root_;
+        u32 level = kTopLevel;
+        u64 entry = memory_.load(table, index_of(start, level));
+        while (is_table(entry)) {
+            table = table_of(entry);
+            if (--level == 0) {
+                const u32 first = index_of(start);
+                const u64 pages = std::min<u64>(kEntries - first, (end - start) >> kPageShift);
+                return Part{table, first, first + static_cast<u32>(pages), start, start + (pages << kPageShift)};
+            }
+            entry = memory_.load(table, index_of(start, level));
+        }
+        // Nothing below this entry: on to the next one of its table that is used.
+        const u32 index = index_of(start, level);
+        const VirtualAddress base = align_down_to(start, level);
+        const u64 wanted = ((end - base - 1) >> shift_of(level)) + 1;
+        const u32 last = index + static_cast<u32>(std::min<u64>(kEntries - index, wanted));
+        start = base + (u64{memory_.next_used(table, index + 1, last) - index} << shift_of(level));
+    }
+    return std::nullopt;
 }
 
 Result<PhysicalAddress> UserTable::ensure_leaf(VirtualAddress address, Lock& lock) {
@@ -86,13 +112,17 @@ void UserTable::retire_in(PhysicalAddress table, u32 level, VirtualAddress start
 }
 
 void UserTable::free_tables(VirtualAddress start, VirtualAddress end, VirtualAddress next) {
+    // Most mappings share their only last-level table with the next one.
+    if (align_down_to(start, 1) + kLeafSpan > next) {
+        return;
+    }
     free_in(root_, kTopLevel, start, end, next);
 }
 
 void UserTable::free_in(PhysicalAddress table, u32 level, VirtualAddress start, VirtualAddress end,
                         VirtualAddress next) {
     const u32 first = index_of(start, level);
-    const u32 last = first + static_cast<u32>((end - align_down_to(start, level) - 1) / span_of(level)) + 1;
+    const u32 last = first + static_cast<u32>((end - align_down_to(start, level) - 1) >> shift_of(level)) + 1;
     for (u32 i = first; (i = memory_.next_used(table, i, last)) < last; ++i) {
         const VirtualAddress from = align_down_to(start, level) + (i - first) * span_of(level);
         const VirtualAddress to = from + span_of(level);

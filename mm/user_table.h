@@ -11,7 +11,7 @@
 ///
 /// Locks: see AddressSpace. Walks down to a last-level table need none, loads and stores of its entries do.
 
-#include <algorithm>
+#include <optional>
 
 #include "mm/mapping.h"
 #include "mm/table_memory.h"
@@ -45,11 +45,13 @@ public:
     constexpr bool executable() const { return present() && (bits_ & Format::kNoExecute) == 0; }
     constexpr bool accessed() const { return (bits_ & Format::kAccessed) != 0; }
     constexpr bool dirty() const { return (bits_ & Format::kDirty) != 0; }
+    /// Present, and with a reference: what most entries in use are.
+    constexpr bool is_counted_page() const { return (bits_ & (Format::kPresent | kNoReference)) == Format::kPresent; }
     constexpr bool owns_reference() const { return (bits_ & kNoReference) == 0; }
-    constexpr FrameNumber frame() const {
-        const u64 address = (present() ? bits_ : ~bits_) & Format::kAddressMask;
-        return FrameNumber::containing({address});
-    }
+    constexpr PhysicalAddress address() const { return {(present() ? bits_ : ~bits_) & Format::kAddressMask}; }
+    /// The same of a page that is present, without a look at that.
+    constexpr PhysicalAddress present_address() const { return {bits_ & Format::kAddressMask}; }
+    constexpr FrameNumber frame() const { return FrameNumber::containing(address()); }
     constexpr bool operator==(const PageEntry&) const = default;
 
     /// The same frame with another protection.
@@ -105,27 +107,56 @@ public:
     PageEntry load(PhysicalAddress leaf, u32 index) const { return PageEntry(memory_.load(leaf, index)); }
     /// The first of a last-level table's entries [first, last) that is not empty; `last` if all are.
     u32 next_used(PhysicalAddress leaf, u32 first, u32 last) const { return memory_.next_used(leaf, first, last); }
+    /// For loops over entries that are mostly in use: the last of the empty ones that begin with `index`.
+    u32 last_unused(PhysicalAddress leaf, u32 index, u32 last) const { return next_used(leaf, index + 1, last) - 1; }
     void store(PhysicalAddress leaf, u32 index, PageEntry entry) { memory_.store(leaf, index, entry.bits()); }
 
-    /// Calls `visit(leaf, first, last, address)` for each last-level table of [start, end), which is not empty: entries
-    /// [first, last) concern the range, `address` is that of `first`. Stops when it returns false.
-    template <typename Visit>
-    bool for_each_leaf(VirtualAddress start, VirtualAddress end, Visit visit) const {
-        return visit_table(root_, kTopLevel, start, end, visit);
-    }
+    /// The entries of one last-level table for addresses that follow each other: [first, last), `start` is the first's
+    /// address, `end` the end of the last one's.
+    struct Part {
+        PhysicalAddress leaf{};
+        u32 first = 0;
+        u32 last = 0;
+        VirtualAddress start{};
+        VirtualAddress end{};
+        VirtualAddress address_of(u32 index) const { return start + (index - first) * kPageSize; }
+    };
+    /// The first part of [start, end) that has a table; none if no part has.
+    std::optional<Part> next_part(VirtualAddress start, VirtualAddress end) const;
+    /// All of them, in order: `for (Parts parts(table, start, end); parts.next();)`, then `*parts`.
+    class Parts {
+    public:
+        Parts(const UserTable& table, VirtualAddress start, VirtualAddress end) : table_(table), end_(end) {
+            part_.end = start;
+        }
+        bool next() {
+            std::optional<Part> part = table_.next_part(part_.end, end_);
+            if (part) {
+                part_ = *part;
+            }
+            return part.has_value();
+        }
+        const Part& operator*() const { return part_; }
+
+    private:
+        const UserTable& table_;
+        const VirtualAddress end_;
+        Part part_;
+    };
 
     /// Takes out the tables of [start, end) all of whose addresses are within [floor, ceiling), where nothing is mapped
     /// any more. No fault can be going on.
     void retire_tables(VirtualAddress start, VirtualAddress end, VirtualAddress floor, VirtualAddress ceiling,
                        TlbFlush& flush OPEN_OBLIGATION);
     /// For the end of a space, mapping by mapping in order of address, when no CPU uses the tables: frees those of
-    /// [start, end) that nothing at or above `next`, where the next mapping begins, needs. With the last one all but
-    /// the root are free: a table is there only where a mapping is (retire_tables).
+    /// [start, end) that nothing at or above `next`, where the next mapping begins, needs. All entries of the range are
+    /// empty. With the last one all but the root are free: a table is there only where a mapping is (retire_tables).
     void free_tables(VirtualAddress start, VirtualAddress end, VirtualAddress next);
 
-    static constexpr u64 span_of(u32 level) { return kPageSize << (Format::kBitsPerLevel * level); }
+    static constexpr u32 shift_of(u32 level) { return kPageShift + Format::kBitsPerLevel * level; }
+    static constexpr u64 span_of(u32 level) { return u64{1} << shift_of(level); }
     static constexpr u32 index_of(VirtualAddress address, u32 level = 0) {
-        return static_cast<u32>(address.value >> (kPageShift + Format::kBitsPerLevel * level)) % kEntries;
+        return static_cast<u32>(address.value >> shift_of(level)) % kEntries;
     }
 
 private:
@@ -135,31 +166,6 @@ private:
     static bool is_table(u64 entry) { return (entry & Format::kPresent) != 0; }
     static PhysicalAddress table_of(u64 entry) { return {entry & Format::kAddressMask}; }
 
-    template <typename Visit>
-    bool visit_table(PhysicalAddress table, u32 level, VirtualAddress start, VirtualAddress end, Visit& visit) const {
-        if (level == 0) {
-            const u32 first = index_of(start);
-            return visit(table, first, first + static_cast<u32>((end - start) >> kPageShift), start);
-        }
-        while (start < end) {
-            const VirtualAddress stop{std::min(end.value, align_down(start.value, span_of(level)) + span_of(level))};
-            const u32 index = index_of(start, level);
-            const u64 entry = memory_.load(table, index);
-            if (entry == 0) {
-                const u32 entries_left = kEntries - index;
-                const u64 wanted = (end - align_down_to(start, level) - 1) / span_of(level) + 1;
-                const u32 last = index + static_cast<u32>(std::min<u64>(entries_left, wanted));
-                const u32 next = memory_.next_used(table, index + 1, last);
-                start = align_down_to(start, level) + (next - index) * span_of(level);
-                continue;
-            }
-            if (is_table(entry) && !visit_table(table_of(entry), level - 1, start, stop, visit)) {
-                return false;
-            }
-            start = stop;
-        }
-        return true;
-    }
     struct Bounds {
         u64 floor;
         u64 ceiling;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "mm/address_space.h"
+#include "mm/system_memory.h"
 #include "tests/support/in_address_space.h"
 #include "tests/support/simulation.h"
 
@@ -161,6 +162,43 @@ TEST(AddressSpaceSim, ConcurrentChangesOfOneSpace) {
         }
         sim.join();
         sim.check(space->resident_bytes() == 0, "resident");
+    });
+}
+
+/// Pages in tables of their own at each level, and many in one table: fork and the end see each of them, and no other.
+TEST(AddressSpaceSim, ForkAndTheEndFindEachPage) {
+    EXPLORE("address spaces: far apart", {.cpus = 1}, [](Simulation& sim) {
+        constexpr u64 kFar[] = {0, 7 * kPageSize, 2 * kMiB, 3 * kMiB, 5 * kGiB, u64{3} << 39};
+        constexpr VirtualAddress kRun = kPage + (kGiB + 2 * kMiB - 20 * kPageSize);  // across two tables
+        constexpr u64 kRunPages = 40;
+        const u64 anonymous = static_cast<u64>(g_kernel.memory->anonymous.sum());
+        sim.spawn("forker", [&] {
+            Ref<AddressSpace> space = make_space(sim);
+            for (u64 distance : kFar) {
+                sim.check(space->map_anonymous(kPage + distance, kPageSize, kReadWrite).ok(), "map");
+            }
+            sim.check(space->map_anonymous(kRun, kRunPages * kPageSize, kReadWrite).ok(), "map a run");
+            const u64 resident = space->resident_bytes();
+            sim.check(resident == (std::size(kFar) + kRunPages) * kPageSize, "resident");
+            {
+                auto child = space->fork();
+                sim.check(child.ok(), "fork");
+                sim.check(child.value()->resident_bytes() == resident, "the child's pages");
+                for (u64 distance : kFar) {
+                    sim.check(frame_behind(sim, *child.value(), kPage + distance) ==
+                                  frame_behind(sim, *space, kPage + distance),
+                              "another page");
+                }
+                auto last = child.value()->translate(kRun + (kRunPages - 1) * kPageSize);
+                sim.check(last && !last->protection.writable, "the last page of the run");
+                sim.check(!child.value()->translate(kRun + kRunPages * kPageSize), "behind the run");
+                sim.check(child.value()->unmap(kPage, u64{4} << 39).ok(), "unmap all");
+                sim.check(child.value()->resident_bytes() == 0, "something is left");
+            }
+            sim.check(space->resident_bytes() == resident, "the parent's pages");
+        });
+        sim.join();
+        sim.check(static_cast<u64>(g_kernel.memory->anonymous.sum()) == anonymous, "frames are left");
     });
 }
 
