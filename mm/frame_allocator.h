@@ -92,6 +92,8 @@ public:
     /// Until then some threads are restrained (sched::Thread::restrain_until). Any context.
     void expect_restrained(Nanoseconds until) { restraint_until_.store(until.value, Order::relaxed); }
 
+    /// All that it ever had to hand out: free, cached and allocated.
+    u64 managed_frames() const { return managed_frames_; }
     FrameStatistics statistics() const;
     FailureInjector& failure_injector() { return injector_; }
 

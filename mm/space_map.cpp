@@ -227,11 +227,8 @@ Result<void> AddressSpace::check_limits(const MappingProperties& properties, u64
         return fail(Errno::eagain);
     }
     // Overcommit as Linux's default: only a single request that cannot be met by any means is refused.
-    if (private_writable && !has(MappingFlag::NoReserve)) {
-        const FrameStatistics frames = frames_.statistics();
-        if (pages > (frames.free + frames.cached + frames.allocated) / kPageSize) {
-            return fail(Errno::enomem);
-        }
+    if (private_writable && !has(MappingFlag::NoReserve) && pages > frames_.managed_frames()) {
+        return fail(Errno::enomem);
     }
     return {};
 }

@@ -69,8 +69,6 @@ void TlbDirectory::activate(TlbContext& context) {
     tlb.loaded = &context;
     const u16 tag = static_cast<u16>(tagged_ ? index + 1 : 0);
     arch::load_address_space(context.root, tag, clean ? arch::TagContents::Keep : arch::TagContents::Flush);
-    Atomic<u64>& count = clean ? tlb.kept : tlb.flushed;
-    count.store(count.load(Order::relaxed) + 1, Order::relaxed);
     if (before != nullptr) {
         before->active.remove(cpu.index, Order::seq_cst);
     }
@@ -127,7 +125,6 @@ FlushDone TlbDirectory::flush_kernel(const TlbFlush& change) {
 
 /// Preemption is off. This CPU does its part without an interrupt.
 void TlbDirectory::run_on(CpuSet targets, FlushRequest& request) {
-    flushes_.fetch_add(1, Order::relaxed);
     const CpuIndex self = arch::this_cpu().index;
     if (targets.contains(self)) {
         InterruptGuard guard;
@@ -135,7 +132,6 @@ void TlbDirectory::run_on(CpuSet targets, FlushRequest& request) {
         targets.remove(self);
     }
     if (!targets.empty()) {
-        remote_cpus_.fetch_add(targets.count(), Order::relaxed);
         call_on_cpus_(targets, &flush_this_cpu, &request);
     }
 }
@@ -174,18 +170,6 @@ void TlbDirectory::flush_kernel_this_cpu(const FlushRequest& request) {
     for (u64 i = 0; i < request.pages; ++i) {
         arch::flush_page(request.start + i * request.page_size);
     }
-}
-
-TlbStatistics TlbDirectory::statistics() const {
-    TlbStatistics result{.flushes = flushes_.load(Order::relaxed), .remote_cpus = remote_cpus_.load(Order::relaxed)};
-    for (u32 i = 0; i < g_kernel.cpu_count; ++i) {
-        const PerCpu* cpu = g_kernel.cpus[i];
-        if (cpu != nullptr && cpu->tlb != nullptr) {
-            result.activations_kept += cpu->tlb->kept.load(Order::relaxed);
-            result.activations_flushed += cpu->tlb->flushed.load(Order::relaxed);
-        }
-    }
-    return result;
 }
 
 }  // namespace cairn::mm

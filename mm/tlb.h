@@ -31,16 +31,6 @@ struct CpuTlb {
     u32 next_victim = 0;
     u32 current = 0;               // slot of `loaded`
     TlbContext* loaded = nullptr;  // null: the kernel's own root
-    // For TlbStatistics; written by the own CPU, with interrupts off.
-    Atomic<u64> kept{0};
-    Atomic<u64> flushed{0};
-};
-
-struct TlbStatistics {
-    u64 flushes = 0;           // changes that were announced
-    u64 remote_cpus = 0;       // interrupts sent for them, by CPU
-    u64 activations_kept = 0;  // address space loaded, its tagged translations still good
-    u64 activations_flushed = 0;
 };
 
 class TlbDirectory {
@@ -76,8 +66,6 @@ public:
     /// arch::flush_all() once after it has entered g_kernel.online.
     [[nodiscard]] FlushDone flush_kernel(const TlbFlush& change);
 
-    TlbStatistics statistics() const;
-
 private:
     struct FlushRequest {
         TlbContext* context;  // null: the kernel's half
@@ -97,8 +85,6 @@ private:
     const bool tagged_;
     const PhysicalAddress kernel_root_;
     Atomic<u64> next_id_{1};
-    Atomic<u64> flushes_{0};
-    Atomic<u64> remote_cpus_{0};
 };
 
 }  // namespace cairn::mm
