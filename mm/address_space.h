@@ -246,6 +246,7 @@ private:
     void change_entries(const Mapping& mapping, VirtualAddress start, VirtualAddress end) REQUIRES(lock_);
     bool may_write_at_once(const Mapping& mapping, PageEntry entry) REQUIRES(table_lock_);
     ResidentKind kind_of(PageEntry entry) const;
+    static ResidentKind kind_of(FrameUse use);
     void add_resident(ResidentKind kind, i64 pages) REQUIRES(table_lock_);
     void drop_entries(const UserTable::Part& part);
     Result<void> copy_mappings(AddressSpace& child) REQUIRES(lock_) NO_THREAD_SAFETY_ANALYSIS;

@@ -8,7 +8,11 @@
 namespace cairn::mm {
 
 AddressSpace::ResidentKind AddressSpace::kind_of(PageEntry entry) const {
-    switch (frames_.frame(entry.frame()).use.load(Order::relaxed)) {
+    return kind_of(frames_.frame(entry.frame()).use.load(Order::relaxed));
+}
+
+AddressSpace::ResidentKind AddressSpace::kind_of(FrameUse use) {
+    switch (use) {
         case FrameUse::File:
         case FrameUse::DetachedFile:
             return ResidentFile;

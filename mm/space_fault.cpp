@@ -204,10 +204,14 @@ std::optional<FaultResult> AddressSpace::fault_around(const Mapping& mapping, Vi
     bool done = false;
     {
         SpinLockGuard guard(table_lock_);
-        i64 added[kResidentKinds] = {};
-        for (u32 i = 0; i < count; ++i) {
-            if (frames[i].value == 0 || !table_.load(slot.leaf, first + i).empty() ||
-                is_detached(frames_.frame(frames[i]).use.load(Order::relaxed))) {
+        // All of the object's pages are of one kind: what has another use has been given up.
+        const FrameUse use = frames_.frame(frames[wanted]).use.load(Order::relaxed);
+        TableEntries entries(slot.leaf);
+        NearFrames near = frames_.near_frames();
+        i64 added = 0;
+        for (u32 i = is_detached(use) ? count : 0; i < count; ++i) {
+            if (frames[i].value == 0 || entries.load(first + i) != 0 ||
+                near.of_allocated(frames[i].address()).use.load(Order::relaxed) != use) {
                 continue;
             }
             PageEntry entry = PageEntry::make(frames[i], mapping.properties.access, writable, object.caching());
@@ -216,14 +220,12 @@ std::optional<FaultResult> AddressSpace::fault_around(const Mapping& mapping, Vi
             } else {
                 done = true;
             }
-            table_.store(slot.leaf, first + i, entry);
-            ++added[kind_of(entry)];
+            entries.store(first + i, entry.bits());
+            ++added;
             frames[i] = {};
         }
-        for (u32 kind = 0; kind < kResidentKinds; ++kind) {
-            if (added[kind] != 0) {
-                add_resident(static_cast<ResidentKind>(kind), added[kind]);
-            }
+        if (added != 0) {
+            add_resident(kind_of(use), added);
         }
     }
     for (u32 i = 0; i < count; ++i) {
