@@ -66,6 +66,9 @@ Result<usize> IoCursor::transfer(usize size, Move move) {
     if (!segments_.empty()) {
         return transfer_segments(size, move);
     }
+    if (size == 0) {
+        return usize{0};  // there may be no memory behind it
+    }
     // One range, as nearly always.
     const usize failed = move(single_.address + offset_, usize{0}, size);
     const usize done = size - failed;
