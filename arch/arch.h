@@ -10,6 +10,7 @@
 ///   void preempt_depth_increment() / u32 preempt_depth_decrement()   returns the new state
 ///   void set_reschedule_wanted() / void clear_reschedule_wanted()    on this CPU
 ///   InterruptState disable_interrupts(); void restore_interrupts(InterruptState);
+///   void forbid_interrupts()           disable_interrupts() for who does not ask how it was before
 ///   void enable_interrupts(); bool interrupts_enabled();
 ///   void cpu_relax()                   in a spin loop; another simulated CPU runs
 ///   void interleave()                  a point at which another simulated CPU may run; else nothing

@@ -129,7 +129,20 @@ namespace {
         } else {
             task::update_rseq(task, frame);
         }
-        static_cast<void>(arch::disable_interrupts());
+        arch::forbid_interrupts();
+    }
+}
+
+/// The same when nothing is known but that the thread was switched, which is nearly all that ever happens.
+[[gnu::noinline]] void note_switch(task::Task& task, arch::TrapFrame& frame) {
+    while (task::rseq_is_stale(task)) {
+        arch::enable_interrupts();
+        task::update_rseq(task, frame);
+        arch::forbid_interrupts();
+        if (signal::has_pending_work(task)) [[unlikely]] {
+            do_pending_work(task, frame);
+            return;
+        }
     }
 }
 
@@ -139,8 +152,10 @@ void kernel_prepare_user_return(arch::TrapFrame& frame) {
     // With interrupts off nothing can become pending unseen: who makes it so on another CPU sends an interrupt, which
     // arrives as soon as user mode has turned them on.
     task::Task& task = task::current_task();
-    if (signal::has_pending_work(task) || task.thread().was_switched()) [[unlikely]] {
+    if (signal::has_pending_work(task)) [[unlikely]] {
         do_pending_work(task, frame);
+    } else if (task.thread().was_switched()) {
+        note_switch(task, frame);
     }
 }
 

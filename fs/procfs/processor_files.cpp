@@ -20,11 +20,11 @@ struct CpuTimes {
 
 CpuTimes times_of(const PerCpu& cpu) {
     CpuTimes times;
-    const sched::RunQueue& queue = *cpu.run_queue;
+    sched::RunQueue& queue = *cpu.run_queue;
     const Nanoseconds now = time::now();
     times.idle = std::min(queue.idle->run_time().value, now.value);
     const u64 busy = now.value - times.idle;
-    times.system = std::min(arch::time_of_ticks(queue.call_ticks.load(Order::relaxed)).value, busy);
+    times.system = std::min(arch::time_of_ticks(queue.ticks_in_calls()).value, busy);
     times.user = busy - times.system;
     return times;
 }

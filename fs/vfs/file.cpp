@@ -144,7 +144,7 @@ Result<u64> File::seek(OperationContext&, i64 offset, u32 whence) {
 }
 
 Result<usize> File::report_transfer(Result<usize> result, u32 event) {
-    if (result.ok() && result.value() != 0) {
+    if (result.ok() && result.value() != 0 && !nobody_watches()) [[unlikely]] {
         notify(*this, event);
     }
     return result;

@@ -9,10 +9,6 @@ using namespace notify_events;
 
 namespace {
 
-bool nobody_watches() {
-    return g_kernel.vfs == nullptr || the_vfs().watch_count.load(Order::relaxed) == 0;
-}
-
 u32 with_type(u32 event, Inode& inode) {
     return inode.is_directory() ? event | kDirectory : event;
 }
@@ -93,9 +89,6 @@ void notify(const Path& path, u32 event) {
 }
 
 void notify(File& file, u32 event) {
-    if (nobody_watches()) {
-        return;
-    }
     if (file.path() != nullptr && !file.is_path_only()) {
         notify(*file.path(), event);
     }

@@ -64,4 +64,9 @@ inline Vfs& the_vfs() {
     return *g_kernel.vfs;
 }
 
+/// Whether there is no watch of inotify(7) at all, so that nobody is to be told of anything.
+inline bool nobody_watches() {
+    return g_kernel.vfs == nullptr || the_vfs().watch_count.load(Order::relaxed) == 0;
+}
+
 }  // namespace cairn::vfs

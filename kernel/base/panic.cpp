@@ -141,7 +141,7 @@ void panic_formatted(std::string_view format, std::span<const FormatArgument> ar
 }
 
 void panic_text(std::string_view message, const PanicPlace& place) {
-    static_cast<void>(arch::disable_interrupts());
+    arch::forbid_interrupts();
     claim_panic(message);
     const PerCpu* cpu = find_this_cpu();
     if (cpu != nullptr) {

@@ -42,6 +42,7 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     queue.switches.store(queue.switches.load(Order::relaxed) + 1, Order::relaxed);
     next.started_running_ = moment.now;
     previous.stop_ticks(moment.ticks);
+    queue.sum_call_ticks(previous);
     next.start_ticks(moment.ticks);
     next.on_cpu_.store(true, Order::relaxed);
     next.switched_.store(true, Order::relaxed);
@@ -180,7 +181,7 @@ void Dispatcher::exit() {
     if (self.held_mutexes.count != 0) {
         panic("thread {} ends with {} locks held", self.name(), self.held_mutexes.count);
     }
-    static_cast<void>(arch::disable_interrupts());
+    arch::forbid_interrupts();
     self.state_.store(ThreadState::Dead, Order::release);
     switch_threads(Reason::Voluntary);
     panic("a dead thread runs");
@@ -204,7 +205,7 @@ void Dispatcher::idle_loop() {
     PerCpu& cpu = arch::this_cpu();  // an idle thread never moves
     RunQueue& queue = *cpu.run_queue;
     for (;;) {
-        static_cast<void>(arch::disable_interrupts());
+        arch::forbid_interrupts();
         queue.idle_polls.store(false, Order::relaxed);
         // Before the look: this may end a grace period, and so wake a thread that is to run here.
         sync::ReadSide::enter_idle(cpu);
@@ -212,7 +213,7 @@ void Dispatcher::idle_loop() {
         bool wanted = (arch::preempt_state() & PerCpu::kNoRescheduleBit) == 0;
         if (!wanted && !queue.reschedule_sent.load(Order::relaxed)) {
             arch::wait_for_interrupt();
-            static_cast<void>(arch::disable_interrupts());
+            arch::forbid_interrupts();
         }
         sync::ReadSide::leave_idle(cpu);
         queue.idle_polls.store(true, Order::relaxed);

@@ -118,6 +118,12 @@ void RunQueue::publish_idle() {
     }
 }
 
+u64 RunQueue::ticks_in_calls() {
+    SpinLockGuard guard(lock);
+    // A thread sums its calls when it stops running: those of the present one are to be added.
+    return call_ticks_ + current->call_ticks_.load(Order::relaxed) - current->summed_call_ticks_;
+}
+
 void RunQueue::slice_ended(time::Timer& timer) {
     RunQueue& self = *object_of_member<RunQueue, time::Timer, &RunQueue::slice_timer>(&timer);
     Nanoseconds now;

@@ -66,9 +66,15 @@ public:
     Atomic<u32> urgency{0};  // of what runs: see urgency_of()
 
     // --- Figures for /proc/stat -----------------------------------------------------------------
-    /// What system calls took of this CPU, in ticks of arch::tick_counter(); the CPU that a call ends on is charged for
-    /// it. Own CPU, interrupts off.
-    Atomic<u64> call_ticks{0};
+    /// What system calls that have ended took of this CPU, in ticks of arch::tick_counter(); where the thread runs when
+    /// it is asked for, or stops running, is charged for them. Any context that may take `lock`.
+    u64 ticks_in_calls();
+    /// The thread stops running.
+    void sum_call_ticks(Thread& thread) REQUIRES(lock) {
+        const u64 ended = thread.call_ticks_.load(Order::relaxed);
+        call_ticks_ += ended - thread.summed_call_ticks_;
+        thread.summed_call_ticks_ = ended;
+    }
     Atomic<u64> switches{0};  // written under `lock`
 
     // --- Between request_reschedule(), under `lock`, and the idle thread ------------------------
@@ -82,6 +88,7 @@ private:
     void publish_change() REQUIRES(lock);
     void arm_for_slice(Nanoseconds now) REQUIRES(lock);
     void arm_for_watch(Thread& thread, Nanoseconds now) REQUIRES(lock);
+    u64 call_ticks_ GUARDED_BY(lock) = 0;
     static void slice_ended(time::Timer& timer);
     static void watch_ended(time::Timer& timer);
 };

@@ -124,19 +124,15 @@ public:
     bool was_switched() const { return switched_.load(Order::relaxed); }
     void clear_switched() { switched_.store(false, Order::relaxed); }
 
-    /// A system call of its program begins, and ends; says how many ticks of arch::tick_counter() it ran for. By the
-    /// thread itself, interrupts off.
+    /// A system call of its program begins, and ends. By the thread itself, interrupts off.
     void begin_call() {
         const u64 ran = arch::tick_counter() - not_run_ticks_.load(Order::relaxed);
         not_called_ticks_.store(ran - call_ticks_.load(Order::relaxed), Order::relaxed);
     }
-    u64 end_call() {
+    void end_call() {
         const u64 ran = arch::tick_counter() - not_run_ticks_.load(Order::relaxed);
-        const u64 called = ran - not_called_ticks_.load(Order::relaxed);
-        const u64 before = call_ticks_.load(Order::relaxed);
-        call_ticks_.store(called, Order::relaxed);
+        call_ticks_.store(ran - not_called_ticks_.load(Order::relaxed), Order::relaxed);
         not_called_ticks_.store(kNone, Order::release);
-        return called - before;
     }
     bool in_call() const { return not_called_ticks_.load(Order::relaxed) != kNone; }
 
@@ -232,6 +228,7 @@ private:
     Atomic<u64> ran_ticks_{0};             // what it had run for when it last lost the CPU
     Atomic<u64> not_called_ticks_{kNone};  // ticks_run() less those in system calls; kNone: it is in none
     Atomic<u64> call_ticks_{0};            // those in system calls when the last one ended
+    u64 summed_call_ticks_ = 0;            // of these, those in its run queues' sums; the run queue's lock
     Atomic<u64> watched_run_time_{Nanoseconds::never().value};
     Atomic<u32> memory_shortages_{0};
     Atomic<u64> restrained_until_{0};

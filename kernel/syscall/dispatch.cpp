@@ -4,7 +4,6 @@
 #include "kernel/base/rate_limit.h"
 #include "kernel/out_of_memory.h"
 #include "kernel/ptrace/tracee.h"
-#include "kernel/sched/run_queue.h"
 #include "kernel/syscall/table.h"
 #include "kernel/syscall/trace.h"
 #include "kernel/task/task.h"
@@ -164,10 +163,8 @@ void run(arch::TrapFrame& frame) {
     if ((task.syscall_work.load(Order::relaxed) & ptrace::work::kAtExit) != 0) [[unlikely]] {
         ptrace::stop_after_call(task, frame);
     }
-    static_cast<void>(arch::disable_interrupts());
-    const u64 ticks = task.thread().end_call();
-    Atomic<u64>& of_cpu = arch::this_cpu().run_queue->call_ticks;
-    of_cpu.store(of_cpu.load(Order::relaxed) + ticks, Order::relaxed);
+    arch::forbid_interrupts();
+    task.thread().end_call();
 }
 
 }  // namespace cairn::syscall

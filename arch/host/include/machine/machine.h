@@ -95,6 +95,9 @@ inline InterruptState disable_interrupts() {
     host::g_current.interrupts_enabled = false;
     return state;
 }
+inline void forbid_interrupts() {
+    host::g_current.interrupts_enabled = false;
+}
 /// Turning interrupts on is a window in which pending ones arrive.
 inline void enable_interrupts() {
     host::g_current.interrupts_enabled = true;

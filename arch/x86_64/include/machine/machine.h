@@ -70,10 +70,13 @@ inline bool interrupts_enabled() {
 inline void enable_interrupts() {
     asm volatile("sti" : : : "memory");
 }
-inline InterruptState disable_interrupts() {
-    InterruptState state{interrupts_enabled()};
+inline void forbid_interrupts() {
     // SAFETY: as for sti.
     asm volatile("cli" : : : "memory");
+}
+inline InterruptState disable_interrupts() {
+    InterruptState state{interrupts_enabled()};
+    forbid_interrupts();
     return state;
 }
 inline void restore_interrupts(InterruptState state) {
