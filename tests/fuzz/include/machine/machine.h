@@ -16,6 +16,7 @@ struct InterruptState {
 inline InterruptState disable_interrupts() {
     return {true};
 }
+inline void forbid_interrupts() {}
 inline void cpu_relax() {}
 inline void interleave() {}
 inline Nanoseconds monotonic_now() {
