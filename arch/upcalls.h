@@ -16,8 +16,8 @@ enum class TrapOutcome : u8 { Resume, Unhandled };
 /// memory) and then call panic.
 TrapOutcome kernel_trap(arch::TrapFrame& frame, const arch::TrapDetails& details);
 
-/// An interrupt, interrupts off, after PerCpu::interrupt_depth was raised. The controller has been
-/// told that it is handled, except for level-triggered lines: for those end of interrupt follows
+/// An interrupt, interrupts off, after PerCpu::interrupt_depth was raised and interrupted_user_mode was set. The
+/// controller has been told that it is handled, except for level-triggered lines: for those end of interrupt follows
 /// the handler, or they would arrive again at once. `line` is the GSI of a device. The handler
 /// neither turns interrupts on nor switches threads. When the last nested handler returns, and nothing holds preemption
 /// off, the machine calls kernel_preempt().

@@ -121,6 +121,7 @@ void Simulator::deliver_interrupts() {
         note_progress();
         g_current.interrupts_enabled = false;
         ++this_cpu().interrupt_depth;
+        this_cpu().interrupted_user_mode = interrupted != nullptr;
         plan_next_event();
         if (options_.on_interrupt != nullptr) {
             options_.on_interrupt(kind, line);

@@ -11,23 +11,9 @@
 
 namespace cairn::procfs {
 
+using sched::RunQueue;
+
 namespace {
-
-/// What a CPU did since it came up, in nanoseconds.
-struct CpuTimes {
-    u64 user = 0, system = 0, idle = 0;
-};
-
-CpuTimes times_of(const PerCpu& cpu) {
-    CpuTimes times;
-    sched::RunQueue& queue = *cpu.run_queue;
-    const Nanoseconds now = time::now();
-    times.idle = std::min(queue.idle->run_time().value, now.value);
-    const u64 busy = now.value - times.idle;
-    times.system = std::min(arch::time_of_ticks(queue.ticks_in_calls()).value, busy);
-    times.user = busy - times.system;
-    return times;
-}
 
 /// Calls `visit(PerCpu&)` for each CPU that schedules.
 template <typename Visit>
@@ -35,8 +21,8 @@ void for_each_cpu(Visit visit) {
     g_kernel.online.snapshot(Order::relaxed).for_each([&](CpuIndex cpu) { visit(*g_kernel.cpus[cpu.value]); });
 }
 
-void show_cpu_times(Text& text, const CpuTimes& times) {
-    text.format(" {} 0 {} {} 0 0 0 0 0 0\n", ticks({times.user}), ticks({times.system}), ticks({times.idle}));
+void show_cpu_times(Text& text, const RunQueue::Times& times) {
+    text.format(" {} 0 {} {} 0 0 0 0 0 0\n", ticks(times.user), ticks(times.system), ticks(times.idle));
 }
 
 u64 interrupts_of(const PerCpu& cpu) {
@@ -51,12 +37,12 @@ u64 interrupts_of(const PerCpu& cpu) {
 
 /// proc_stat(5)
 Result<void> show_system_statistics(Request& request, Text& text) {
-    CpuTimes all;
+    RunQueue::Times all{};
     u64 interrupts = 0;
     u64 switches = 0;
     Text lines;
     for_each_cpu([&](PerCpu& cpu) {
-        const CpuTimes times = times_of(cpu);
+        const RunQueue::Times times = cpu.run_queue->times();
         all.user += times.user;
         all.system += times.system;
         all.idle += times.idle;
@@ -80,11 +66,11 @@ Result<void> show_system_statistics(Request& request, Text& text) {
 
 /// proc_uptime(5)
 Result<void> show_uptime(Request&, Text& text) {
-    u64 idle = 0;
-    for_each_cpu([&](PerCpu& cpu) { idle += times_of(cpu).idle; });
+    Nanoseconds idle;
+    for_each_cpu([&](PerCpu& cpu) { idle += cpu.run_queue->times().idle; });
     text.hundredths(ticks(time::now()));
     text.append(' ');
-    text.hundredths(ticks({idle}));
+    text.hundredths(ticks(idle));
     text.append('\n');
     return {};
 }

@@ -60,6 +60,8 @@ struct alignas(kCacheLine) PerCpu {
     u64 kernel_stack_top = 0;              // 32: where SYSCALL entry puts the stack pointer
     u64 user_stack_scratch = 0;            // 40: SYSCALL entry only
 
+    bool interrupted_user_mode = false;  // what the interrupt that is handled now has found; set by the machine
+
     HeldLocks held_spin_locks;
     /// Interrupts so far, by arch::InterruptKind; written by this CPU, read by all.
     Atomic<u64> interrupts[4];

@@ -42,7 +42,6 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
     queue.switches.store(queue.switches.load(Order::relaxed) + 1, Order::relaxed);
     next.started_running_ = moment.now;
     previous.stop_ticks(moment.ticks);
-    queue.sum_call_ticks(previous);
     next.start_ticks(moment.ticks);
     next.on_cpu_.store(true, Order::relaxed);
     next.switched_.store(true, Order::relaxed);
@@ -54,8 +53,11 @@ void Dispatcher::switch_threads(Reason reason) NO_THREAD_SAFETY_ANALYSIS {
         queue.idle_polls.store(true, Order::relaxed);
         idle_cpus.add(cpu.index, Order::relaxed);
         queue.publish_idle();
-    } else if (&previous == &queue.idle.get() && idle_cpus.contains(cpu.index, Order::relaxed)) {
-        idle_cpus.remove(cpu.index, Order::relaxed);
+    } else if (&previous == &queue.idle.get()) {
+        if (idle_cpus.contains(cpu.index, Order::relaxed)) {
+            idle_cpus.remove(cpu.index, Order::relaxed);
+        }
+        queue.begin_sampling(moment.now);
     }
     queue.lock.unlock_keep_interrupts_off();
 

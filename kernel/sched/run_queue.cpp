@@ -22,7 +22,8 @@ RunQueue::RunQueue(PerCpu& owner, Ref<Thread> idle_thread)
       idle(std::move(idle_thread)),
       current(&idle.get()),
       slice_timer(&slice_ended),
-      watch_timer(&watch_ended) {}
+      watch_timer(&watch_ended),
+      sample_timer(&sample) {}
 
 void RunQueue::account(Nanoseconds now) {
     Thread& thread = *current;
@@ -118,10 +119,14 @@ void RunQueue::publish_idle() {
     }
 }
 
-u64 RunQueue::ticks_in_calls() {
-    SpinLockGuard guard(lock);
-    // A thread sums its calls when it stops running: those of the present one are to be added.
-    return call_ticks_ + current->call_ticks_.load(Order::relaxed) - current->summed_call_ticks_;
+RunQueue::Times RunQueue::times() const {
+    Nanoseconds idle_time;
+    const SplitTime::Parts parts = split_.split([&] {
+        const Nanoseconds now = arch::monotonic_now();
+        idle_time = std::min(idle->run_time(), now);
+        return (now - idle_time).value;
+    });
+    return {.user = {parts.user}, .system = {parts.system}, .idle = idle_time};
 }
 
 void RunQueue::slice_ended(time::Timer& timer) {
@@ -162,6 +167,20 @@ void RunQueue::watch_ended(time::Timer& timer) {
         }
         g_kernel.scheduler->run_time_reached(*thread);
     }
+}
+
+void RunQueue::sample(time::Timer& timer) {
+    RunQueue& self = *object_of_member<RunQueue, time::Timer, &RunQueue::sample_timer>(&timer);
+    self.sampling = false;
+    Thread& thread = *self.cpu.current;
+    if (&thread == &self.idle.get()) {
+        return;
+    }
+    const Nanoseconds now = arch::monotonic_now();
+    const bool in_kernel = !self.cpu.interrupted_user_mode;
+    thread.split_.sample(thread.ticks_run(), in_kernel);
+    self.split_.sample((now - std::min(self.idle->run_time(), now)).value, in_kernel);
+    self.begin_sampling(now);
 }
 
 }  // namespace cairn::sched

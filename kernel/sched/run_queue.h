@@ -36,6 +36,13 @@ public:
             arm_for_watch(thread, now);
         }
     }
+    /// The CPU is no longer idle: looks from time to time whether it is in user mode. Own CPU, interrupts off.
+    void begin_sampling(Nanoseconds now) {
+        if (!sampling) {
+            sampling = true;
+            sample_timer.arm(now + kSampling);
+        }
+    }
     /// Tells other CPUs how much waits here.
     void publish() REQUIRES(lock) {
         if (ready.waiting_count() != waiting.load(Order::relaxed)) {
@@ -44,6 +51,8 @@ public:
     }
     /// Nothing waits and nothing runs: others need not look here.
     void publish_idle() REQUIRES(lock);
+
+    static constexpr Nanoseconds kSampling = Nanoseconds::from_milliseconds(4);
 
     PerCpu& cpu;
     const Ref<Thread> idle;
@@ -59,6 +68,8 @@ public:
     Thread* previous = nullptr;  // whom the switch under way leaves
     time::Timer slice_timer;
     time::Timer watch_timer;
+    time::Timer sample_timer;
+    bool sampling = false;  // sample_timer is armed
     Nanoseconds next_balance{};
 
     // --- Hints for other CPUs, exact only under `lock` ------------------------------------------
@@ -66,15 +77,13 @@ public:
     Atomic<u32> urgency{0};  // of what runs: see urgency_of()
 
     // --- Figures for /proc/stat -----------------------------------------------------------------
-    /// What system calls that have ended took of this CPU, in ticks of arch::tick_counter(); where the thread runs when
-    /// it is asked for, or stops running, is charged for them. Any context that may take `lock`.
-    u64 ticks_in_calls();
-    /// The thread stops running.
-    void sum_call_ticks(Thread& thread) REQUIRES(lock) {
-        const u64 ended = thread.call_ticks_.load(Order::relaxed);
-        call_ticks_ += ended - thread.summed_call_ticks_;
-        thread.summed_call_ticks_ = ended;
-    }
+    /// What the CPU did since it came up. Any context.
+    struct Times {
+        Nanoseconds user;
+        Nanoseconds system;
+        Nanoseconds idle;
+    };
+    Times times() const;
     Atomic<u64> switches{0};  // written under `lock`
 
     // --- Between request_reschedule(), under `lock`, and the idle thread ------------------------
@@ -88,9 +97,10 @@ private:
     void publish_change() REQUIRES(lock);
     void arm_for_slice(Nanoseconds now) REQUIRES(lock);
     void arm_for_watch(Thread& thread, Nanoseconds now) REQUIRES(lock);
-    u64 call_ticks_ GUARDED_BY(lock) = 0;
+    SplitTime split_;  // of all the time that the CPU was not idle, in nanoseconds
     static void slice_ended(time::Timer& timer);
     static void watch_ended(time::Timer& timer);
+    static void sample(time::Timer& timer);
 };
 
 }  // namespace cairn::sched

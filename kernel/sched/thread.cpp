@@ -84,18 +84,8 @@ bool Thread::lend_priority(u32 priority) {
 }
 
 Thread::RunTimes Thread::run_times() const {
-    for (;;) {
-        const u64 not_called = not_called_ticks_.load(Order::acquire);
-        const u64 ended_calls = call_ticks_.load(Order::acquire);
-        const u64 all = ticks_run();
-        if (not_called_ticks_.load(Order::acquire) != not_called || call_ticks_.load(Order::relaxed) != ended_calls) {
-            continue;  // it has just entered or left the kernel
-        }
-        // In a call, the time outside stands still, and otherwise the other one. The counters of two CPUs need not
-        // agree to the tick.
-        const u64 elsewhere = std::min(not_called != kNone ? not_called : all - std::min(all, ended_calls), all);
-        return {.in_calls = arch::time_of_ticks(all - elsewhere), .elsewhere = arch::time_of_ticks(elsewhere)};
-    }
+    const SplitTime::Parts parts = split_.split([this] { return ticks_run(); });
+    return {.user = arch::time_of_ticks(parts.user), .system = arch::time_of_ticks(parts.system)};
 }
 
 void Thread::watch_run_time(Nanoseconds at) {

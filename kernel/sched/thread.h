@@ -17,6 +17,7 @@
 #include "kernel/sched/fair_group.h"
 #include "kernel/sched/kernel_stack.h"
 #include "kernel/sched/ready_queue.h"
+#include "kernel/sched/split_time.h"
 #include "kernel/sync/completion.h"
 #include "kernel/sync/read_side.h"
 #include "kernel/sync/spin_lock.h"
@@ -116,25 +117,15 @@ public:
     Nanoseconds run_time() const { return arch::time_of_ticks(ticks_run()); }
     /// The same in two parts, of one moment.
     struct RunTimes {
-        Nanoseconds in_calls;
-        Nanoseconds elsewhere;
+        Nanoseconds user;
+        Nanoseconds system;
     };
     RunTimes run_times() const;
+    /// Its user time stands still for now: the last sample found it in the kernel.
+    bool user_time_stands_still() const { return split_.in_kernel(); }
     /// Whether it has got a CPU, after another thread, since clear_switched(). By the thread itself.
     bool was_switched() const { return switched_.load(Order::relaxed); }
     void clear_switched() { switched_.store(false, Order::relaxed); }
-
-    /// A system call of its program begins, and ends. By the thread itself, interrupts off.
-    void begin_call() {
-        const u64 ran = arch::tick_counter() - not_run_ticks_.load(Order::relaxed);
-        not_called_ticks_.store(ran - call_ticks_.load(Order::relaxed), Order::relaxed);
-    }
-    void end_call() {
-        const u64 ran = arch::tick_counter() - not_run_ticks_.load(Order::relaxed);
-        call_ticks_.store(ran - not_called_ticks_.load(Order::relaxed), Order::relaxed);
-        not_called_ticks_.store(kNone, Order::release);
-    }
-    bool in_call() const { return not_called_ticks_.load(Order::relaxed) != kNone; }
 
     /// The frame allocator had nothing for it (or for an interrupt that came while it ran); by the thread itself.
     void note_shortage_of_memory() {
@@ -224,11 +215,9 @@ private:
 
     Nanoseconds started_running_;  // when it last got the CPU or was accounted; the run queue's lock
     // In ticks of arch::tick_counter() of the CPU that it runs on.
-    Atomic<u64> not_run_ticks_{kNone};     // the counter less what it has run for; kNone: it does not run
-    Atomic<u64> ran_ticks_{0};             // what it had run for when it last lost the CPU
-    Atomic<u64> not_called_ticks_{kNone};  // ticks_run() less those in system calls; kNone: it is in none
-    Atomic<u64> call_ticks_{0};            // those in system calls when the last one ended
-    u64 summed_call_ticks_ = 0;            // of these, those in its run queues' sums; the run queue's lock
+    Atomic<u64> not_run_ticks_{kNone};  // the counter less what it has run for; kNone: it does not run
+    Atomic<u64> ran_ticks_{0};          // what it had run for when it last lost the CPU
+    SplitTime split_;                   // sampled by its CPU
     Atomic<u64> watched_run_time_{Nanoseconds::never().value};
     Atomic<u32> memory_shortages_{0};
     Atomic<u64> restrained_until_{0};

@@ -17,8 +17,8 @@ using Timers = List<CpuTimer, &CpuTimer::node>;
 
 /// Threads do not look more often than this.
 constexpr Nanoseconds kShortestWatch = Nanoseconds::from_microseconds(50);
-/// A clock of user time stands still in a system call: what is left is no reason to look soon.
-constexpr Nanoseconds kShortestWatchInCall = Nanoseconds::from_milliseconds(1);
+/// A clock of user time that stands still: what is left is no reason to look soon.
+constexpr Nanoseconds kShortestWatchInKernel = Nanoseconds::from_milliseconds(1);
 
 Nanoseconds limit_of(u64 seconds) {
     constexpr u64 kSecond = 1'000'000'000;
@@ -28,12 +28,12 @@ Nanoseconds limit_of(u64 seconds) {
 /// How much time is left until the first of the timers.
 Nanoseconds time_left(const Timers& timers, const CpuTimes& now) {
     const Task* self = task::find_current_task();
-    const bool in_call = self != nullptr && self->thread().in_call();
+    const bool stands_still = self != nullptr && self->thread().user_time_stands_still();
     Nanoseconds left = Nanoseconds::never();
     for (const CpuTimer& timer : timers) {
         Nanoseconds own = timer.deadline - timer.time_of(now);
-        if (in_call && timer.is_of_user_time()) {
-            own = std::max(own, kShortestWatchInCall);
+        if (stands_still && timer.is_of_user_time()) {
+            own = std::max(own, kShortestWatchInKernel);
         }
         left = std::min(left, own);
     }

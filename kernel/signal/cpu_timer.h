@@ -2,10 +2,10 @@
 /// A timer on a clock of processor time: ITIMER_VIRTUAL and ITIMER_PROF, timer_create(2) and clock_nanosleep(2) on
 /// processor-time clocks. RLIMIT_CPU is looked at along with them.
 ///
-/// There is no tick. Whenever a process's timers are looked at, each of its threads is given the run time after which
-/// it has to look again (sched::Thread::watch_run_time): what is left until the process's earliest deadline, divided by
-/// the number of its threads, so that however they run one of them looks when the deadline is reached at the latest.
-/// Threads of a process without such timers are given none.
+/// No tick looks at them. Whenever a process's timers are looked at, each of its threads is given the run time after
+/// which it has to look again (sched::Thread::watch_run_time): what is left until the process's earliest deadline,
+/// divided by the number of its threads, so that however they run one of them looks when the deadline is reached at the
+/// latest. Threads of a process without such timers are given none.
 
 #include "kernel/base/list.h"
 #include "kernel/signal/signal.h"

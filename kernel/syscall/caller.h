@@ -42,9 +42,8 @@ public:
     Result<Ref<vfs::File>> file(Fd fd);
     /// The same for the length of this call, which is cheaper.
     Result<vfs::DescriptorReference> borrow(Fd fd) { return descriptors().borrow(fd); }
-    /// O_PATH descriptors too.
+    /// O_PATH descriptors too, borrowed or for longer.
     Result<vfs::DescriptorReference> borrow_or_path(Fd fd) { return descriptors().borrow(fd, true); }
-    /// O_PATH descriptors too.
     Result<Ref<vfs::File>> file_or_path(Fd fd);
     /// Valid until the call ends: credentials are changed only by their own thread.
     vfs::OperationContext context();

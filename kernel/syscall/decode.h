@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernel/syscall/table.h"
+#include "kernel/task/task.h"
 
 namespace cairn::syscall {
 
@@ -52,14 +53,23 @@ u64 encode_result(const T& value) {
     }
 }
 
-template <auto kHandler>
+/// What /proc/PID/io counts a call as.
+enum class Transfer : u8 { None, Read, Write };
+
+template <auto kHandler, Transfer kTransfer = Transfer::None>
 struct Decoder;
 
-template <typename R, typename... Parameters, Result<R> (*kHandler)(Caller&, Parameters...)>
-struct Decoder<kHandler> {
+template <typename R, typename... Parameters, Result<R> (*kHandler)(Caller&, Parameters...), Transfer kTransfer>
+struct Decoder<kHandler, kTransfer> {
     static_assert(sizeof...(Parameters) <= kArguments);
 
-    static Result<u64> run(Caller& self) { return apply(self, std::index_sequence_for<Parameters...>()); }
+    static Result<u64> run(Caller& self) {
+        const Result<u64> result = apply(self, std::index_sequence_for<Parameters...>());
+        if constexpr (kTransfer != Transfer::None) {
+            self.task.count_transfer(kTransfer == Transfer::Read, result.ok() ? result.value() : 0);
+        }
+        return result;
+    }
 
     static constexpr Call describe(std::string_view name, Restart restart) {
         return {name, &run, restart, {argument_kind<Parameters>()...}};

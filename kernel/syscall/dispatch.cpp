@@ -54,39 +54,23 @@ void prepare_restart(task::Task& task, Restart restart) {
     }
 }
 
-/// Counts calls that read and write, for /proc/PID/io.
-[[gnu::always_inline]] inline void account_transfer(task::Task& task, Transfer transfer, const Result<u64>& result) {
-    const u64 bytes = result.ok() ? result.value() : 0;
-    // Only the thread itself writes its counts.
-    const auto add = [](Atomic<u64>& count, u64 more) {
-        count.store(count.load(Order::relaxed) + more, Order::relaxed);
-    };
-    if (transfer == Transfer::Read) {
-        add(task.reads, 1);
-        add(task.bytes_read, bytes);
-    } else {
-        add(task.writes, 1);
-        add(task.bytes_written, bytes);
-    }
-}
-
 /// A call for which there was no memory has changed nothing. It is made again when somebody has ended to make room, as
 /// the kernel's own requests for memory wait for that on Linux; not for ever, since what it asks for may be too much.
-/// `shortages` is how often the thread had lacked memory before the call.
-Result<u64> try_again_with_memory(task::Task& task, const Call& call, Caller& self, u32 shortages) {
+Result<u64> try_again_with_memory(task::Task& task, const Call& call, Caller& self) {
     constexpr u32 kTries = 200;  // hundreds may wait for the same memory: some seconds at least
-    Result<u64> result = fail(Errno::enomem);
-    for (u32 i = 0; i < kTries && task.thread().memory_shortages() != shortages; ++i) {
-        if (!relieve_memory_shortage(task, ShortOf::Program)) {
+    const sched::Thread& thread = task.thread();
+    for (u32 i = 0; i < kTries && thread.memory_shortages() != task.shortages_seen; ++i) {
+        // The shortage that has been seen first may have been an earlier call's, which went on without that memory.
+        if (i != 0 && !relieve_memory_shortage(task, ShortOf::Program)) {
             break;
         }
-        shortages = task.thread().memory_shortages();
+        task.shortages_seen = thread.memory_shortages();
         const Result<u64> again = call.run(self);
         if (again.ok() || again.error() != Errno::enomem) {
             return again;
         }
     }
-    return result;
+    return fail(Errno::enomem);
 }
 
 /// Puts the result into the program's registers. Inlined into both that use it: each call pays for what is here.
@@ -99,16 +83,12 @@ Result<u64> try_again_with_memory(task::Task& task, const Call& call, Caller& se
     if (traced) [[unlikely]] {
         trace_exit(task, call, result);
     }
-    if (call.transfer != Transfer::None) {
-        account_transfer(task, call.transfer, result);
-    }
 }
 
 /// The end of a call that has failed, most likely with an error that the program expects.
-[[gnu::noinline]] void finish_failed_call(task::Task& task, const Call& call, Caller& self, Errno error, u32 shortages,
-                                          bool traced) {
+[[gnu::noinline]] void finish_failed_call(task::Task& task, const Call& call, Caller& self, Errno error, bool traced) {
     const Result<u64> result =
-        error == Errno::enomem ? try_again_with_memory(task, call, self, shortages) : Result<u64>(fail(error));
+        error == Errno::enomem ? try_again_with_memory(task, call, self) : Result<u64>(fail(error));
     u64 value = result.ok() ? result.value() : register_of(result.failure());
     if (!result.ok() && result.error() == Errno::eintr) {
         prepare_restart(task, call.restart);
@@ -131,10 +111,9 @@ Result<u64> try_again_with_memory(task::Task& task, const Call& call, Caller& se
         trace_entry(task, *call, frame);
     }
     Caller self(task, frame);
-    const u32 shortages = task.thread().memory_shortages();
     const Result<u64> result = call->run(self);
     if (!result.ok()) [[unlikely]] {
-        finish_failed_call(task, *call, self, result.error(), shortages, traced);
+        finish_failed_call(task, *call, self, result.error(), traced);
         return;
     }
     finish_call(task, *call, frame, result, result.value(), traced);
@@ -151,7 +130,6 @@ Result<u64> try_again_with_memory(task::Task& task, const Call& call, Caller& se
 
 void run(arch::TrapFrame& frame) {
     task::Task& task = task::current_task();
-    task.thread().begin_call();
     arch::enable_interrupts();
     task.restart = task::RestartKind::None;
     const u32 work = task.syscall_work.load(Order::relaxed);
@@ -164,7 +142,6 @@ void run(arch::TrapFrame& frame) {
         ptrace::stop_after_call(task, frame);
     }
     arch::forbid_interrupts();
-    task.thread().end_call();
 }
 
 }  // namespace cairn::syscall

@@ -38,11 +38,16 @@ struct Row {
     Row {                                                      \
         number, Decoder<&sys_##name>::describe(#name, restart) \
     }
+/// One that reads or writes, as /proc/PID/io counts them.
+#define TRANSFER(number, name, direction)                                      \
+    Row {                                                                      \
+        number, Decoder<&sys_##name, direction>::describe(#name, Restart::Yes) \
+    }
 
 /// By number, as in Linux's table for x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
 constexpr Row kRows[] = {
-    SYSCALL(0, read, Restart::Yes),
-    SYSCALL(1, write, Restart::Yes),
+    TRANSFER(0, read, Transfer::Read),
+    TRANSFER(1, write, Transfer::Write),
     SYSCALL(2, open, Restart::Yes),
     SYSCALL(3, close, Restart::Yes),
     SYSCALL(4, stat, Restart::No),
@@ -58,10 +63,10 @@ constexpr Row kRows[] = {
     SYSCALL(14, rt_sigprocmask, Restart::No),
     SYSCALL(15, rt_sigreturn, Restart::No),
     SYSCALL(16, ioctl, Restart::Yes),
-    SYSCALL(17, pread64, Restart::Yes),
-    SYSCALL(18, pwrite64, Restart::Yes),
-    SYSCALL(19, readv, Restart::Yes),
-    SYSCALL(20, writev, Restart::Yes),
+    TRANSFER(17, pread64, Transfer::Read),
+    TRANSFER(18, pwrite64, Transfer::Write),
+    TRANSFER(19, readv, Transfer::Read),
+    TRANSFER(20, writev, Transfer::Write),
     SYSCALL(21, access, Restart::No),
     SYSCALL(22, pipe, Restart::No),
     SYSCALL(23, select, Restart::WithoutHandler),
@@ -295,8 +300,8 @@ constexpr Row kRows[] = {
     SYSCALL(292, dup3, Restart::No),
     SYSCALL(293, pipe2, Restart::No),
     SYSCALL(294, inotify_init1, Restart::No),
-    SYSCALL(295, preadv, Restart::Yes),
-    SYSCALL(296, pwritev, Restart::Yes),
+    TRANSFER(295, preadv, Transfer::Read),
+    TRANSFER(296, pwritev, Transfer::Write),
     SYSCALL(297, rt_tgsigqueueinfo, Restart::No),
     SYSCALL(299, recvmmsg, Restart::Yes),
     SYSCALL(302, prlimit64, Restart::No),
@@ -318,8 +323,8 @@ constexpr Row kRows[] = {
     SYSCALL(324, membarrier, Restart::No),
     SYSCALL(325, mlock2, Restart::No),
     SYSCALL(326, copy_file_range, Restart::Yes),
-    SYSCALL(327, preadv2, Restart::Yes),
-    SYSCALL(328, pwritev2, Restart::Yes),
+    TRANSFER(327, preadv2, Transfer::Read),
+    TRANSFER(328, pwritev2, Transfer::Write),
     SYSCALL(332, statx, Restart::No),
     SYSCALL(334, rseq, Restart::No),
     SYSCALL(424, pidfd_send_signal, Restart::No),
@@ -333,6 +338,7 @@ constexpr Row kRows[] = {
     SYSCALL(441, epoll_pwait2, Restart::No),
     SYSCALL(449, futex_waitv, Restart::Yes),
 };
+#undef TRANSFER
 #undef SYSCALL
 
 consteval u32 highest_number() {
@@ -347,21 +353,6 @@ inline void number_stands_twice() {}  // not constexpr: calling it ends the comp
 
 /// The rows by number; a number that stands twice does not compile.
 constexpr usize kLimit = highest_number() + 1;
-/// The calls that read and write, of those that /proc/PID/io counts.
-consteval Transfer transfer_of(std::string_view name) {
-    for (const std::string_view one : {"read", "pread64", "readv", "preadv", "preadv2"}) {
-        if (name == one) {
-            return Transfer::Read;
-        }
-    }
-    for (const std::string_view one : {"write", "pwrite64", "writev", "pwritev", "pwritev2"}) {
-        if (name == one) {
-            return Transfer::Write;
-        }
-    }
-    return Transfer::None;
-}
-
 consteval std::array<Call, kLimit> make_table() {
     std::array<Call, kLimit> table{};
     for (const Row& row : kRows) {
@@ -369,7 +360,6 @@ consteval std::array<Call, kLimit> make_table() {
             number_stands_twice();
         }
         table[row.number] = row.call;
-        table[row.number].transfer = transfer_of(row.call.name);
     }
     return table;
 }

@@ -13,16 +13,12 @@ namespace cairn::syscall {
 enum class ArgumentKind : u8 { None, Number, Unsigned, Address, Descriptor, Text };
 constexpr u32 kArguments = 6;
 
-/// What /proc/PID/io counts a call as.
-enum class Transfer : u8 { None, Read, Write };
-
 /// One call, with its types erased.
 struct Call {
     std::string_view name;
     Result<u64> (*run)(Caller& self) = nullptr;
     Restart restart = Restart::No;
     ArgumentKind arguments[kArguments] = {};
-    Transfer transfer = Transfer::None;
 };
 
 /// The highest number with a row, plus one.

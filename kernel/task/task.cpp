@@ -253,7 +253,7 @@ void Task::set_name(std::string_view name) {
 
 CpuTimes Task::cpu_times() const {
     const sched::Thread::RunTimes times = thread().run_times();
-    return {.user = times.elsewhere, .system = times.in_calls};
+    return {.user = times.user, .system = times.system};
 }
 
 ProcessTimes Task::times() const {

@@ -188,8 +188,17 @@ public:
 
     // --- Accounting ----------------------------------------------------------------------------------------------
     Atomic<u64> minor_faults{0}, major_faults{0};
-    u32 shortages = 0;  // copies in a row that found no memory; by the thread itself
+    u32 shortages = 0;       // copies in a row that found no memory; by the thread itself
+    u32 shortages_seen = 0;  // Thread::memory_shortages() when a call last failed for one; by the thread itself
     Atomic<u64> reads{0}, writes{0}, bytes_read{0}, bytes_written{0};
+    /// A call that reads, or writes, has transferred so much. By the thread itself.
+    void count_transfer(bool reading, u64 bytes) {
+        const auto add = [](Atomic<u64>& count, u64 more) {
+            count.store(count.load(Order::relaxed) + more, Order::relaxed);
+        };
+        add(reading ? reads : writes, 1);
+        add(reading ? bytes_read : bytes_written, bytes);
+    }
     Nanoseconds start_time{};
     CpuTimes cpu_times() const;
     ProcessTimes times() const;

@@ -369,3 +369,22 @@ TEST(Usage, UserAndSystemTimeNeverGoBack) {
     end = true;
     worker.join();
 }
+
+TEST(Usage, TellsUserModeFromTheKernel) {
+    auto used = [](auto what) {
+        rusage before{};
+        rusage after{};
+        EXPECT_OK(getrusage(RUSAGE_SELF, &before));
+        for (int64_t until = now_ns(kProcess) + 300 * kMs; now_ns(kProcess) < until;) {
+            what();
+        }
+        EXPECT_OK(getrusage(RUSAGE_SELF, &after));
+        return std::pair(ns(after.ru_utime) - ns(before.ru_utime), ns(after.ru_stime) - ns(before.ru_stime));
+    };
+    const auto [user, little_system] = used(work);
+    EXPECT_GT(user, 4 * little_system);
+    std::vector<char> buffer(1 << 20);
+    int zero = open("/dev/zero", O_RDONLY);
+    const auto [little_user, system] = used([&] { EXPECT_GT(read(zero, buffer.data(), buffer.size()), 0); });
+    EXPECT_GT(system, 4 * little_user);
+}

@@ -72,7 +72,7 @@ TEST(AutogroupSched, AGroupOfManySharesWithAGroupOfOne) {
 
 TEST(AutogroupSched, AGroupsWeightCounts) {
     EXPLORE(
-        "groups: weights", {.cpus = 2},
+        "groups: weights", {.cpus = 2, .step_limit = 40'000'000},
         [](Simulation& sim) {
             Atomic<bool> stop{false};
             Hog light{stop, make_group(sim)};

@@ -16,6 +16,7 @@ namespace {
 void handle_interrupt(TrapFrame& frame) {
     PerCpu& cpu = this_cpu();  // interrupts are off, so it stays
     ++cpu.interrupt_depth;
+    cpu.interrupted_user_mode = is_user_frame(frame);
     handle_interrupt_vector(frame);
     if (--cpu.interrupt_depth == 0 && preempt_state() == 0) {
         kernel_preempt();

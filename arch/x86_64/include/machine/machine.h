@@ -111,11 +111,11 @@ bool has_gigabyte_pages();
 Nanoseconds monotonic_now();
 /// The time-stamp counter, without waiting for what is under way (SDM vol. 2B, RDTSC).
 inline u64 tick_counter() {
-    u32 low;
-    u32 high;
+    u64 low;  // the upper half of both registers is cleared
+    u64 high;
     // SAFETY: reads a counter, and changes nothing.
     asm volatile("rdtsc" : "=a"(low), "=d"(high));
-    return static_cast<u64>(high) << 32 | low;
+    return high << 32 | low;
 }
 Nanoseconds time_of_ticks(u64 ticks);
 struct Moment {
