@@ -125,7 +125,7 @@ public:
     explicit Choice(u64 round)
         : round_(round),
           left_before_(g_kernel.tasks->left_memory.load(Order::acquire)),
-          ending_(g_kernel.scheduler->dead_count.load(Order::relaxed) * kPagesOfDead) {
+          ending_(g_kernel.scheduler->all_dead() * kPagesOfDead) {
         for_each_candidate([this](Candidate& candidate) { count(candidate); });
     }
     /// Ends whom it should be, unless enough memory is on its way. False: there is nobody.

@@ -116,8 +116,20 @@ void kernel_syscall(arch::TrapFrame& frame) {
 
 namespace {
 
+/// Gives back what threads and readers have left behind on this CPU. Interrupts off, and on in between.
+[[gnu::noinline]] void do_housekeeping(PerCpu& cpu) {
+    cpu.housekeeping_wanted = false;
+    arch::enable_interrupts();
+    sched::free_dead_threads();
+    sync::ReadSide::call_due(cpu);
+    arch::forbid_interrupts();
+}
+
 /// Apart, so that a return for which nothing is left to do saves no registers for this.
 [[gnu::noinline]] void do_pending_work(task::Task& task, arch::TrapFrame& frame) {
+    if (PerCpu& cpu = arch::this_cpu(); cpu.housekeeping_wanted) [[unlikely]] {
+        do_housekeeping(cpu);
+    }
     for (;;) {
         const bool pending = signal::has_pending_work(task);
         if (!pending && !task::rseq_is_stale(task)) {
@@ -135,6 +147,10 @@ namespace {
 
 /// The same when nothing is known but that the thread was switched, which is nearly all that ever happens.
 [[gnu::noinline]] void note_switch(task::Task& task, arch::TrapFrame& frame) {
+    if (arch::this_cpu().housekeeping_wanted) [[unlikely]] {
+        do_pending_work(task, frame);
+        return;
+    }
     while (task::rseq_is_stale(task)) {
         arch::enable_interrupts();
         task::update_rseq(task, frame);

@@ -61,6 +61,7 @@ struct alignas(kCacheLine) PerCpu {
     u64 user_stack_scratch = 0;            // 40: SYSCALL entry only
 
     bool interrupted_user_mode = false;  // what the interrupt that is handled now has found; set by the machine
+    bool housekeeping_wanted = false;    // at the next return to user mode; own CPU, interrupts off
 
     HeldLocks held_spin_locks;
     /// Interrupts so far, by arch::InterruptKind; written by this CPU, read by all.

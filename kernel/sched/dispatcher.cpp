@@ -114,8 +114,23 @@ void Dispatcher::finish_last_switch(Thread& previous, bool dead) {
     }
 }
 
-/// Hands a thread that will not run again to the reaper.
+/// A thread will not run again. If the next one is a program's, what is left of it is freed when that returns to user
+/// mode: on the CPU that has used it, and without a switch. Interrupts off.
 void Dispatcher::retire(Thread& thread) {
+    constexpr u32 kMost = 32;
+    PerCpu& cpu = arch::this_cpu();
+    RunQueue& queue = *cpu.run_queue;
+    const u32 count = queue.dead_count.load(Order::relaxed);
+    if (cpu.current->task() == nullptr || count >= kMost) {
+        leave_to_reaper(thread);
+        return;
+    }
+    queue.dead.push_back(thread);
+    queue.dead_count.store(count + 1, Order::relaxed);
+    cpu.housekeeping_wanted = true;
+}
+
+void Dispatcher::leave_to_reaper(Thread& thread) {
     Scheduler& scheduler = *g_kernel.scheduler;
     {
         SpinLockGuard guard(scheduler.dead_lock);
@@ -123,6 +138,35 @@ void Dispatcher::retire(Thread& thread) {
         scheduler.dead_count.store(scheduler.dead_count.load(Order::relaxed) + 1, Order::relaxed);
     }
     scheduler.reaper_work.wake_one();
+}
+
+/// The CPU has no program to run that would free its dead.
+void Dispatcher::leave_all_to_reaper(RunQueue& queue) {
+    while (Thread* thread = queue.dead.pop_front()) {
+        leave_to_reaper(*thread);
+    }
+    queue.dead_count.store(0, Order::relaxed);
+}
+
+void Dispatcher::free_own_dead() {
+    List<Thread, &Thread::reaper_node_> dead;
+    {
+        InterruptGuard guard;
+        RunQueue& queue = *arch::this_cpu().run_queue;
+        dead.splice_back(queue.dead);
+        queue.dead_count.store(0, Order::relaxed);
+    }
+    while (Thread* thread = dead.pop_front()) {
+        free_dead(*thread);
+    }
+}
+
+u32 Scheduler::all_dead() const {
+    u32 count = dead_count.load(Order::relaxed);
+    g_kernel.online.snapshot(Order::relaxed).for_each([&](CpuIndex cpu) {
+        count += g_kernel.cpus[cpu.value]->run_queue->dead_count.load(Order::relaxed);
+    });
+    return count;
 }
 
 Thread* Dispatcher::next_dead() {
@@ -209,7 +253,10 @@ void Dispatcher::idle_loop() {
     for (;;) {
         arch::forbid_interrupts();
         queue.idle_polls.store(false, Order::relaxed);
-        // Before the look: this may end a grace period, and so wake a thread that is to run here.
+        // Before the look: these may wake threads that are to run here.
+        if (queue.dead_count.load(Order::relaxed) != 0) {
+            leave_all_to_reaper(queue);
+        }
         sync::ReadSide::enter_idle(cpu);
         full_fence();  // pairs with the one in request_reschedule()
         bool wanted = (arch::preempt_state() & PerCpu::kNoRescheduleBit) == 0;

@@ -62,6 +62,8 @@ public:
     static void* startup_stack_top(const PerCpu& cpu);
     [[noreturn]] static void idle_loop();
     [[noreturn]] static void reap();
+    /// Frees the threads that ended on this CPU and were not left to the reaper. Thread context.
+    static void free_own_dead();
     /// Frees some threads that have ended if very many wait for it. Thread context; nothing held but mutexes.
     static void help_reaper();
     static void enter_thread(void* thread);
@@ -79,6 +81,8 @@ private:
     static bool take_one(RunQueue& from, RunQueue& to);
     [[gnu::noinline]] static void finish_last_switch(Thread& previous, bool dead);
     static void retire(Thread& thread);
+    static void leave_to_reaper(Thread& thread);
+    static void leave_all_to_reaper(RunQueue& queue);
     static Thread* next_dead();
     static void free_dead(Thread& thread);
     static Atomic<u64>& put_aside(RunQueue& queue, Thread& thread, Reason reason);

@@ -66,6 +66,9 @@ public:
 
     // --- Own CPU, interrupts off ---------------------------------------------------------------
     Thread* previous = nullptr;  // whom the switch under way leaves
+    /// Threads that ended here and are freed by whoever returns to user mode next.
+    List<Thread, &Thread::reaper_node_> dead;
+    Atomic<u32> dead_count{0};  // read by all
     time::Timer slice_timer;
     time::Timer watch_timer;
     time::Timer sample_timer;

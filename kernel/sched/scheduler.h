@@ -27,10 +27,12 @@ public:
     /// interrupt; says when next. Set once, before anybody calls watch_run_time().
     void (*run_time_reached)(Thread& thread) = nullptr;
 
-    /// Threads that ended, on their way to the reaper, which frees their stacks.
+    /// Threads that ended and were left to the reaper, which frees their stacks.
     SpinLock<LockRank::Reaper> dead_lock;
     List<Thread, &Thread::reaper_node_> dead GUARDED_BY(dead_lock);
     Atomic<u32> dead_count{0};  // written under dead_lock
+    /// These, and those that are with the CPUs. Any context.
+    u32 all_dead() const;
     sync::WaitQueue reaper_work;
     /// Those who wait until a thread has left a CPU that it may no longer use.
     sync::WaitQueue migrations;

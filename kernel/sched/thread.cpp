@@ -107,6 +107,10 @@ void Thread::last_reference_dropped() {
     }
 }
 
+void free_dead_threads() {
+    Dispatcher::free_own_dead();
+}
+
 void interrupt(Thread& thread) {
     Dispatcher::interrupt(thread);
 }

@@ -125,6 +125,8 @@ public:
     bool user_time_stands_still() const { return split_.in_kernel(); }
     /// Whether it has got a CPU, after another thread, since clear_switched(). By the thread itself.
     bool was_switched() const { return switched_.load(Order::relaxed); }
+    /// As if it had: its next return to user mode looks for what is to be done.
+    void set_switched() { switched_.store(true, Order::relaxed); }
     void clear_switched() { switched_.store(false, Order::relaxed); }
 
     /// The frame allocator had nothing for it (or for an interrupt that came while it ran); by the thread itself.
@@ -264,6 +266,9 @@ inline Thread& current_thread() {
 
 /// Lets the others of the run queue have their turn first (sched_yield(2)).
 void yield();
+
+/// Frees what is left of threads that ended on this CPU, as far as that is not the reaper's work. Thread context.
+void free_dead_threads();
 
 /// Sleep, uninterruptibly, until the deadline or for the length of time.
 void sleep_until(Nanoseconds deadline);

@@ -18,6 +18,41 @@ constexpr Nanoseconds kPatience = Nanoseconds::from_milliseconds(1);
 constexpr Nanoseconds kGathering = Nanoseconds::from_milliseconds(5);
 constexpr u32 kBatch = 128;
 
+template <typename Visit>
+void for_each_cpu(Visit visit) {
+    for (u32 i = 0; i < g_kernel.cpu_count; ++i) {
+        PerCpu* cpu = g_kernel.cpus[i];
+        if (cpu != nullptr && cpu->read_side != nullptr) {
+            visit(*cpu);
+        }
+    }
+}
+
+/// The first of the callbacks that are due on a CPU; null: none.
+ReadSideHead* take_due(CpuReadSide& part, u32 most) {
+    if (part.due.load(Order::relaxed) == nullptr) {
+        return nullptr;
+    }
+    SpinLockGuard guard(part.lock);
+    ReadSideHead* const first = part.due.load(Order::relaxed);
+    ReadSideHead* last = first;
+    for (u32 n = 1; last != nullptr && last->next != nullptr && n < most; ++n) {
+        last = last->next;
+    }
+    if (last != nullptr) {
+        part.due.store(std::exchange(last->next, nullptr), Order::relaxed);
+    }
+    return first;
+}
+
+void call_all(ReadSideHead* head) {
+    while (head != nullptr) {
+        ReadSideHead* next = head->next;
+        head->callback(*head);
+        head = next;
+    }
+}
+
 }  // namespace
 
 Result<void> ReadSide::initialize() {
@@ -34,46 +69,86 @@ Result<void> ReadSide::start() {
 }
 
 void ReadSide::run() {
+    bool left_over = false;
+    auto wanted = [&] { return wanted_.load(Order::acquire); };
+    auto urgent = [&] { return urgent_.exchange(false, Order::acq_rel); };
+    auto finished = [&] { return unfinished_.load(Order::acquire) == 0; };
     for (;;) {
-        work_.wait_until([&] { return wanted_.load(Order::acquire); });
-        auto urgent = [&] { return urgent_.exchange(false, Order::acq_rel); };
+        const Nanoseconds patience = left_over ? time::now() + kGathering : Nanoseconds::never();
+        if (work_.wait_until(wanted, SleepKind::Uninterruptible, patience) == WakeReason::TimedOut) {
+            left_over = hand_out(false);
+            continue;
+        }
         static_cast<void>(work_.wait_until(urgent, SleepKind::Uninterruptible, time::now() + kGathering));
         wanted_.store(false, Order::release);
-        ReadSideHead* head = collect();
+        collect();
         begin_grace_period();
-        auto finished = [&] { return unfinished_.load(Order::acquire) == 0; };
         while (finished_.wait_until(finished, SleepKind::Uninterruptible, time::now() + kPatience) ==
                WakeReason::TimedOut) {
             press_laggards();
         }
-        while (head != nullptr) {
-            ReadSideHead* next = head->next;
-            head->callback(*head);
-            head = next;
-        }
+        left_over = hand_out(awaited_.exchange(false, Order::acq_rel));
     }
 }
 
 /// Takes over what all CPUs have queued.
-ReadSideHead* ReadSide::collect() {
-    ReadSideHead* first = nullptr;
-    ReadSideHead** last = &first;
-    for (u32 i = 0; i < g_kernel.cpu_count; ++i) {
-        PerCpu* cpu = g_kernel.cpus[i];
-        if (cpu == nullptr || cpu->read_side == nullptr) {
-            continue;
-        }
-        CpuReadSide& part = *cpu->read_side;
+void ReadSide::collect() {
+    for_each_cpu([](PerCpu& cpu) {
+        CpuReadSide& part = *cpu.read_side;
         SpinLockGuard guard(part.lock);
-        if (part.first != nullptr) {
-            *last = part.first;
-            last = part.last;
-            part.first = nullptr;
-            part.last = &part.first;
-            part.count = 0;
+        part.waiting = part.first;
+        part.first = nullptr;
+        part.last = &part.first;
+        part.count = 0;
+    });
+}
+
+/// The grace period of what was taken over is over: leaves it to the CPUs that have queued it, and calls what they have
+/// not got round to since the last time. True: something may be left over again.
+bool ReadSide::hand_out(bool awaited) {
+    bool left_over = false;
+    for_each_cpu([&](PerCpu& cpu) {
+        CpuReadSide& part = *cpu.read_side;
+        call_all(take_due(part, ~u32{0}));
+        ReadSideHead* const list = std::exchange(part.waiting, nullptr);
+        if (list == nullptr) {
+            return;
         }
+        if (awaited || !leave_to(cpu, list)) {
+            call_all(list);
+        } else {
+            left_over = true;
+        }
+    });
+    return left_over;
+}
+
+/// False: the CPU is idle, or this is it.
+bool ReadSide::leave_to(PerCpu& cpu, ReadSideHead* list) {
+    PreemptionGuard guard;
+    CpuReadSide& part = *cpu.read_side;
+    if (&cpu == &arch::this_cpu() || part.idle.load(Order::relaxed)) {
+        return false;
     }
-    return first;
+    {
+        SpinLockGuard lock(part.lock);
+        part.due.store(list, Order::relaxed);
+    }
+    arch::send_interrupt(cpu, arch::InterprocessorInterrupt::Reschedule);
+    return true;
+}
+
+void ReadSide::call_due(PerCpu& cpu) {
+    // Not all at once: whoever is interrupted in between has only few of them.
+    constexpr u32 kAtOnce = 32;
+    while (ReadSideHead* some = take_due(*cpu.read_side, kAtOnce)) {
+        call_all(some);
+    }
+}
+
+void ReadSide::want_housekeeping(PerCpu& cpu) {
+    cpu.housekeeping_wanted = true;
+    cpu.current->set_switched();
 }
 
 void ReadSide::begin_grace_period() {
@@ -149,6 +224,7 @@ void call_after_grace_period(ReadSideHead& head, ReadSideHead::Callback callback
 
 void hurry_grace_period() {
     ReadSide& read_side = *g_kernel.read_side;
+    read_side.awaited_.store(true, Order::release);
     read_side.urgent_.store(true, Order::release);
     read_side.work_.wake_one();
 }

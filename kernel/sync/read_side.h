@@ -36,9 +36,10 @@ struct ReadSideHead {
     Callback callback = nullptr;
 };
 
-/// Has a kernel thread call `callback(head)` after all readers that run now are done. The callback
-/// runs in thread context and may take sleeping locks, but should be short, since others wait
-/// behind it. Allocates nothing. Any context that holds no lock of rank WaitQueue or inner.
+/// Has `callback(head)` called after all readers that run now are done: on this CPU if it is busy then, so that it
+/// frees what it has used, and by a kernel thread otherwise. The callback runs in thread context, of whatever thread,
+/// and may take sleeping locks, but should be short, since others wait behind it. Allocates nothing. Any context that
+/// holds no lock of rank WaitQueue or inner.
 void call_after_grace_period(ReadSideHead& head, ReadSideHead::Callback callback);
 
 /// Sleeps until all readers that run now are done. Thread context.
@@ -52,10 +53,13 @@ struct alignas(kCacheLine) CpuReadSide {
     Atomic<bool> asked{false};  // a grace period waits for this CPU; whoever clears it counts it down
     Atomic<bool> idle{true};    // sleeps, or has not started: quiescent until it says otherwise
 
-    SpinLock<LockRank::ReadSide> lock;  // of the three below
+    SpinLock<LockRank::ReadSide> lock;  // of the four below
     ReadSideHead* first GUARDED_BY(lock) = nullptr;
     ReadSideHead** last GUARDED_BY(lock) = &first;
     u32 count GUARDED_BY(lock) = 0;
+    Atomic<ReadSideHead*> due{nullptr};  // this CPU's callbacks whose grace period is over; read without the lock
+
+    ReadSideHead* waiting = nullptr;  // taken over from `first` for the grace period under way; ReadSide's thread only
 };
 
 /// g_kernel.read_side: drives grace periods, one at a time, from a thread of its own.
@@ -88,7 +92,14 @@ public:
         if (cpu.read_side->asked.load(Order::relaxed)) [[unlikely]] {
             pass_in_interrupt(cpu);
         }
+        if (cpu.read_side->due.load(Order::relaxed) != nullptr) [[unlikely]] {
+            want_housekeeping(cpu);
+        }
     }
+
+    /// Calls the callbacks of a CPU whose grace period is over. On that CPU, or soon after it has been left; thread
+    /// context.
+    static void call_due(PerCpu& cpu);
 
 private:
     friend void call_after_grace_period(ReadSideHead& head, ReadSideHead::Callback callback);
@@ -96,16 +107,20 @@ private:
 
     static void pass(CpuReadSide& cpu);
     static void pass_in_interrupt(PerCpu& cpu);
+    static void want_housekeeping(PerCpu& cpu);
     [[noreturn]] void run();
-    ReadSideHead* collect();
+    void collect();
     void begin_grace_period();
+    static bool hand_out(bool awaited);
+    static bool leave_to(PerCpu& cpu, ReadSideHead* list);
     void press_laggards();
 
-    Atomic<u32> unfinished_{0};   // CPUs that the grace period still waits for
-    Atomic<bool> wanted_{false};  // somebody has queued a callback since the last collect()
-    Atomic<bool> urgent_{false};  // and does not want to wait for more to come
-    WaitQueue work_;              // the thread waits for wanted_, then for urgent_
-    WaitQueue finished_;          // the thread waits for unfinished_ == 0
+    Atomic<u32> unfinished_{0};    // CPUs that the grace period still waits for
+    Atomic<bool> wanted_{false};   // somebody has queued a callback since the last collect()
+    Atomic<bool> urgent_{false};   // and does not want to wait for more to come
+    Atomic<bool> awaited_{false};  // and sleeps until its callback has been called
+    WaitQueue work_;               // the thread waits for wanted_, then for urgent_
+    WaitQueue finished_;           // the thread waits for unfinished_ == 0
 };
 
 }  // namespace cairn::sync

@@ -71,7 +71,7 @@ struct Decoder<kHandler, kTransfer> {
         return result;
     }
 
-    static constexpr Call describe(std::string_view name, Restart restart) {
+    static constexpr Call describe(const char* name, Restart restart) {
         return {name, &run, restart, {argument_kind<Parameters>()...}};
     }
 

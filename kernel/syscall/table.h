@@ -15,7 +15,7 @@ constexpr u32 kArguments = 6;
 
 /// One call, with its types erased.
 struct Call {
-    std::string_view name;
+    const char* name = nullptr;
     Result<u64> (*run)(Caller& self) = nullptr;
     Restart restart = Restart::No;
     ArgumentKind arguments[kArguments] = {};

@@ -209,6 +209,54 @@ TEST(ReadSideSim, TheLastToAnswerWakesTheThreadBeforeItSleeps) {
     });
 }
 
+TEST(ReadSideSim, ABusyCpuCallsItsOwn) {
+    // The threads play programs that return to user mode all the time. Whatever they do not get round to is called by
+    // the read side's thread; nothing is called twice or forgotten, and each CPU's come in their order.
+    EXPLORE("read side: busy CPUs", {.cpus = 3}, [](Simulation& sim) {
+        struct Item {
+            sync::ReadSideHead head;
+            Atomic<u32>* called;
+            u32 number;
+        };
+        constexpr u32 kItems = 70;
+        auto note = [](sync::ReadSideHead& head) {
+            const Item& item = *object_of_member<Item, sync::ReadSideHead, &Item::head>(&head);
+            const u32 before = item.called->load(Order::relaxed);
+            item.called->store(before == item.number ? before + 1 : ~u32{0}, Order::release);
+        };
+        std::vector<Item> items[2] = {std::vector<Item>(kItems), std::vector<Item>(kItems)};
+        Atomic<u32> called[2];
+        for (u32 cpu = 0; cpu < 2; ++cpu) {
+            sim.spawn_on(cpu, "busy", [&, cpu] {
+                for (u32 i = 0; i < kItems; ++i) {
+                    items[cpu][i].called = &called[cpu];
+                    items[cpu][i].number = i;
+                    sync::call_after_grace_period(items[cpu][i].head, note);
+                }
+                if (sim.one_in(2)) {
+                    return;  // idle from now on
+                }
+                while (called[cpu].load(Order::acquire) < kItems) {
+                    InterruptGuard guard;
+                    PerCpu& here = arch::this_cpu();
+                    if (here.housekeeping_wanted && sim.one_in(2)) {
+                        here.housekeeping_wanted = false;
+                        arch::enable_interrupts();
+                        sync::ReadSide::call_due(here);
+                        arch::forbid_interrupts();
+                    }
+                }
+            });
+        }
+        sim.join();
+        while (called[0].load(Order::acquire) != kItems || called[1].load(Order::acquire) != kItems) {
+            sim.check(called[0].load(Order::relaxed) <= kItems && called[1].load(Order::relaxed) <= kItems,
+                      "out of order, or twice");
+            sched::sleep_for(Nanoseconds::from_milliseconds(1));
+        }
+    });
+}
+
 TEST(ThreadSim, ThreadsComeAndGo) {
     EXPLORE("threads: create and exit", {.cpus = 2}, [](Simulation& sim) {
         Atomic<u32> ran{0};
