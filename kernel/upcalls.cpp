@@ -133,6 +133,7 @@ namespace {
     for (;;) {
         const bool pending = signal::has_pending_work(task);
         if (!pending && !task::rseq_is_stale(task)) {
+            task.thread().clear_attention();
             return;
         }
         arch::enable_interrupts();
@@ -155,7 +156,7 @@ namespace {
         arch::enable_interrupts();
         task::update_rseq(task, frame);
         arch::forbid_interrupts();
-        if (signal::has_pending_work(task)) [[unlikely]] {
+        if (task.thread().wants_attention()) [[unlikely]] {
             do_pending_work(task, frame);
             return;
         }
@@ -167,11 +168,11 @@ namespace {
 void kernel_prepare_user_return(arch::TrapFrame& frame) {
     // With interrupts off nothing can become pending unseen: who makes it so on another CPU sends an interrupt, which
     // arrives as soon as user mode has turned them on.
-    task::Task& task = task::current_task();
-    if (signal::has_pending_work(task)) [[unlikely]] {
-        do_pending_work(task, frame);
-    } else if (task.thread().was_switched()) {
-        note_switch(task, frame);
+    const sched::Thread& thread = sched::current_thread();
+    if (thread.wants_attention()) [[unlikely]] {
+        do_pending_work(*thread.task(), frame);
+    } else if (thread.was_switched()) {
+        note_switch(*thread.task(), frame);
     }
 }
 

@@ -4,7 +4,9 @@
 /// keep their state in them. Included by machine/machine.h.
 ///
 /// Frames of system calls and of other entries differ in one word: `error_code` is
-/// kSystemCallMark in the former (no exception pushes that), and `vector` is the number of the call.
+/// kSystemCallMark in the former (no exception pushes that), and `vector` is the number of the call. Whoever changes
+/// more of such a frame than general registers and the stack pointer says so (note_changed): a return by SYSRET
+/// restores only what SYSCALL has left behind.
 
 #include "kernel/base/address.h"
 #include "kernel/base/types.h"
@@ -16,11 +18,12 @@ struct TrapFrame {
     u64 r15, r14, r13, r12, r11, r10, r9, r8;
     u64 rbp, rdi, rsi, rdx, rcx, rbx, rax;
     u64 vector;      // exception or interrupt number; for a system call its number
-    u64 error_code;  // zero where the CPU pushes none; kSystemCallMark for a system call
+    u64 error_code;  // zero where the CPU pushes none; one of the marks below for a system call
     u64 rip, cs, rflags, rsp, ss;
 };
 
 constexpr u64 kSystemCallMark = ~u64{0};
+constexpr u64 kChangedSystemCallMark = ~u64{1};
 
 /// Segment selectors of user mode, those of Linux.
 constexpr u64 kUserCodeSegment = 0x33;
@@ -53,7 +56,13 @@ inline bool is_user_frame(const TrapFrame& frame) {
 
 /// Whether the thread entered by a system call that may still be restarted (Linux: orig_ax >= 0).
 inline bool in_syscall(const TrapFrame& frame) {
-    return frame.error_code == kSystemCallMark;
+    return frame.error_code >= kChangedSystemCallMark;
+}
+/// RIP, RFLAGS, RCX, R11 or a segment is no longer as SYSCALL has left it.
+inline void note_changed(TrapFrame& frame) {
+    if (frame.error_code == kSystemCallMark) {
+        frame.error_code = kChangedSystemCallMark;
+    }
 }
 /// After sigreturn and exec: what the registers hold is no system call's any more.
 inline void forget_syscall(TrapFrame& frame) {
@@ -62,7 +71,7 @@ inline void forget_syscall(TrapFrame& frame) {
 }
 /// The other way: what the registers hold is to be taken for that of call `number` (execve keeps its number).
 inline void remember_syscall(TrapFrame& frame, u64 number) {
-    frame.error_code = kSystemCallMark;
+    frame.error_code = kChangedSystemCallMark;
     frame.vector = number;
 }
 /// The number as the program gave it; meaningful while in_syscall().
@@ -94,6 +103,7 @@ inline void set_syscall_result(TrapFrame& frame, u64 result) {
 }
 /// Back to the SYSCALL instruction (two bytes), so that user mode makes the call `number` again.
 inline void restart_syscall(TrapFrame& frame, u64 number) {
+    note_changed(frame);
     frame.rip -= 2;
     frame.rax = number;
 }
@@ -107,6 +117,7 @@ inline VirtualAddress stack_pointer(const TrapFrame& frame) {
     return {frame.rsp};
 }
 inline void set_instruction_pointer(TrapFrame& frame, VirtualAddress address) {
+    note_changed(frame);
     frame.rip = address.value;
 }
 inline void set_stack_pointer(TrapFrame& frame, VirtualAddress address) {
@@ -117,6 +128,7 @@ inline void set_stack_pointer(TrapFrame& frame, VirtualAddress address) {
 constexpr u64 kSingleStepFlag = 0x100;
 enum class SingleStep : u8 { Off, On };
 inline void single_step(TrapFrame& frame, SingleStep step) {
+    note_changed(frame);
     frame.rflags = step == SingleStep::On ? frame.rflags | kSingleStepFlag : frame.rflags & ~kSingleStepFlag;
 }
 inline bool is_single_stepping(const TrapFrame& frame) {

@@ -95,6 +95,7 @@ void fill_context(SignalContext& context, const TrapFrame& frame, const SignalFr
 }
 
 void restore_registers(TrapFrame& frame, const SignalContext& context) {
+    note_changed(frame);
     frame.r8 = context.r8;
     frame.r9 = context.r9;
     frame.r10 = context.r10;
@@ -168,6 +169,7 @@ Result<void> push_signal_frame(TrapFrame& frame, const SignalFrameRequest& reque
 
     // From here nothing fails. Linux gives a handler initial vector registers as well.
     reset_vector_registers();
+    note_changed(frame);
     frame.rdi = static_cast<u64>(static_cast<i64>(request.signal));
     frame.rsi = place.frame + offsetof(SignalFrame, siginfo);
     frame.rdx = place.frame + offsetof(SignalFrame, context);

@@ -117,8 +117,7 @@ Result<void> write_user_registers(ThreadContext& context, const UserRegisters& r
     if (static_cast<u32>(registers.orig_rax) == ~u32{0}) {
         forget_syscall(frame);
     } else {
-        frame.vector = registers.orig_rax;
-        frame.error_code = kSystemCallMark;
+        remember_syscall(frame, registers.orig_rax);
     }
     frame.r15 = registers.r15;
     frame.r14 = registers.r14;

@@ -151,7 +151,16 @@ public:
     bool interrupt_pending() const { return (pending_.load(Order::acquire) & kInterruptPending) != 0; }
     bool kill_pending() const { return (pending_.load(Order::acquire) & kKillPending) != 0; }
     /// Either of the two.
-    bool any_pending() const { return pending_.load(Order::acquire) != 0; }
+    bool any_pending() const { return (pending_.load(Order::acquire) & (kInterruptPending | kKillPending)) != 0; }
+    /// One of these, or its next return to user mode has something else to do. To be asked with interrupts off.
+    bool wants_attention() const { return pending_.load(Order::acquire) != 0; }
+    /// By the thread itself.
+    void want_attention() { pending_.fetch_or(kAttention, Order::relaxed); }
+    void clear_attention() {
+        if ((pending_.load(Order::relaxed) & kAttention) != 0) {
+            pending_.fetch_and(~kAttention, Order::relaxed);
+        }
+    }
     /// The interruption has been dealt with; a kill stays.
     void clear_interrupt() { pending_.fetch_and(~kInterruptPending, Order::relaxed); }
 
@@ -179,6 +188,7 @@ private:
     static constexpr usize kNameLimit = 31;
     static constexpr u32 kInterruptPending = 1;
     static constexpr u32 kKillPending = 2;
+    static constexpr u32 kAttention = 4;
     static constexpr u64 kNone = ~u64{0};
 
     /// How many ticks of arch::tick_counter() it has run for.

@@ -236,6 +236,7 @@ void set_temporary_mask(SignalSet mask) {
         self.saved_mask = self.blocked;
     }
     self.restore_saved_mask = true;
+    self.thread().want_attention();
     set_blocked(mask & ~kUnblockable);
 }
 

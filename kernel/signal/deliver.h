@@ -10,7 +10,7 @@ namespace cairn::signal {
 /// not return. kernel_prepare_user_return calls it until nothing is left.
 void handle_pending(arch::TrapFrame& frame);
 
-/// Whether handle_pending() would find something. Interrupts off.
+/// Whether handle_pending() would find something: then sched::Thread::wants_attention(), too. Interrupts off.
 inline bool has_pending_work(const task::Task& task) {
     // A temporary mask is undone here, but is no reason for a sleep to end.
     return task.thread().any_pending() || task.restore_saved_mask || task.restart != task::RestartKind::None;

@@ -36,7 +36,7 @@ Result<Fd> Caller::install(Ref<vfs::File> file, bool close_on_exec) {
 }
 
 Failure Caller::interrupted(const Continuation& continuation) {
-    task.restart = task::RestartKind::Continuation;
+    task.set_restart(task::RestartKind::Continuation);
     task.continuation.resume = continuation.resume;
     for (usize i = 0; i < std::size(continuation.data); ++i) {
         task.continuation.data[i] = continuation.data[i];
@@ -45,7 +45,7 @@ Failure Caller::interrupted(const Continuation& continuation) {
 }
 
 void Caller::forbid_restart() {
-    task.restart = task::RestartKind::Never;
+    task.set_restart(task::RestartKind::Never);
 }
 
 void Caller::signal_self(i32 signal) {

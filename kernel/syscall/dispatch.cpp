@@ -1,13 +1,10 @@
 #include "kernel/syscall/dispatch.h"
 
-#include "kernel/base/log.h"
-#include "kernel/base/rate_limit.h"
 #include "kernel/out_of_memory.h"
 #include "kernel/ptrace/tracee.h"
 #include "kernel/syscall/table.h"
 #include "kernel/syscall/trace.h"
 #include "kernel/task/task.h"
-#include "kernel/time/clock.h"
 
 namespace cairn::syscall {
 
@@ -15,20 +12,6 @@ namespace {
 
 u64 register_of(Failure failure) {
     return static_cast<u64>(-static_cast<i64>(static_cast<i32>(failure.error)));
-}
-
-/// The call of that number does not exist.
-[[gnu::noinline]] void refuse_unknown(task::Task& task, arch::TrapFrame& frame, u32 number, bool traced) {
-    static constinit RateLimit limit(10, Nanoseconds::from_seconds(10));
-    if (limit.allow(time::now())) {
-        const u32 suppressed = limit.take_suppressed();
-        log_info("syscall", "{}[{}]: no system call {}{}", task.name().view(), task.number(), number,
-                 suppressed != 0 ? " (and others)" : "");
-    }
-    arch::set_syscall_result(frame, register_of(fail(Errno::enosys)));
-    if (traced) {
-        trace_unknown(task, number);
-    }
 }
 
 /// EINTR becomes what the table says about the call, unless the handler has decided already. The rest is done at the
@@ -45,11 +28,11 @@ void prepare_restart(task::Task& task, Restart restart) {
         case Restart::No:
             break;
         case Restart::Yes:
-            task.restart = task::RestartKind::HandlerDecides;
+            task.set_restart(task::RestartKind::HandlerDecides);
             break;
         case Restart::WithoutHandler:
         case Restart::Continuation:
-            task.restart = task::RestartKind::WithoutHandler;
+            task.set_restart(task::RestartKind::WithoutHandler);
             break;
     }
 }
@@ -76,12 +59,9 @@ Result<u64> try_again_with_memory(task::Task& task, const Call& call, Caller& se
 /// Puts the result into the program's registers. Inlined into both that use it: each call pays for what is here.
 [[gnu::always_inline]] inline void finish_call(task::Task& task, const Call& call, arch::TrapFrame& frame,
                                                const Result<u64>& result, u64 value, bool traced) {
-    // rt_sigreturn(2) has put a whole set of registers in place, the result's among them.
-    if (arch::in_syscall(frame)) [[likely]] {
-        arch::set_syscall_result(frame, value);
-    }
+    arch::set_syscall_result(frame, value);
     if (traced) [[unlikely]] {
-        trace_exit(task, call, result);
+        trace_exit(task, call, frame, result);
     }
 }
 
@@ -101,22 +81,17 @@ Result<u64> try_again_with_memory(task::Task& task, const Call& call, Caller& se
 
 /// The call itself. What seldom happens stands apart.
 [[gnu::always_inline]] inline void run_call(task::Task& task, arch::TrapFrame& frame, bool traced) {
-    const u32 number = static_cast<u32>(arch::syscall_number(frame));  // as Linux: the upper half is not looked at
-    const Call* call = find_call(number);
-    if (call == nullptr) [[unlikely]] {
-        refuse_unknown(task, frame, number, traced);
-        return;
-    }
+    const Call& call = call_of(arch::syscall_number(frame));
     if (traced) [[unlikely]] {
-        trace_entry(task, *call, frame);
+        trace_entry(task, call, frame);
     }
     Caller self(task, frame);
-    const Result<u64> result = call->run(self);
+    const Result<u64> result = call.run(self);
     if (!result.ok()) [[unlikely]] {
-        finish_failed_call(task, *call, self, result.error(), traced);
+        finish_failed_call(task, call, self, result.error(), traced);
         return;
     }
-    finish_call(task, *call, frame, result, result.value(), traced);
+    finish_call(task, call, frame, result, result.value(), traced);
 }
 
 /// Somebody watches the calls of the thread: a tracer, or the kernel's log.
@@ -131,7 +106,6 @@ Result<u64> try_again_with_memory(task::Task& task, const Call& call, Caller& se
 void run(arch::TrapFrame& frame) {
     task::Task& task = task::current_task();
     arch::enable_interrupts();
-    task.restart = task::RestartKind::None;
     const u32 work = task.syscall_work.load(Order::relaxed);
     if (work == 0) [[likely]] {
         run_call(task, frame, false);

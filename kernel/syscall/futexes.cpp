@@ -64,7 +64,7 @@ Result<u64> done(Result<void> result) {
 /// The same for waits that begin again whatever a signal's handler says.
 Result<u64> done_or_again(Caller& self, Result<void> result) {
     if (!result.ok() && result.error() == Errno::eintr) {
-        self.task.restart = task::RestartKind::Always;
+        self.task.set_restart(task::RestartKind::Always);
     }
     return done(std::move(result));
 }

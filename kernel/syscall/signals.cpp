@@ -236,12 +236,12 @@ Result<i32> sys_rt_sigtimedwait(Caller&, UserIn<u64> set, UserOut<SignalInfo> in
 }
 
 /// sigreturn(2)
-Result<void> sys_rt_sigreturn(Caller& self) {
+Result<u64> sys_rt_sigreturn(Caller& self) {
     static_cast<void>(signal::return_from_handler(self.frame));
     arch::forget_syscall(self.frame);
     // The call that the handler interrupted has ended with EINTR: nothing is left of it to go on with.
     self.task.continuation.resume = nullptr;
-    return {};
+    return arch::syscall_result(self.frame);  // one of the registers that it has put back
 }
 
 /// sigaltstack(2)

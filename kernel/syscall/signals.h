@@ -34,7 +34,7 @@ Result<void> sys_rt_sigpending(Caller& self, UserOut<u64> set, usize size);
 Result<void> sys_rt_sigsuspend(Caller& self, UserIn<u64> mask, usize size);
 Result<i32> sys_rt_sigtimedwait(Caller& self, UserIn<u64> set, UserOut<signal::SignalInfo> information,
                                 UserIn<TimeSpecification> timeout, usize size);
-Result<void> sys_rt_sigreturn(Caller& self);
+Result<u64> sys_rt_sigreturn(Caller& self);
 Result<void> sys_sigaltstack(Caller& self, UserIn<arch::SignalStack> fresh, UserOut<arch::SignalStack> old);
 Result<void> sys_pause(Caller& self);
 Result<u64> sys_restart_syscall(Caller& self);

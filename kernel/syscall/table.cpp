@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "kernel/base/log.h"
+#include "kernel/base/rate_limit.h"
 #include "kernel/syscall/attributes.h"
 #include "kernel/syscall/control.h"
 #include "kernel/syscall/decode.h"
@@ -24,6 +26,8 @@
 #include "kernel/syscall/sockets.h"
 #include "kernel/syscall/system.h"
 #include "kernel/syscall/time.h"
+#include "kernel/task/task.h"
+#include "kernel/time/clock.h"
 
 namespace cairn::syscall {
 
@@ -349,14 +353,27 @@ consteval u32 highest_number() {
     return highest;
 }
 
+/// What runs for a number without a row.
+Result<u64> refuse(Caller& self) {
+    static constinit RateLimit limit(10, Nanoseconds::from_seconds(10));
+    if (limit.allow(time::now())) {
+        const u32 suppressed = limit.take_suppressed();
+        log_info("syscall", "{}[{}]: no system call {}{}", self.task.name().view(), self.task.number(),
+                 static_cast<u32>(arch::syscall_number(self.frame)), suppressed != 0 ? " (and others)" : "");
+    }
+    return fail(Errno::enosys);
+}
+constexpr Call kUnknown{.run = &refuse};
+
 inline void number_stands_twice() {}  // not constexpr: calling it ends the compilation
 
 /// The rows by number; a number that stands twice does not compile.
 constexpr usize kLimit = highest_number() + 1;
 consteval std::array<Call, kLimit> make_table() {
     std::array<Call, kLimit> table{};
+    table.fill(kUnknown);
     for (const Row& row : kRows) {
-        if (table[row.number].run != nullptr) {
+        if (table[row.number].name != nullptr) {
             number_stands_twice();
         }
         table[row.number] = row.call;
@@ -371,12 +388,14 @@ usize call_limit() {
     return kLimit;
 }
 
+const Call& call_of(u64 number) {
+    const u64 index = static_cast<u32>(number);
+    return index < kLimit ? kTable[arch::speculation_safe_index(index, kLimit)] : kUnknown;
+}
+
 const Call* find_call(u64 number) {
-    if (number >= kLimit) {
-        return nullptr;
-    }
-    const Call& call = kTable[arch::speculation_safe_index(number, kLimit)];
-    return call.run == nullptr ? nullptr : &call;
+    const Call& call = call_of(number);
+    return call.name == nullptr ? nullptr : &call;
 }
 
 }  // namespace cairn::syscall

@@ -23,7 +23,10 @@ struct Call {
 
 /// The highest number with a row, plus one.
 usize call_limit();
-/// Null for a number without a row: ENOSYS.
+/// Null for a number without a row.
 const Call* find_call(u64 number);
+/// The same for whoever makes the call; one without a row has no name, and is ENOSYS with a line in the log. As on
+/// Linux, the upper half of the register is not looked at.
+const Call& call_of(u64 number);
 
 }  // namespace cairn::syscall

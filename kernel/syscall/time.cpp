@@ -116,14 +116,14 @@ Result<void> sys_clock_nanosleep(Caller& self, i32 clock, i32 flags, UserIn<Time
         const Result<u64> slept = sleep_on_cpu_clock(
             self, {length.value, absolute ? 0 : left.address().value, static_cast<u64>(clock), absolute});
         if (!slept.ok() && absolute) {
-            self.task.restart = task::RestartKind::WithoutHandler;
+            self.task.set_restart(task::RestartKind::WithoutHandler);
         }
         return slept.ok() ? Result<void>() : fail(slept.error());
     }
     if ((flags & kAbsolute) != 0) {
         Result<void> slept = sleep_until_absolute(clock, length);
         if (!slept.ok()) {
-            self.task.restart = task::RestartKind::WithoutHandler;
+            self.task.set_restart(task::RestartKind::WithoutHandler);
         }
         return slept;
     }

@@ -49,8 +49,18 @@ void append_argument(TextBuffer& line, ArgumentKind kind, u64 value) {
     }
 }
 
+void append_name(TextBuffer& line, task::Task& task, const Call& call, const arch::TrapFrame& frame) {
+    format_to(line, "[{}] ", task.number());
+    if (call.name != nullptr) {
+        line.append(call.name);
+    } else {
+        format_to(line, "syscall_{}", static_cast<u32>(arch::syscall_number(frame)));
+    }
+}
+
 void append_call(TextBuffer& line, task::Task& task, const Call& call, const arch::TrapFrame& frame) {
-    format_to(line, "[{}] {}(", task.number(), call.name);
+    append_name(line, task, call, frame);
+    line.append("(");
     for (u32 i = 0; i < kArguments && call.arguments[i] != ArgumentKind::None; ++i) {
         if (i != 0) {
             line.append(", ");
@@ -69,16 +79,15 @@ void trace_entry(task::Task& task, const Call& call, const arch::TrapFrame& fram
     log_info("strace", "{}", line.view());
 }
 
-void trace_exit(task::Task& task, const Call& call, const Result<u64>& result) {
+void trace_exit(task::Task& task, const Call& call, const arch::TrapFrame& frame, const Result<u64>& result) {
+    char storage[kLogTextLimit];
+    TextBuffer line{std::span(storage)};
+    append_name(line, task, call, frame);
     if (result.ok()) {
-        log_info("strace", "[{}] {} = {:#x}", task.number(), call.name, result.value());
+        log_info("strace", "{} = {:#x}", line.view(), result.value());
     } else {
-        log_info("strace", "[{}] {} = -1 {}", task.number(), call.name, errno_name(result.error()));
+        log_info("strace", "{} = -1 {}", line.view(), errno_name(result.error()));
     }
-}
-
-void trace_unknown(task::Task& task, u64 number) {
-    log_info("strace", "[{}] syscall_{}() = -1 enosys", task.number(), number);
 }
 
 }  // namespace cairn::syscall

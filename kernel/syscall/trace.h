@@ -7,7 +7,6 @@
 namespace cairn::syscall {
 
 void trace_entry(task::Task& task, const Call& call, const arch::TrapFrame& frame);
-void trace_exit(task::Task& task, const Call& call, const Result<u64>& result);
-void trace_unknown(task::Task& task, u64 number);
+void trace_exit(task::Task& task, const Call& call, const arch::TrapFrame& frame, const Result<u64>& result);
 
 }  // namespace cairn::syscall

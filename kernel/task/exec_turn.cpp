@@ -14,7 +14,7 @@ Result<void> begin_exec_turn(Task& self, ThreadGroup& group) {
         },
         sync::SleepKind::Interruptible);
     if (reason != sync::WakeReason::Condition) {
-        self.restart = RestartKind::Always;
+        self.set_restart(RestartKind::Always);
         return fail(Errno::eintr);
     }
     return {};

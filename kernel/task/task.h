@@ -165,6 +165,10 @@ public:
     LockDebts lock_debts;
     /// How an interrupted call goes on: set with the result EINTR, used up at the return to user mode.
     RestartKind restart = RestartKind::None;
+    void set_restart(RestartKind kind) {
+        restart = kind;
+        thread().want_attention();
+    }
     struct Continuation {
         Result<u64> (*resume)(syscall::Caller& self, const u64 (&data)[6]) = nullptr;
         u64 data[6] = {};

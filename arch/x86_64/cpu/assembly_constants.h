@@ -20,6 +20,7 @@ constexpr usize kFrameR11 = 32;
 constexpr usize kFrameRbp = 64;
 constexpr usize kFrameRcx = 96;
 constexpr usize kFrameVector = 120;
+constexpr usize kFrameErrorCode = 128;
 constexpr usize kFrameRip = 136;
 constexpr usize kFrameCs = 144;
 constexpr usize kFrameFlags = 152;
@@ -39,7 +40,8 @@ constexpr u64 kFlagNestedTask = 0x4000;
 constexpr u64 kFlagResume = 0x10000;
 constexpr u64 kFlagAlignmentCheck = 0x40000;
 
-// The first address that user code must not have: one page below the canonical boundary, as in Linux.
+// The first address that user code must not have: one page below the canonical boundary, as in Linux. So what SYSCALL
+// leaves in RCX is canonical, and SYSRET takes it.
 constexpr u64 kUserSpaceEnd = 0x7ffffffff000;
 
 // Model-specific registers that assembly touches (SDM vol. 4).

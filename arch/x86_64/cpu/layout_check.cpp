@@ -19,6 +19,7 @@ static_assert(offsetof(TrapFrame, r11) == kFrameR11);
 static_assert(offsetof(TrapFrame, rbp) == kFrameRbp);
 static_assert(offsetof(TrapFrame, rcx) == kFrameRcx);
 static_assert(offsetof(TrapFrame, vector) == kFrameVector);
+static_assert(offsetof(TrapFrame, error_code) == kFrameErrorCode);
 static_assert(offsetof(TrapFrame, rip) == kFrameRip);
 static_assert(offsetof(TrapFrame, cs) == kFrameCs);
 static_assert(offsetof(TrapFrame, rflags) == kFrameFlags);
@@ -28,7 +29,7 @@ static_assert(sizeof(TrapFrame) == kFrameSize);
 static_assert(kFrameSize % 16 == 0);  // the frame keeps the stack aligned for calls
 
 static_assert(kUserCodeSegment == kUserCodeSelector && kUserDataSegment == kUserDataSelector);
-static_assert(kSystemCallMark == ~u64{0});  // entry.asm: push -1
+static_assert(kSystemCallMark == ~u64{0});  // entry.asm
 
 // kernel.ld writes the table of segments.
 static_assert(offsetof(ImageSegment, start) == 0);

@@ -6,6 +6,7 @@
 #include "arch/x86_64/cpu/instructions.h"
 #include "arch/x86_64/cpu/vectors.h"
 #include "arch/x86_64/traps/exceptions.h"
+#include "kernel/base/assert.h"
 
 namespace cairn::arch {
 
@@ -71,6 +72,12 @@ void handle_exception(TrapFrame& frame) {
     }
 }
 
+/// What entry.asm relies on.
+[[maybe_unused]] bool is_as_syscall_left_it(const TrapFrame& frame) {
+    return frame.rip == frame.rcx && frame.rflags == frame.r11 && frame.cs == kUserCodeSelector &&
+           frame.ss == kUserDataSelector && frame.rip <= kUserSpaceEnd;
+}
+
 }  // namespace
 
 /// Called by entry.asm with the complete frame, interrupts off.
@@ -91,6 +98,7 @@ extern "C" void trap_dispatch(TrapFrame* frame) {
 extern "C" void system_call_dispatch(TrapFrame* frame) {
     kernel_syscall(*frame);
     kernel_prepare_user_return(*frame);
+    DEBUG_ASSERT(frame->error_code != kSystemCallMark || is_as_syscall_left_it(*frame));
 }
 
 /// Called by entry.asm on the way to a thread's first user code, interrupts off.

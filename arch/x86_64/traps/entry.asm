@@ -11,6 +11,8 @@
 
 %include "assembly_constants.inc"
 
+%define kSystemCallMark -1        ; arch/long_mode/frame.h
+
 extern trap_dispatch
 extern first_return_dispatch
 
@@ -136,6 +138,7 @@ trap_common:
 ; Back to user mode with the frame at RSP. Interrupts off; GS is the kernel's.
 return_to_user:
     restore_registers
+return_with_registers:
     add rsp, 16
     swapgs
 global user_iretq
@@ -211,7 +214,7 @@ system_call_entry:
     push r11
     push kUserCodeSelector
     push rcx
-    push -1                     ; the error code's place has kSystemCallMark
+    push kSystemCallMark        ; in the error code's place
     push rax                    ; the vector's place has the number of the call
     save_registers
     clear_registers
@@ -220,23 +223,12 @@ system_call_entry:
     call system_call_dispatch
 
     ; SYSRET restores less than IRETQ and, on Intel's CPUs, faults in kernel mode with the user's RSP
-    ; when RIP is not canonical. Frames that it cannot restore go the other way.
-    mov rcx, [rsp + kFrameRip]
-    cmp rcx, [rsp + kFrameRcx]
+    ; when RIP is not canonical. Frames that are not as SYSCALL has left them go the other way.
+    cmp qword [rsp + kFrameErrorCode], kSystemCallMark
     jne return_to_user
-    mov r11, [rsp + kFrameFlags]
-    cmp r11, [rsp + kFrameR11]
-    jne return_to_user
-    test r11d, kFlagTrap | kFlagResume
-    jnz return_to_user
-    cmp qword [rsp + kFrameCs], kUserCodeSelector
-    jne return_to_user
-    cmp qword [rsp + kFrameSs], kUserDataSelector
-    jne return_to_user
-    mov rax, kUserSpaceEnd
-    cmp rcx, rax
-    jae return_to_user
     restore_registers
+    test r11d, kFlagTrap | kFlagResume
+    jnz return_with_registers
     mov rsp, [rsp + kFrameRsp - kFrameVector]
     swapgs
     o64 sysret

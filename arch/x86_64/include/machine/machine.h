@@ -137,7 +137,7 @@ struct ThreadContext {
 inline u64 speculation_safe_index(u64 index, u64 limit) {
     u64 mask;
     // SAFETY: arithmetic: all ones if index is below limit. The processor does not guess its outcome.
-    asm("cmpq %2, %1\n\tsbbq %0, %0" : "=r"(mask) : "r"(index), "r"(limit) : "cc");
+    asm("cmpq %2, %1\n\tsbbq %0, %0" : "=r"(mask) : "r"(index), "re"(limit) : "cc");
     return index & mask;
 }
 
