@@ -27,7 +27,7 @@ public:
     bool tells_events() const override { return true; }
     vfs::PollEvents poll(vfs::PollRegistrar* registrar) override { return queue().poll(registrar); }
     Result<void> descriptor_closed(vfs::OperationContext& context) override {
-        queue().take_back_notification(context.process);
+        queue().take_back_notification(context.process());
         return {};
     }
     const void* kind() const override { return &kKind; }

@@ -46,7 +46,7 @@ Result<void> Terminal::open(vfs::OperationContext& context, u32 flags, bool may_
         bool readable = (flags & vfs::open_flags::kAccessMode) != vfs::open_flags::kWriteOnly;
         bool wanted = may_control && (flags & vfs::open_flags::kNoControllingTerminal) == 0 && readable;
         vfs::JobControl* jobs = g_kernel.job_control;
-        if (wanted && jobs != nullptr && context.session_leader && session_.load(Order::relaxed) == 0 &&
+        if (wanted && jobs != nullptr && context.session_leader() && session_.load(Order::relaxed) == 0 &&
             jobs->controlling_terminal() == nullptr) {
             become_controlling(context);
         }

@@ -178,12 +178,12 @@ Result<u64> Terminal::set_foreground(vfs::OperationContext& context, u64 argumen
     if (group < 0) {
         return fail(Errno::einval);
     }
-    if (!is_controlling() || session() != context.session) {
+    if (!is_controlling() || session() != context.session()) {
         return fail(Errno::enotty);
     }
     sync::MutexGuard guard(settings_mutex_);
-    TRY(g_kernel.job_control->check_group(group, context.session));
-    if (session() != context.session) {
+    TRY(g_kernel.job_control->check_group(group, context.session()));
+    if (session() != context.session()) {
         return fail(Errno::enotty);  // hung up meanwhile
     }
     foreground_.store(group, Order::relaxed);

@@ -22,7 +22,7 @@ std::optional<Ref<Terminal>> Terminal::find_controlling() {
 
 Result<void> Terminal::check_background(vfs::OperationContext& context, i32 signal) {
     i32 group = foreground_.load(Order::relaxed);
-    if (group == 0 || context.process_group == group || !is_controlling()) {
+    if (group == 0 || context.process_group() == group || !is_controlling()) {
         return {};
     }
     vfs::JobControl& jobs = *g_kernel.job_control;
@@ -32,17 +32,17 @@ Result<void> Terminal::check_background(vfs::OperationContext& context, i32 sign
         }
         return {};
     }
-    if (jobs.is_orphaned(context.process_group)) {
+    if (jobs.is_orphaned(context.process_group())) {
         return fail(Errno::eio);
     }
-    jobs.signal_group(context.process_group, signal);
+    jobs.signal_group(context.process_group(), signal);
     return fail(Errno::eintr);
 }
 
 void Terminal::become_controlling(vfs::OperationContext& context) {
     acquire_reference();  // the session's, until clear_session()
-    session_.store(context.session, Order::relaxed);
-    foreground_.store(context.process_group, Order::relaxed);
+    session_.store(context.session(), Order::relaxed);
+    foreground_.store(context.process_group(), Order::relaxed);
     g_kernel.job_control->set_controlling_terminal(this);
 }
 
@@ -59,10 +59,10 @@ Result<void> Terminal::take_as_controlling(vfs::OperationContext& context, bool 
     {
         sync::MutexGuard guard(settings_mutex_);
         i32 session = session_.load(Order::relaxed);
-        if (context.session_leader && session != 0 && session == context.session) {
+        if (context.session_leader() && session != 0 && session == context.session()) {
             return {};
         }
-        if (jobs == nullptr || !context.session_leader || jobs->controlling_terminal() != nullptr) {
+        if (jobs == nullptr || !context.session_leader() || jobs->controlling_terminal() != nullptr) {
             return fail(Errno::eperm);
         }
         if ((session != 0 && !(steal && may_everything)) || (!readable && !may_everything)) {
@@ -83,7 +83,7 @@ Result<void> Terminal::take_as_controlling(vfs::OperationContext& context, bool 
 /// TIOCNOTTY.
 void Terminal::give_up(vfs::OperationContext& context) {
     vfs::JobControl& jobs = *g_kernel.job_control;
-    if (!context.session_leader) {
+    if (!context.session_leader()) {
         jobs.set_controlling_terminal(nullptr);
         return;
     }
@@ -91,7 +91,7 @@ void Terminal::give_up(vfs::OperationContext& context) {
     i32 group = 0;
     {
         sync::MutexGuard guard(settings_mutex_);
-        if (session_.load(Order::relaxed) == context.session) {
+        if (session_.load(Order::relaxed) == context.session()) {
             group = foreground_.load(Order::relaxed);
             had_session = clear_session();
         }

@@ -93,7 +93,7 @@ struct VirtualTerminal::Request {
 
 Result<u64> VirtualTerminal::device_ioctl(vfs::OperationContext& context, u32 command, u64 argument) {
     const bool administrator = context.credentials.has(vfs::Capability::SysTtyConfig);
-    const bool owner = session() != 0 && session() == context.session;
+    const bool owner = session() != 0 && session() == context.session();
     Request request{context, *VirtualTerminals::get(), command, argument,
                     administrator ? drivers::KeyboardRight::Administrator
                     : owner       ? drivers::KeyboardRight::Owner
@@ -128,7 +128,7 @@ Result<u64> VirtualTerminal::switch_ioctl(Request& request) {
                 return fail(Errno::einval);
             }
             terminals.set_switch_mode(*this, {wanted.mode == kByProcess, wanted.wait != 0, wanted.release_signal,
-                                              wanted.acquire_signal, request.context.process});
+                                              wanted.acquire_signal, request.context.process()});
             return u64{0};
         }
         case kGetState:

@@ -213,7 +213,7 @@ Result<void> set_record_lock(OperationContext& context, File& file, const Record
     FileLockList& list = *TRY(file.inode().locks());
     Spares spares = TRY(Spares::create());
     RecordLock wanted = lock;
-    wanted.process = scope == LockScope::Process ? context.process : -1;
+    wanted.process = scope == LockScope::Process ? context.process() : -1;
     Attempt attempt = Attempt::Blocked;
     {
         RecordLockRequest request(list, wanted, owner_of(context, file, scope), scope, spares);

@@ -4,6 +4,7 @@
 /// behind JobControl, which kernel/task implements. A local value of one system call.
 
 #include "fs/vfs/credentials.h"
+#include "kernel/base/atomic.h"
 #include "kernel/base/result.h"
 
 namespace cairn::vfs {
@@ -13,18 +14,30 @@ class FilesystemContext;
 /// Who holds a POSIX record lock: the descriptor table, or for flock and OFD locks the open file.
 using LockOwner = const void*;
 
+/// A process as files know it. What it says is true when it is asked.
+struct ProcessIdentity {
+    constexpr explicit ProcessIdentity(i32 number, i32 group = 0, i32 session = 0, bool leads_session = false)
+        : process(number), group_number(group), session_number(session), session_leader(leads_session) {}
+    const i32 process;
+    Atomic<i32> group_number;
+    Atomic<i32> session_number;
+    Atomic<bool> session_leader;
+};
+inline constinit ProcessIdentity kNoProcess{0};
+
 struct OperationContext {
     const Credentials& credentials;
     FilesystemContext& filesystem;
     u64 file_size_limit =
         ~u64{0};  // RLIMIT_FSIZE: a write that begins beyond it gets EFBIG (and SIGXFSZ from the call)
     LockOwner lock_owner = nullptr;
-    i32 process = 0;        // the caller's process and
-    i32 thread = 0;         // thread id
-    i32 session = 0;        // its session and
-    i32 process_group = 0;  // process group
-    bool session_leader = false;
+    const ProcessIdentity* identity = &kNoProcess;
     u32 transfer = 0;  // transfer_flags of the read or write under way
+
+    i32 process() const { return identity->process; }
+    i32 process_group() const { return identity->group_number.load(Order::relaxed); }
+    i32 session() const { return identity->session_number.load(Order::relaxed); }
+    bool session_leader() const { return identity->session_leader.load(Order::relaxed); }
 };
 
 /// Who gets SIGIO for an open file: F_SETOWN, F_SETSIG.

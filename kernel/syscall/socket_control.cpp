@@ -30,7 +30,7 @@ constexpr u64 align(u64 size) {
 Result<void> check_claim(Caller& self, const net::MessageCredentials& claim) {
     const vfs::OperationContext context = self.context();
     const vfs::Credentials& own = context.credentials;
-    const bool process = claim.process == context.process || own.has(vfs::Capability::SysAdmin);
+    const bool process = claim.process == context.process() || own.has(vfs::Capability::SysAdmin);
     const bool uid =
         claim.uid == own.uid || claim.uid == own.euid || claim.uid == own.suid || own.has(vfs::Capability::Setuid);
     const bool gid =

@@ -13,7 +13,8 @@ namespace cairn::task {
 
 ThreadGroup::ThreadGroup(Ref<Pid> pid, Ref<signal::SignalHandlers> handlers_, Ref<event::SignalQueue> queue,
                          const ResourceLimits& limits_)
-    : handlers(std::move(handlers_)),
+    : ProcessIdentity(pid->number()),
+      handlers(std::move(handlers_)),
       signal_queue(std::move(queue)),
       limits(limits_),
       start_time(time::now()),
@@ -186,12 +187,8 @@ Ref<UserAccount> Task::exchange_account(Ref<UserAccount> fresh) {
 vfs::OperationContext Task::context() {
     vfs::OperationContext context{*credentials_, **filesystem_};
     context.lock_owner = &**descriptors_;
-    context.process = group_->number();
-    context.thread = number();
     context.file_size_limit = group_->limits[Resource::FileSize].soft;
-    context.process_group = group_->group_number.load(Order::relaxed);
-    context.session = group_->session_number.load(Order::relaxed);
-    context.session_leader = group_->session_leader.load(Order::relaxed);
+    context.identity = &*group_;
     return context;
 }
 

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "fs/event/signal_source.h"
+#include "fs/vfs/operation_context.h"
 #include "kernel/base/list.h"
 #include "kernel/sched/fair_group.h"
 #include "kernel/signal/cpu_timer.h"
@@ -44,14 +45,14 @@ struct TracingLink {
     ListNode tracer_node;
 };
 
-class ThreadGroup : public RefCounted<ThreadGroup> {
+class ThreadGroup : public RefCounted<ThreadGroup>, public vfs::ProcessIdentity {
 public:
     ThreadGroup(Ref<Pid> pid, Ref<signal::SignalHandlers> handlers, Ref<event::SignalQueue> queue,
                 const ResourceLimits& limits);
     ~ThreadGroup();
 
     Pid& pid() const { return *pid_; }
-    i32 number() const { return pid_->number(); }
+    i32 number() const { return process; }
 
     SpinLock<LockRank::ThreadGroup> lock;
 
@@ -102,10 +103,7 @@ public:
     std::optional<Ref<ProcessGroup>> process_group;
     /// Of a session's leader: the group that was in the foreground when the terminal hung up. Hears of it at his end.
     std::optional<Ref<Pid>> hung_up_foreground;
-    /// Copies of what process_group says, for readers without the lock.
-    Atomic<i32> group_number{0};
-    Atomic<i32> session_number{0};
-    Atomic<bool> session_leader{false};
+    // ProcessIdentity has copies of what process_group says, for readers without the lock.
     /// TIOCNOTTY by one that does not lead its session: it and its children are without the session's terminal.
     Atomic<bool> gave_up_terminal{false};
     /// With whom its threads share the processor as one; nothing: each for itself. See autogroup.h.

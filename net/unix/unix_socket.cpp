@@ -18,12 +18,12 @@ constexpr u32 kMostBacklog = 4096;  // net.core.somaxconn
 
 /// As SO_PEERCRED tells them.
 MessageCredentials effective_credentials(const vfs::OperationContext& context) {
-    return {context.process, context.credentials.euid, context.credentials.egid};
+    return {context.process(), context.credentials.euid, context.credentials.egid};
 }
 
 /// As SCM_CREDENTIALS tells them unless the sender gave others.
 MessageCredentials real_credentials(const vfs::OperationContext& context) {
-    return {context.process, context.credentials.uid, context.credentials.gid};
+    return {context.process(), context.credentials.uid, context.credentials.gid};
 }
 
 Result<Ref<UnixSocket>> create_socket(vfs::OperationContext& context, SocketType type, u32 flags,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -75,11 +76,7 @@ public:
     vfs::OperationContext context(i32 group = 100) {
         return {.credentials = **credentials,
                 .filesystem = **filesystem,
-                .process = group,
-                .thread = group,
-                .session = 100,
-                .process_group = group,
-                .session_leader = group == 100};
+                .identity = &identities.try_emplace(group, group, group, 100, group == 100).first->second};
     }
     Ref<vfs::File> open(std::string_view name, u32 flags = 2) {
         vfs::OperationContext caller = context();
@@ -116,6 +113,7 @@ public:
     FakeJobs jobs;
     std::optional<Ref<vfs::Credentials>> credentials;
     std::optional<Ref<vfs::FilesystemContext>> filesystem;
+    std::map<i32, vfs::ProcessIdentity> identities;  // by process group
 };
 
 const sim::KernelOptions kOptions{.cpus = 2, .memory = 12 * kMiB};

@@ -83,12 +83,7 @@ public:
         static_cast<void>(filesystem->release());
     }
     vfs::OperationContext context() {
-        return {.credentials = **credentials,
-                .filesystem = **filesystem,
-                .process = 100,
-                .thread = 100,
-                .session = 100,
-                .process_group = 100};
+        return {.credentials = **credentials, .filesystem = **filesystem, .identity = &identity};
     }
     Ref<vfs::File> open(std::string_view name) {
         vfs::OperationContext caller = context();
@@ -150,6 +145,7 @@ public:
     Pixels& pixels = new_pixels();
     std::optional<Ref<vfs::Credentials>> credentials;
     std::optional<Ref<vfs::FilesystemContext>> filesystem;
+    vfs::ProcessIdentity identity{100, 100, 100};
 };
 
 const sim::KernelOptions kOptions{.cpus = 2, .memory = 16 * kMiB};

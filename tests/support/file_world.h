@@ -22,7 +22,7 @@ public:
         must(anonymous::AnonymousFiles::initialize(), "anonymous files");
         must(event::EventFiles::initialize(), "event files");
         must(net::UnixSockets::initialize(), "local sockets");
-        context.process = 42;
+        context.identity = &identity_;
     }
     ~FileWorld() {
         // Files are destroyed after a grace period.
@@ -59,6 +59,7 @@ public:
 
 private:
     alignas(64) std::byte unused_[256] = {};  // no operation here has to do with names
+    vfs::ProcessIdentity identity_{42};
     Ref<vfs::Credentials> credentials_;
 
 public:

@@ -31,6 +31,7 @@ public:
         : credentials(must(Credentials::create_for_init(), "credentials")),
           filesystem(must(try_new_ref<FilesystemContext>(root, root, u16{022}), "context")),
           table(must(FileDescriptorTable::create(), "descriptors")),
+          identity(static_cast<i32>(uid) + 1000),
           context{*credentials, *filesystem} {
         Credentials& c = *credentials;
         c.uid = c.euid = c.suid = c.fsuid = uid;
@@ -39,13 +40,14 @@ public:
             c.effective = c.permitted = CapabilitySet{};
         }
         context.lock_owner = &*table;
-        context.process = static_cast<i32>(uid) + 1000;
+        context.identity = &identity;
     }
     ~Caller() { table->close_all(context); }
 
     Ref<Credentials> credentials;
     Ref<FilesystemContext> filesystem;
     Ref<FileDescriptorTable> table;
+    ProcessIdentity identity;
     OperationContext context;
 
     Errno mkdir(std::string_view name, u16 mode = 0777) { return make_directory(context, name, mode).error(); }
