@@ -7,7 +7,8 @@
 ///   PerCpu& this_cpu()                 the calling CPU's block; stable while preemption is off
 ///   sched::Thread* current_thread()    valid in any thread context, no preemption needed
 ///   u32 preempt_state()                this CPU's PerCpu::preempt_state
-///   void preempt_depth_increment() / u32 preempt_depth_decrement()   returns the new state
+///   bool preempt_state_is_zero()       the cheapest question about it
+///   void preempt_depth_increment() / bool preempt_depth_decrement()   whether the new state is zero
 ///   void set_reschedule_wanted() / void clear_reschedule_wanted()    on this CPU
 ///   InterruptState disable_interrupts(); void restore_interrupts(InterruptState);
 ///   void forbid_interrupts()           disable_interrupts() for who does not ask how it was before

@@ -17,26 +17,34 @@ namespace cairn {
 class SpinLockWord {
 public:
     /// Interrupts are off. Spins; panics on a CPU's second acquisition (checked builds).
-    void acquire() {
-        u32 free = 0;
-        while (!word_.compare_exchange(free, owner_mark(), Order::acquire, Order::relaxed)) {
-            DEBUG_ASSERT(free != owner_mark());
-            while (word_.load(Order::relaxed) != 0) {
-                arch::cpu_relax();
-            }
-            free = 0;
+    [[gnu::always_inline]] void acquire() {
+        if (!try_acquire()) [[unlikely]] {
+            acquire_slowly();
         }
     }
-    [[nodiscard]] bool try_acquire() {
+    [[nodiscard, gnu::always_inline]] bool try_acquire() {
+#if CAIRN_CHECKS
         u32 free = 0;
         return word_.compare_exchange(free, owner_mark(), Order::acquire, Order::relaxed);
+#else
+        // Nobody asks for the owner. One locked instruction sets the bit and tells what it was, and needs no register.
+        return (word_.fetch_or(1, Order::acquire) & 1) == 0;
+#endif
     }
     void release() { word_.store(0, Order::release); }
     bool held_by_this_cpu() const { return word_.load(Order::relaxed) == owner_mark(); }
 
 private:
+    [[gnu::noinline, gnu::cold]] void acquire_slowly() {
+        do {
+            DEBUG_ASSERT(!held_by_this_cpu());
+            while (word_.load(Order::relaxed) != 0) {
+                arch::cpu_relax();
+            }
+        } while (!try_acquire());
+    }
     static u32 owner_mark() { return arch::this_cpu().index.value + 1; }
-    Atomic<u32> word_{0};  // 0 free, else the owner's CPU index + 1
+    Atomic<u32> word_{0};  // 0 free, else the owner's CPU index + 1 (with checks) or 1
 };
 
 template <LockRank kRank>
@@ -60,12 +68,12 @@ public:
         preempt_if_wanted();
     }
     /// For callers that have turned interrupts off themselves (scheduler, interrupt handlers).
-    void lock_interrupts_off(RankUse use = RankUse::Strict) ACQUIRE() NO_THREAD_SAFETY_ANALYSIS {
+    [[gnu::always_inline]] void lock_interrupts_off(RankUse use = RankUse::Strict) ACQUIRE() NO_THREAD_SAFETY_ANALYSIS {
         DEBUG_ASSERT(!arch::interrupts_enabled());
         note_acquired(use);
         word_.acquire();
     }
-    void unlock_keep_interrupts_off() RELEASE() NO_THREAD_SAFETY_ANALYSIS {
+    [[gnu::always_inline]] void unlock_keep_interrupts_off() RELEASE() NO_THREAD_SAFETY_ANALYSIS {
         word_.release();
 #if CAIRN_CHECKS
         note_lock_released(arch::this_cpu().held_spin_locks, this);
@@ -102,6 +110,41 @@ public:
 private:
     SpinLock<kRank>& lock_;
     arch::InterruptState state_;
+};
+
+/// Holds a spinlock for a scope that begins with interrupts on, which need not be found out: system calls, and what
+/// else is known to be thread context without a lock.
+template <LockRank kRank>
+class SCOPED_CAPABILITY OutermostSpinLockGuard {
+public:
+    explicit OutermostSpinLockGuard(SpinLock<kRank>& lock) ACQUIRE(lock) : lock_(lock) {
+        DEBUG_ASSERT(arch::interrupts_enabled());
+        arch::forbid_interrupts();
+        lock_.lock_interrupts_off();
+    }
+    ~OutermostSpinLockGuard() RELEASE() {
+        lock_.unlock_keep_interrupts_off();
+        arch::enable_interrupts();
+        preempt_if_wanted();
+    }
+    OutermostSpinLockGuard(const OutermostSpinLockGuard&) = delete;
+    OutermostSpinLockGuard& operator=(const OutermostSpinLockGuard&) = delete;
+
+private:
+    SpinLock<kRank>& lock_;
+};
+
+/// Holds a spinlock for a scope within that of another one, which keeps interrupts off.
+template <LockRank kRank>
+class SCOPED_CAPABILITY InnerSpinLockGuard {
+public:
+    explicit InnerSpinLockGuard(SpinLock<kRank>& lock) ACQUIRE(lock) : lock_(lock) { lock_.lock_interrupts_off(); }
+    ~InnerSpinLockGuard() RELEASE() { lock_.unlock_keep_interrupts_off(); }
+    InnerSpinLockGuard(const InnerSpinLockGuard&) = delete;
+    InnerSpinLockGuard& operator=(const InnerSpinLockGuard&) = delete;
+
+private:
+    SpinLock<kRank>& lock_;
 };
 
 /// Holds two different spinlocks of one rank for a scope; taken in the order of their addresses.

@@ -62,8 +62,11 @@ inline u32 preempt_state() {
 inline void preempt_depth_increment() {
     ++*host::g_current.preempt_state;
 }
-inline u32 preempt_depth_decrement() {
-    return --*host::g_current.preempt_state;
+inline bool preempt_state_is_zero() {
+    return preempt_state() == 0;
+}
+inline bool preempt_depth_decrement() {
+    return --*host::g_current.preempt_state == 0;
 }
 inline void set_reschedule_wanted() {
     *host::g_current.preempt_state &= 0x7fff'ffff;

@@ -20,6 +20,7 @@ constexpr u64 kImageBase = 0xffff'ffff'8000'0000;
 constexpr usize kPerCpuSelf = 0;
 constexpr usize kPerCpuCurrent = 8;
 constexpr usize kPerCpuPreemptState = 16;
+constexpr usize kPerCpuGuardsUserMemory = 48;
 
 inline PerCpu& this_cpu() {
     PerCpu* cpu;
@@ -43,10 +44,17 @@ inline void preempt_depth_increment() {
     // SAFETY: one instruction, so an interrupt sees it done or not done.
     asm volatile("incl %%gs:%c0" : : "i"(kPerCpuPreemptState) : "memory", "cc");
 }
-inline u32 preempt_depth_decrement() {
-    // SAFETY: as above; the second load may already be another CPU's, whose zero means the same.
-    asm volatile("decl %%gs:%c0" : : "i"(kPerCpuPreemptState) : "memory", "cc");
-    return preempt_state();
+inline bool preempt_state_is_zero() {
+    bool zero;
+    // SAFETY: as for preempt_state, without a register for it.
+    asm volatile("cmpl $0, %%gs:%c1" : "=@ccz"(zero) : "i"(kPerCpuPreemptState) : "memory");
+    return zero;
+}
+inline bool preempt_depth_decrement() {
+    bool zero;
+    // SAFETY: as above. An interrupt that comes behind the instruction and wants a reschedule makes it itself.
+    asm volatile("decl %%gs:%c1" : "=@ccz"(zero) : "i"(kPerCpuPreemptState) : "memory");
+    return zero;
 }
 inline void set_reschedule_wanted() {
     // SAFETY: one instruction on this CPU's block.
