@@ -97,9 +97,12 @@ struct SignalStack {
 };
 static_assert(sizeof(SignalStack) == 24);
 
+/// The part of siginfo_t that can say something; the rest of its 128 bytes is zero.
+constexpr usize kSignalInfoBytes = 48;
+
 struct SignalFrameRequest {
     int signal;
-    const std::byte (&siginfo)[128];
+    std::span<const std::byte, kSignalInfoBytes> siginfo;
     u64 handler;
     u64 restorer;                 // sa_restorer; zero is EFAULT, as on Linux
     u64 mask;                     // blocked signals, which sigreturn restores

@@ -152,15 +152,18 @@ namespace {
         do_pending_work(task, frame);
         return;
     }
-    while (task::rseq_is_stale(task)) {
+    do {
         arch::enable_interrupts();
-        task::update_rseq(task, frame);
+        const bool good = task::try_update_rseq(task, frame);
         arch::forbid_interrupts();
+        if (!good) [[unlikely]] {
+            signal::force(signal::SignalInfo::from_kernel(signal::kSigSegv));
+        }
         if (task.thread().wants_attention()) [[unlikely]] {
             do_pending_work(task, frame);
             return;
         }
-    }
+    } while (task.thread().was_switched());
 }
 
 }  // namespace

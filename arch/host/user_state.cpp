@@ -107,9 +107,9 @@ Result<void> write_vector_state(ThreadContext& context, std::span<const std::byt
     return {};
 }
 
-Result<void> save_vector_state_to_user(VirtualAddress to) {
+bool save_vector_state_to_user(const UserWords& words, usize offset) {
     VectorImage image = make_image(this_cpu().machine->vector_pattern);
-    return copy_to_user(to, image.bytes, sizeof image) == 0 ? Result<void>() : fail(Errno::efault);
+    return copy_to_user({words.address(offset)}, image.bytes, sizeof image) == 0;
 }
 
 Result<void> load_vector_state_from_user(VirtualAddress from, u64 features, bool has_header) {

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "arch/arch.h"
+#include "arch/user_words.h"
 
 namespace cairn::arch {
 
@@ -27,8 +28,8 @@ constexpr usize kMxcsrOffset = 24;
 constexpr usize kSoftwareBytesOffset = 464;
 
 /// Writes the calling thread's vector registers to vector_state_size() bytes of user memory (a multiple of
-/// 64), without the software's bytes. EFAULT.
-Result<void> save_vector_state_to_user(VirtualAddress to);
+/// 64), without the software's bytes. False: there is no memory.
+bool save_vector_state_to_user(const UserWords& words, usize offset);
 /// The other way: registers of `features` from there, all others initial. Without `has_header` only the
 /// legacy area is looked at. EFAULT for a bad address and for contents that the processor refuses; the
 /// registers are initial then.

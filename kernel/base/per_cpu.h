@@ -59,6 +59,7 @@ struct alignas(kCacheLine) PerCpu {
     u32 hardware_id = 0;                   // 28: local APIC id; never changes
     u64 kernel_stack_top = 0;              // 32: where SYSCALL entry puts the stack pointer
     u64 user_stack_scratch = 0;            // 40: SYSCALL entry only
+    u32 guards_user_memory = 0;            // 48: the machine's; never changes
 
     bool interrupted_user_mode = false;  // what the interrupt that is handled now has found; set by the machine
     bool housekeeping_wanted = false;    // at the next return to user mode; own CPU, interrupts off

@@ -162,7 +162,11 @@ public:
         }
     }
     /// The interruption has been dealt with; a kill stays.
-    void clear_interrupt() { pending_.fetch_and(~kInterruptPending, Order::relaxed); }
+    void clear_interrupt() {
+        if ((pending_.load(Order::relaxed) & kInterruptPending) != 0) {
+            pending_.fetch_and(~kInterruptPending, Order::relaxed);
+        }
+    }
 
     /// The address space it runs in; null for kernel threads. Changed only by itself or before start().
     mm::AddressSpace* address_space() const { return address_space_; }

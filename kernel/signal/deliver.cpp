@@ -1,6 +1,6 @@
 #include "kernel/signal/deliver.h"
 
-#include <cstring>
+#include <span>
 
 #include "kernel/base/log.h"
 #include "kernel/ptrace/tracee.h"
@@ -22,15 +22,30 @@ constexpr i32 kOnStack = 1, kDisabled = 2;
 constexpr i32 kAutoDisarm = static_cast<i32>(1u << 31);
 constexpr u64 kRestartSystemCall = 219;  // restart_syscall(2)
 
-/// Takes the next signal for the calling thread: synchronous ones, its own, the process's. The lock is held.
+/// The entry of a signal that was taken: for the process's next one, or to be freed. The lock is held.
+void put_aside_locked(ThreadGroup& group, QueuedSignal& entry, QueuedSignalList& freed) {
+    if (group.spare_entry) {
+        freed.add(entry);
+        return;
+    }
+    entry.account->pending_signals.fetch_sub(1, Order::relaxed);
+    group.spare_entry = Own<QueuedSignal>::adopt(&entry);
+}
+
+/// Takes the next signal for the calling thread: its own, synchronous ones first, then the process's. The lock is held.
 bool take_locked(Task& self, SignalSet allowed, SignalInfo& info, QueuedSignalList& freed) {
-    PosixTimer* timer = nullptr;
-    if (!self.pending.take(allowed & kSynchronous, info, freed, &timer) &&
-        !self.pending.take(allowed, info, freed, &timer) && !self.group().pending.take(allowed, info, freed, &timer)) {
+    ThreadGroup& group = self.group();
+    QueuedSignal* entry = nullptr;
+    if (!self.pending.take(allowed, info, entry) && !group.pending.take(allowed, info, entry)) {
         return false;
     }
-    if (timer != nullptr) {
-        note_timer_delivered_locked(*timer, info);
+    if (entry == nullptr) {
+        return true;
+    }
+    if (entry->timer != nullptr) {
+        note_timer_delivered_locked(*entry->timer, info);
+    } else {
+        put_aside_locked(group, *entry, freed);
     }
     return true;
 }
@@ -65,50 +80,82 @@ void restart_without_handler(Task& self, arch::TrapFrame& frame) {
     }
 }
 
-void run_handler(Task& self, arch::TrapFrame& frame, const SignalInfo& info, const SignalAction& action) {
+/// A signal that was taken, and what is to become of it.
+struct Delivery {
+    SignalInfo info;
+    SignalAction action;
+    SignalSet mask_before;  // with a handler: what was blocked before it blocked what it does
+    bool traced = false;    // the tracer decides first
+};
+
+/// Finds out the action, and blocks what the handler does, if there is one. The lock is held.
+void take_action_locked(Task& self, Delivery& delivery) {
+    const i32 signal = delivery.info.signal;
+    delivery.action = self.group().handlers->take_for_delivery_inner(signal);
+    delivery.mask_before = self.blocked;
+    if (delivery.action.has_handler()) {
+        SignalSet blocked = self.blocked | delivery.action.mask;
+        if ((delivery.action.flags & SignalAction::kNoDefer) == 0) {
+            blocked.add(signal);
+        }
+        change_mask_locked(self, blocked);
+    }
+}
+
+/// There is no room for the frame.
+[[gnu::noinline]] void refuse_handler(Task& self, const arch::TrapFrame& frame, const Delivery& delivery) {
+    log_info("signal", "{}[{}]: no room for the frame of signal {} at {:#x}", self.name().view(), self.number(),
+             delivery.info.signal, arch::stack_pointer(frame).value);
+    set_blocked(delivery.mask_before);
+    if (delivery.info.signal == kSigSegv) {
+        // The handler of SIGSEGV is what cannot run.
+        SpinLockGuard guard(self.group().lock);
+        static_cast<void>(self.group().handlers->exchange(kSigSegv, {}));
+    }
+    force(SignalInfo::from_kernel(kSigSegv));
+}
+
+/// The area is bad: SIGSEGV with the mask that was in force before the handler's.
+[[gnu::noinline]] void refuse_rseq(Task& self, Delivery& delivery) {
+    const SignalSet added = self.blocked & ~delivery.mask_before;
+    set_blocked(delivery.mask_before);
+    force(SignalInfo::from_kernel(kSigSegv));
+    delivery.mask_before = self.blocked;
+    set_blocked(self.blocked | added);
+}
+
+void run_handler(Task& self, arch::TrapFrame& frame, Delivery& delivery) {
+    const SignalAction& action = delivery.action;
     restart_before_handler(self, frame, action);
     const bool stepping =
         (self.syscall_work.load(Order::relaxed) & ptrace::work::kStep) != 0 && ptrace::hide_step(self, frame);
-    task::update_rseq(self, frame);
-    std::byte siginfo[128] = {};
-    std::memcpy(siginfo, &info, sizeof info);
-    const u64 stack_pointer = arch::stack_pointer(frame).value;
-    const bool already = on_alternate_stack(self, stack_pointer);
+    if (!task::try_update_rseq(self, frame)) {
+        refuse_rseq(self, delivery);
+    }
+    const bool already = on_alternate_stack(self, arch::stack_pointer(frame).value);
     const bool enter = (action.flags & SignalAction::kOnStack) != 0 && self.alternate_stack.size != 0 && !already;
     arch::SignalStack shown = self.alternate_stack;
     shown.flags = self.alternate_stack.size == 0 ? kDisabled : (already ? kOnStack : 0) | (shown.flags & kAutoDisarm);
-    const u64 mask = self.restore_saved_mask ? self.saved_mask.bits : self.blocked.bits;
-    const arch::SignalFrameRequest request{.signal = info.signal,
-                                           .siginfo = siginfo,
-                                           .handler = action.handler,
-                                           .restorer = action.restorer,
-                                           .mask = mask,
-                                           .alternate_stack = shown,
-                                           .enter_alternate_stack = enter,
-                                           .confine_to_alternate = enter || already,
-                                           .trap_number = self.fault_number,
-                                           .trap_error_code = self.fault_error,
-                                           .fault_address = self.fault_address};
-    if (!arch::push_signal_frame(frame, request).ok()) {
-        log_info("signal", "{}[{}]: no room for the frame of signal {} at {:#x}", self.name().view(), self.number(),
-                 info.signal, stack_pointer);
-        if (info.signal == kSigSegv) {
-            // The handler of SIGSEGV is what cannot run.
-            SpinLockGuard guard(self.group().lock);
-            static_cast<void>(self.group().handlers->exchange(kSigSegv, {}));
-        }
-        force(SignalInfo::from_kernel(kSigSegv));
+    const arch::SignalFrameRequest request{
+        .signal = delivery.info.signal,
+        .siginfo = std::as_bytes(std::span<const SignalInfo, 1>(&delivery.info, 1)),
+        .handler = action.handler,
+        .restorer = action.restorer,
+        .mask = self.restore_saved_mask ? self.saved_mask.bits : delivery.mask_before.bits,
+        .alternate_stack = shown,
+        .enter_alternate_stack = enter,
+        .confine_to_alternate = enter || already,
+        .trap_number = self.fault_number,
+        .trap_error_code = self.fault_error,
+        .fault_address = self.fault_address};
+    if (!arch::push_signal_frame(frame, request).ok()) [[unlikely]] {
+        refuse_handler(self, frame, delivery);
         return;
     }
     self.restore_saved_mask = false;
     if (enter && (self.alternate_stack.flags & kAutoDisarm) != 0) {
         self.alternate_stack = {0, kDisabled, 0, 0};
     }
-    SignalSet blocked = self.blocked | action.mask;
-    if ((action.flags & SignalAction::kNoDefer) == 0) {
-        blocked.add(info.signal);
-    }
-    set_blocked(blocked);
     if (stepping) {
         ptrace::stop_in_handler(self);
     }
@@ -133,100 +180,112 @@ bool stop_is_due(Task& self) {
     return self.is_traced() ? self.tracing->trap_is_due() : self.group().stopped;
 }
 
-enum class Taken : u8 { Nothing, Continue, Handled };
+/// What a look at all that may be pending has found.
+enum class Found : u8 { Nothing, Signal, Other };
 
-/// One signal, or one other thing that is pending.
-Taken handle_one(Task& self, arch::TrapFrame& frame) {
+Found look(Task& self, Delivery& delivery) {
     ThreadGroup& group = self.group();
-    SignalInfo info;
-    SignalAction action;
-    bool traced = false;
+    QueuedSignalList freed;
+    OutermostSpinLockGuard guard(group.lock);
+    if (group.exiting || self.must_exit || group.parent_event != 0 || stop_is_due(self)) [[unlikely]] {
+        return Found::Other;
+    }
+    if (!take_locked(self, ~self.blocked, delivery.info, freed)) {
+        recompute_pending_locked(self);
+        return Found::Nothing;
+    }
+    const i32 signal = delivery.info.signal;
+    delivery.traced = self.is_traced() && signal != kSigKill;
+    // A tracer may make any signal one that stops.
+    self.stop_dequeued = self.stop_dequeued || kStopSignals.has(signal) || delivery.traced;
+    if (!delivery.traced) {
+        take_action_locked(self, delivery);
+    }
+    return Found::Signal;
+}
+
+/// What comes before any signal: the end, news for the parent, a stop.
+[[gnu::noinline]] void do_other_work(Task& self) {
+    ThreadGroup& group = self.group();
+    bool ending = false;
+    bool stopped = false;
+    i32 event = 0;
     {
-        QueuedSignalList freed;  // here, since die_of() does not return
         SpinLockGuard guard(group.lock);
-        if (group.exiting || self.must_exit || group.parent_event != 0 || stop_is_due(self)) {
-            return Taken::Continue;  // not for this function
-        }
-        if (!take_locked(self, ~self.blocked, info, freed)) {
-            recompute_pending_locked(self);
-            return Taken::Nothing;
-        }
-        traced = self.is_traced() && info.signal != kSigKill;
-        // A tracer may make any signal one that stops.
-        self.stop_dequeued = self.stop_dequeued || kStopSignals.has(info.signal) || traced;
-        if (!traced) {
-            action = group.handlers->take_for_delivery(info.signal);
-        }
+        ending = group.exiting || self.must_exit;
+        stopped = stop_is_due(self);
+        event = std::exchange(group.parent_event, 0);
     }
-    if (traced) {
-        if (!ptrace::stop_for_signal(self, info)) {
-            return Taken::Continue;
-        }
-        SpinLockGuard guard(group.lock);
-        action = group.handlers->take_for_delivery(info.signal);
+    if (ending) {
+        task::exit_thread_at_request();
     }
-    if (action.has_handler()) {
-        run_handler(self, frame, info, action);
-        return Taken::Handled;
+    if (event != 0) {
+        tell_parent(group, event);
+    } else if (stopped && self.is_traced()) {
+        ptrace::stop_for_trap(self);
+    } else if (stopped) {
+        stop_here(self);
     }
-    if (action.ignores(info.signal)) {
-        return Taken::Continue;
+}
+
+/// Whether the signal is delivered all the same.
+[[gnu::noinline]] bool ask_tracer(Task& self, Delivery& delivery) {
+    if (!ptrace::stop_for_signal(self, delivery.info)) {
+        return false;
     }
-    if (group.is_init && info.signal != kSigKill && info.code <= 0) {
-        return Taken::Continue;  // only a fault of its own ends the first process
+    SpinLockGuard guard(self.group().lock);
+    take_action_locked(self, delivery);
+    return true;
+}
+
+/// A signal without a handler.
+[[gnu::noinline]] void do_default_action(Task& self, const Delivery& delivery) {
+    const i32 signal = delivery.info.signal;
+    if (delivery.action.ignores(signal)) {
+        return;
     }
-    if (kStopSignals.has(info.signal)) {
-        begin_stop(self, info.signal);
-        return Taken::Continue;
+    if (self.group().is_init && signal != kSigKill && delivery.info.code <= 0) {
+        return;  // only a fault of its own ends the first process
     }
-    die_of(self, info.signal);
+    if (kStopSignals.has(signal)) {
+        begin_stop(self, signal);
+        return;
+    }
+    die_of(self, signal);
+}
+
+/// Nothing is left to do. False: with the mask that is to be in force again there may be.
+[[gnu::noinline]] bool settle(Task& self, arch::TrapFrame& frame) {
+    restart_without_handler(self, frame);
+    if (!self.restore_saved_mask) {
+        return true;
+    }
+    self.restore_saved_mask = false;
+    set_blocked(self.saved_mask);
+    return false;
 }
 
 }  // namespace
 
 void handle_pending(arch::TrapFrame& frame) {
     Task& self = task::current_task();
-    ThreadGroup& group = self.group();
+    Delivery delivery;
     for (;;) {
-        bool ending = false;
-        bool stopped = false;
-        i32 event = 0;
-        {
-            SpinLockGuard guard(group.lock);
-            ending = group.exiting || self.must_exit;
-            stopped = stop_is_due(self);
-            event = std::exchange(group.parent_event, 0);
-        }
-        if (ending) {
-            task::exit_thread_at_request();
-        }
-        if (event != 0) {
-            tell_parent(group, event);
-            continue;
-        }
-        if (stopped) {
-            if (self.is_traced()) {
-                ptrace::stop_for_trap(self);
-            } else {
-                stop_here(self);
+        const Found found = look(self, delivery);
+        if (found == Found::Other) [[unlikely]] {
+            do_other_work(self);
+        } else if (found == Found::Nothing) {
+            if (settle(self, frame)) {
+                return;
             }
+        } else if (delivery.traced && !ask_tracer(self, delivery)) [[unlikely]] {
             continue;
+        } else if (delivery.action.has_handler()) {
+            run_handler(self, frame, delivery);
+            return;  // further signals come when the loop of kernel_prepare_user_return looks again
+        } else {
+            do_default_action(self, delivery);
         }
-        switch (handle_one(self, frame)) {
-            case Taken::Continue:
-                continue;
-            case Taken::Handled:
-                return;  // further signals come when the loop of kernel_prepare_user_return looks again
-            case Taken::Nothing:
-                break;
-        }
-        restart_without_handler(self, frame);
-        if (self.restore_saved_mask) {
-            self.restore_saved_mask = false;
-            set_blocked(self.saved_mask);
-            continue;
-        }
-        return;
     }
 }
 

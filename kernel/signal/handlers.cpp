@@ -15,16 +15,6 @@ void SignalHandlers::assign(SignalHandlers& other) {
     }
 }
 
-SignalAction SignalHandlers::take_for_delivery(i32 signal) {
-    SpinLockGuard guard(lock_);
-    SignalAction& action = actions_[signal - 1];
-    SignalAction taken = action;
-    if (taken.has_handler() && (taken.flags & SignalAction::kResetHandler) != 0) {
-        action.handler = SignalAction::kDefault;
-    }
-    return taken;
-}
-
 void SignalHandlers::reset_handlers() {
     SpinLockGuard guard(lock_);
     for (SignalAction& action : actions_) {

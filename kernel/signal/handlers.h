@@ -19,13 +19,31 @@ public:
         SpinLockGuard guard(lock_);
         return actions_[signal - 1];
     }
+    /// By a system call: no lock is held.
+    void set(i32 signal, const SignalAction& action) {
+        OutermostSpinLockGuard guard(lock_);
+        actions_[signal - 1] = action;
+    }
     /// Returns what was there.
     SignalAction exchange(i32 signal, const SignalAction& action) {
         SpinLockGuard guard(lock_);
         return std::exchange(actions_[signal - 1], action);
     }
-    /// For delivery: the action, which SA_RESETHAND turns to default at the same moment.
-    SignalAction take_for_delivery(i32 signal);
+    /// The handler alone, for those who hold a thread group's lock.
+    u64 handler_inner(i32 signal) {
+        InnerSpinLockGuard guard(lock_);
+        return actions_[signal - 1].handler;
+    }
+    /// For delivery: the action, which SA_RESETHAND turns to default at the same moment. Within a thread group's lock.
+    SignalAction take_for_delivery_inner(i32 signal) {
+        InnerSpinLockGuard guard(lock_);
+        SignalAction& action = actions_[signal - 1];
+        const SignalAction taken = action;
+        if ((taken.flags & SignalAction::kResetHandler) != 0 && taken.has_handler()) [[unlikely]] {
+            action.handler = SignalAction::kDefault;
+        }
+        return taken;
+    }
     /// E12: handlers become default; what is ignored stays so. CLONE_CLEAR_SIGHAND does the same.
     void reset_handlers();
 

@@ -4,8 +4,9 @@
 
 namespace cairn::signal {
 
-QueuedSignalList::~QueuedSignalList() {
-    while (QueuedSignal* signal = list_.pop_front()) {
+void QueuedSignalList::free_all() {
+    while (QueuedSignal* signal = first_) {
+        first_ = signal->next_freed;
         signal->account->pending_signals.fetch_sub(1, Order::relaxed);
         Own<QueuedSignal>::adopt(signal).reset();
     }
@@ -18,45 +19,29 @@ void PendingSignals::add(i32 signal, QueuedSignal* queued) {
     }
 }
 
-bool PendingSignals::take(SignalSet allowed, SignalInfo& info, QueuedSignalList& freed, PosixTimer** timer) {
-    SignalSet candidates = set_ & allowed;
-    if (candidates.empty()) {
-        return false;
-    }
+bool PendingSignals::take_one_of(SignalSet candidates, SignalInfo& info, QueuedSignal*& entry) {
     if (!(candidates & kSynchronous).empty()) {
         candidates = candidates & kSynchronous;
     }
     const i32 signal = std::countr_zero(candidates.bits) + 1;
-    QueuedSignal* found = nullptr;
-    bool more = false;
-    for (QueuedSignal& queued : queue_) {
-        if (queued.info.signal != signal) {
-            continue;
+    const auto next_of_it = [&](QueuedSignal* from) {
+        while (from != nullptr && from->info.signal != signal) {
+            from = queue_.next(*from);
         }
-        if (found != nullptr) {
-            more = true;
-            break;
-        }
-        found = &queued;
-    }
-    if (!more) {
-        set_.remove(signal);
-    }
-    if (timer != nullptr) {
-        *timer = nullptr;
-    }
-    if (found == nullptr) {
+        return from;
+    };
+    entry = next_of_it(queue_.front());
+    if (entry == nullptr) {
         // It was sent when there was no room for its siginfo.
+        set_.remove(signal);
         info = SignalInfo::from_process(signal, kCodeUser, 0, 0);
         return true;
     }
-    info = found->info;
-    queue_.remove(*found);
-    if (found->timer == nullptr) {
-        freed.add(*found);
-    } else if (timer != nullptr) {
-        *timer = found->timer;
+    if (next_of_it(queue_.next(*entry)) == nullptr) {
+        set_.remove(signal);
     }
+    info = entry->info;
+    queue_.remove(*entry);
     return true;
 }
 

@@ -45,19 +45,18 @@ void apply_job_control(ThreadGroup& group, i32 signal, QueuedSignalList& freed) 
     task::for_each_thread(group, [&](Task& task) { sched::interrupt(task.thread()); });
 }
 
-/// `thread` null: every thread of the process blocks the signal.
-bool is_ignored(ThreadGroup& group, const Task* thread, i32 signal) {
+/// `handler`: the process's for the signal. `thread` null: every thread of the process blocks the signal.
+bool is_ignored(const ThreadGroup& group, const Task* thread, i32 signal, u64 handler) {
+    if (handler > SignalAction::kIgnore) [[likely]] {
+        return false;
+    }
     if (thread == nullptr || thread->blocked.has(signal) || thread->really_blocked.has(signal)) {
         return false;  // it may have a handler by the time it is unblocked, and a signalfd reads it now
     }
     if (thread->is_traced() && signal != kSigKill) {
         return false;  // the tracer wants to see it
     }
-    const SignalAction action = group.handlers->get(signal);
-    if (group.is_init && action.handler == SignalAction::kDefault) {
-        return true;
-    }
-    return action.ignores(signal);
+    return handler == SignalAction::kIgnore || group.is_init || kIgnoredByDefault.has(signal);
 }
 
 /// Whose mask decides whether a signal for the whole process is dropped as ignored: the leader's, as in Linux. A
@@ -73,36 +72,36 @@ bool wants(const Task& task, i32 signal) {
     return signal == kSigKill || !task.blocked.has(signal);
 }
 
-/// The thread that is to take a process's signal: the leader if it does not block it, else any.
+/// The thread that is to take a process's signal: the first that does not block it, which is the leader if it is one
+/// of them.
 Task* choose_thread(ThreadGroup& group, i32 signal) {
-    Task* chosen = nullptr;
-    task::for_each_thread(group, [&](Task& task) {
-        if (chosen == nullptr && wants(task, signal)) {
-            chosen = &task;
+    for (task::TaskLink& link : group.threads) {
+        Task& task = static_cast<Task&>(link);
+        if (wants(task, signal)) {
+            return &task;
         }
-    });
-    return chosen;
+    }
+    return nullptr;
 }
 
-bool is_fatal(ThreadGroup& group, const Task& target, i32 signal) {
+bool is_fatal(const ThreadGroup& group, const Task& target, i32 signal, u64 handler) {
     if (signal == kSigKill) {
         return true;
     }
-    const SignalAction action = group.handlers->get(signal);
-    return !target.is_traced() && action.handler == SignalAction::kDefault && !kIgnoredByDefault.has(signal) &&
-           !kStopSignals.has(signal) && !kCoreSignals.has(signal) && !target.really_blocked.has(signal) &&
-           !group.is_init;
+    constexpr SignalSet kOther = kIgnoredByDefault | kStopSignals | kCoreSignals;
+    return handler == SignalAction::kDefault && !target.is_traced() && !kOther.has(signal) &&
+           !target.really_blocked.has(signal) && !group.is_init;
 }
 
 /// Wakes who is to take the signal, and begins the end of the process where that is what it means: then sleeps that
 /// only a kill ends are ended too.
-void direct(ThreadGroup& group, Task* only, i32 signal) {
+void direct(ThreadGroup& group, Task* only, i32 signal, u64 handler) {
     Task* target = only != nullptr ? (wants(*only, signal) ? only : nullptr) : choose_thread(group, signal);
     group.signal_queue->waiters.wake_all();
     if (target == nullptr) {
         return;
     }
-    if (is_fatal(group, *target, signal)) {
+    if (is_fatal(group, *target, signal, handler)) {
         begin_group_exit_locked(group, signal);
         return;
     }
@@ -119,6 +118,15 @@ task::UserAccount* account_of(ThreadGroup& group, Task* only) {
     return nullptr;
 }
 
+[[gnu::noinline]] QueuedSignal* allocate_fresh_entry(task::UserAccount& account) {
+    Result<Own<QueuedSignal>> entry = try_new<QueuedSignal>(Ref<task::UserAccount>(account));
+    if (!entry.ok()) {
+        account.pending_signals.fetch_sub(1, Order::relaxed);
+        return nullptr;
+    }
+    return std::move(entry).value().release();
+}
+
 /// Null where the user has too many already or memory is short.
 QueuedSignal* allocate_entry(ThreadGroup& group, Task* only, const SignalInfo& info, bool ignore_limit) {
     task::UserAccount* account = account_of(group, only);
@@ -130,13 +138,11 @@ QueuedSignal* allocate_entry(ThreadGroup& group, Task* only, const SignalInfo& i
         account->pending_signals.fetch_sub(1, Order::relaxed);
         return nullptr;
     }
-    Result<Own<QueuedSignal>> entry = try_new<QueuedSignal>(Ref<task::UserAccount>(*account));
-    if (!entry.ok()) {
-        account->pending_signals.fetch_sub(1, Order::relaxed);
-        return nullptr;
+    const bool spare_fits = group.spare_entry && &*group.spare_entry->account == account;
+    QueuedSignal* queued = spare_fits ? group.spare_entry.release() : allocate_fresh_entry(*account);
+    if (queued != nullptr) {
+        queued->info = info;
     }
-    QueuedSignal* queued = std::move(entry).value().release();
-    queued->info = info;
     return queued;
 }
 
@@ -146,8 +152,12 @@ Result<void> send_locked(ThreadGroup& group, Task* only, const SignalInfo& info,
     if (group.exiting || group.thread_count == 0 || (only != nullptr && only->exited)) {
         return {};
     }
-    apply_job_control(group, signal, freed);
-    if (is_ignored(group, only != nullptr ? only : mask_of_process(group), signal)) {
+    constexpr SignalSet kOfJobControl = kStopSignals | SignalSet::of(kSigCont);
+    if (kOfJobControl.has(signal)) {
+        apply_job_control(group, signal, freed);
+    }
+    const u64 handler = group.handlers->handler_inner(signal);
+    if (is_ignored(group, only != nullptr ? only : mask_of_process(group), signal, handler)) {
         return {};
     }
     PendingSignals& pending = only != nullptr ? only->pending : group.pending;
@@ -163,7 +173,7 @@ Result<void> send_locked(ThreadGroup& group, Task* only, const SignalInfo& info,
         }
     }
     pending.add(signal, queued);
-    direct(group, only, signal);
+    direct(group, only, signal, handler);
     return {};
 }
 
@@ -183,7 +193,8 @@ Result<void> send_to_thread(Task& task, const SignalInfo& info, WithoutInfo with
 
 bool adds_nothing(ThreadGroup& process, i32 signal) {
     SpinLockGuard guard(process.lock);
-    return process.pending.has(signal) || is_ignored(process, mask_of_process(process), signal);
+    return process.pending.has(signal) ||
+           is_ignored(process, mask_of_process(process), signal, process.handlers->handler_inner(signal));
 }
 
 bool send_timer_signal(ThreadGroup& process, Task* thread, QueuedSignal& entry) {
@@ -194,12 +205,13 @@ bool send_timer_signal(ThreadGroup& process, Task* thread, QueuedSignal& entry) 
     }
     const i32 signal = entry.info.signal;
     apply_job_control(process, signal, freed);
-    if (is_ignored(process, thread != nullptr ? thread : mask_of_process(process), signal)) {
+    const u64 handler = process.handlers->handler_inner(signal);
+    if (is_ignored(process, thread != nullptr ? thread : mask_of_process(process), signal, handler)) {
         return false;
     }
     PendingSignals& pending = thread != nullptr ? thread->pending : process.pending;
     pending.add(signal, &entry);
-    direct(process, thread, signal);
+    direct(process, thread, signal, handler);
     return true;
 }
 
@@ -230,6 +242,9 @@ void kill_process(ThreadGroup& process) {
 }
 
 Result<void> check_may_signal(Task& sender, Task& target, i32 signal, bool same_session) {
+    if (&sender.group() == &target.group()) {
+        return {};
+    }
     const vfs::Credentials& from = sender.credentials();
     bool same_user = false;
     {
@@ -237,8 +252,7 @@ Result<void> check_may_signal(Task& sender, Task& target, i32 signal, bool same_
         const vfs::Credentials& to = target.credentials();
         same_user = from.euid == to.suid || from.euid == to.uid || from.uid == to.suid || from.uid == to.uid;
     }
-    if (same_user || from.has(vfs::Capability::Kill) || (signal == kSigCont && same_session) ||
-        &sender.group() == &target.group()) {
+    if (same_user || from.has(vfs::Capability::Kill) || (signal == kSigCont && same_session)) {
         return {};
     }
     return fail(Errno::eperm);
@@ -265,7 +279,7 @@ void recompute_pending_locked(Task& task) {
     const bool wanted = !((task.pending.set() | group.pending.set()) & ~task.blocked).empty() ||
                         (task.is_traced() ? task.tracing->trap_is_due() : group.stopped) || group.parent_event != 0 ||
                         group.exiting || task.must_exit;
-    if (wanted) {
+    if (wanted) [[unlikely]] {
         sched::interrupt(task.thread());
     } else {
         task.thread().clear_interrupt();
@@ -284,14 +298,19 @@ void pass_on_locked(ThreadGroup& group, SignalSet given_up) {
     }
 }
 
-void set_blocked(SignalSet mask) {
-    Task& self = task::current_task();
-    ThreadGroup& group = self.group();
-    SpinLockGuard guard(group.lock);
+void change_mask_locked(Task& self, SignalSet mask) {
     const SignalSet newly = mask & ~self.blocked;
     self.blocked = mask & ~kUnblockable;
-    pass_on_locked(group, newly);
+    if (!(self.group().pending.set() & newly).empty()) [[unlikely]] {
+        pass_on_locked(self.group(), newly);
+    }
     recompute_pending_locked(self);
+}
+
+void set_blocked(SignalSet mask) {
+    Task& self = task::current_task();
+    OutermostSpinLockGuard guard(self.group().lock);
+    change_mask_locked(self, mask);
 }
 
 namespace {

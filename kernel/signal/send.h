@@ -37,7 +37,8 @@ void recompute_pending_locked(task::Task& task);
 /// A thread stops taking these signals (it blocks them, or ends): what is pending for the process among them, and may
 /// have been meant for that thread, goes to another one. Under the group's lock.
 void pass_on_locked(task::ThreadGroup& group, SignalSet given_up);
-/// The calling thread's new mask; takes the lock.
+/// The calling thread's new mask, under the group's lock, or taking it where no lock is held and interrupts are on.
+void change_mask_locked(task::Task& self, SignalSet mask);
 void set_blocked(SignalSet mask);
 
 /// The same for the tracer of a thread, whose stop or end it is. The task table's lock is held, no group's.

@@ -217,14 +217,13 @@ Result<void> kill_group_locked(Task& caller, ProcessGroup& group, i32 signal) {
 
 namespace {
 
-/// A thread's number means its process, too.
-Result<Ref<ThreadGroup>> find_meant_process(i32 pid) {
-    Result<Ref<ThreadGroup>> process = g_kernel.tasks->find_process(pid);
-    if (process.ok()) {
-        return process;
+/// A thread's number means its process, too. Null: there is none. The table's lock is held.
+ThreadGroup* find_meant_process_locked(TaskTable& table, i32 pid) REQUIRES(table.lock) {
+    const Pid* named = table.find_locked(pid);
+    if (named == nullptr) {
+        return nullptr;
     }
-    const Ref<Task> thread = TRY(g_kernel.tasks->find_task(pid));
-    return Ref<ThreadGroup>(thread->group());
+    return named->process != nullptr || named->task == nullptr ? named->process : &named->task->group();
 }
 
 }  // namespace
@@ -233,14 +232,12 @@ Result<void> kill(Task& caller, i32 pid, i32 signal) {
     if (signal < 0 || signal > signal::kSignals) {
         return fail(Errno::einval);
     }
-    if (pid > 0) {
-        // The references that a permission check takes must not be dropped last under the lock; these are not.
-        Ref<ThreadGroup> target = TRY(find_meant_process(pid));
-        SpinLockGuard guard(g_kernel.tasks->lock);
-        return kill_one_locked(caller, *target, signal);
-    }
     TaskTable& table = *g_kernel.tasks;
-    SpinLockGuard guard(table.lock);
+    OutermostSpinLockGuard guard(table.lock);
+    if (pid > 0) {
+        ThreadGroup* target = find_meant_process_locked(table, pid);
+        return target != nullptr ? kill_one_locked(caller, *target, signal) : fail(Errno::esrch);
+    }
     if (pid == -1) {
         KillResult result;
         for (ThreadGroup& process : table.processes) {

@@ -7,9 +7,7 @@ namespace cairn::task {
 
 namespace {
 
-// struct rseq (linux/rseq.h), of which the first version has 32 bytes.
-constexpr u32 kAreaSize = 32;
-constexpr u64 kCpuStart = 0, kCpu = 4, kCriticalSection = 8, kNode = 20, kConcurrency = 24;
+constexpr u64 kCpuStart = 0, kCpu = 4, kNode = 20, kConcurrency = 24;
 constexpr u32 kUninitialised = ~u32{0};
 constexpr i32 kUnregister = 1;
 
@@ -25,15 +23,9 @@ bool write_word(u64 address, u32 value) {
     return arch::copy_to_user({address}, &value, sizeof value) == 0;
 }
 
-/// False: the area or the description of the sequence is bad.
-bool abort_sequence(Task& self, arch::TrapFrame& frame) {
-    u64 where = 0;
-    if (arch::copy_from_user(&where, {self.rseq_area + kCriticalSection}, sizeof where) != 0) {
-        return false;
-    }
-    if (where == 0) {
-        return true;
-    }
+}  // namespace
+
+bool rseq::abort_sequence(Task& self, arch::TrapFrame& frame, u64 where) {
     CriticalSection section{};
     if (arch::copy_from_user(&section, {where}, sizeof section) != 0) {
         return false;
@@ -42,34 +34,25 @@ bool abort_sequence(Task& self, arch::TrapFrame& frame) {
     const u64 zero = 0;
     if (instruction - section.start >= section.length) {
         // It has left the sequence without saying so.
-        return arch::copy_to_user({self.rseq_area + kCriticalSection}, &zero, sizeof zero) == 0;
+        return arch::copy_to_user({self.rseq_area + rseq::kCriticalSection}, &zero, sizeof zero) == 0;
     }
     u32 signature = 0;
     if (section.version != 0 || section.abort - section.start < section.length ||
         arch::copy_from_user(&signature, {section.abort - sizeof signature}, sizeof signature) != 0 ||
         signature != self.rseq_signature ||
-        arch::copy_to_user({self.rseq_area + kCriticalSection}, &zero, sizeof zero) != 0) {
+        arch::copy_to_user({self.rseq_area + rseq::kCriticalSection}, &zero, sizeof zero) != 0) {
         return false;
     }
     arch::set_instruction_pointer(frame, {section.abort});
     return true;
 }
 
-/// `known`: the area has the number already that was written last.
-bool write_cpu(Task& self, bool known) {
-    // If the thread moves while it writes, it is switched again and this is done again.
-    self.thread().clear_switched();
-    const u32 cpu = arch::this_cpu().index.value;
-    if (known && cpu == self.rseq_cpu) {
-        return true;
-    }
+bool rseq::write_cpu(Task& self, u32 cpu) {
     self.rseq_cpu = cpu;
     const u64 area = self.rseq_area;
     return write_word(area + kCpuStart, cpu) && write_word(area + kCpu, cpu) && write_word(area + kNode, 0) &&
            write_word(area + kConcurrency, cpu);
 }
-
-}  // namespace
 
 Result<void> register_rseq(Task& self, u64 area, u32 size, i32 flags, u32 signature) {
     if ((flags & kUnregister) != 0) {
@@ -95,13 +78,14 @@ Result<void> register_rseq(Task& self, u64 area, u32 size, i32 flags, u32 signat
         }
         return fail(self.rseq_signature != signature ? Errno::eperm : Errno::ebusy);
     }
-    if (size < kAreaSize || !is_aligned(area, kAreaSize) || area >= arch::user_space_end().value) {
+    if (size < rseq::kAreaSize || !is_aligned(area, rseq::kAreaSize) || area >= arch::user_space_end().value) {
         return fail(Errno::einval);
     }
     self.rseq_area = area;
     self.rseq_size = size;
     self.rseq_signature = signature;
-    if (!write_cpu(self, false)) {
+    self.thread().clear_switched();
+    if (!rseq::write_cpu(self, arch::this_cpu().index.value)) {
         self.rseq_area = 0;
         return fail(Errno::efault);
     }
@@ -109,8 +93,7 @@ Result<void> register_rseq(Task& self, u64 area, u32 size, i32 flags, u32 signat
 }
 
 void update_rseq(Task& self, arch::TrapFrame& frame) {
-    if (self.rseq_area != 0 && (!abort_sequence(self, frame) || !write_cpu(self, true))) {
-        self.rseq_area = 0;
+    if (!try_update_rseq(self, frame)) {
         signal::force(signal::SignalInfo::from_kernel(signal::kSigSegv));
     }
 }

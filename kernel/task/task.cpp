@@ -214,12 +214,10 @@ u64 restart_code(RestartKind kind) {
     return static_cast<u64>(-static_cast<i64>(static_cast<i32>(Errno::eintr)));
 }
 
-RestartKind restart_kind(const arch::TrapFrame& frame) {
-    if (arch::in_syscall(frame)) {
-        for (const RestartCode& code : kRestartCodes) {
-            if (arch::syscall_result(frame) == static_cast<u64>(-code.number)) {
-                return code.kind;
-            }
+RestartKind restart_kind_of(u64 result) {
+    for (const RestartCode& code : kRestartCodes) {
+        if (result == static_cast<u64>(-code.number)) {
+            return code.kind;
         }
     }
     return RestartKind::None;

@@ -36,8 +36,17 @@ enum class RestartKind : u8 { None, HandlerDecides, WithoutHandler, Continuation
 /// While it is not decided, the result's register says so, with Linux's numbers (ERESTARTSYS …), which tracers know. A
 /// program never sees them: Task::restart leads its thread through handle_pending().
 u64 restart_code(RestartKind kind);
+/// What a result stands for.
+RestartKind restart_kind_of(u64 result);
 /// What the frame's result stands for; None also for a frame that is no system call's.
-RestartKind restart_kind(const arch::TrapFrame& frame);
+inline RestartKind restart_kind(const arch::TrapFrame& frame) {
+    constexpr u64 kLowest = static_cast<u64>(-516), kHighest = static_cast<u64>(-512);
+    const u64 result = arch::syscall_result(frame);
+    if (result < kLowest || result > kHighest || !arch::in_syscall(frame)) [[likely]] {
+        return RestartKind::None;
+    }
+    return restart_kind_of(result);
+}
 
 class Task : public RefCounted<Task>, public TaskLink {
 public:

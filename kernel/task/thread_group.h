@@ -115,6 +115,8 @@ public:
 
     // --- Signals: under `lock` ------------------------------------------------------------------------------------
     signal::PendingSignals pending;
+    /// An entry that a delivered signal has left for the next one. It counts as no pending signal.
+    Own<signal::QueuedSignal> spare_entry;
     /// Replaced only by unshare at exec, by the only thread.
     Ref<signal::SignalHandlers> handlers;
     /// Job control (S04).

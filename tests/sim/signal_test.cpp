@@ -4,6 +4,7 @@
 /// or are interrupted. S04: stopping and continuing, as the parent sees it. S06: a timer's signal ends a sleep.
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "tests/support/user_calls.h"
 
@@ -37,6 +38,40 @@ TEST(ProcessSignal, ASignalWaitsWhileItIsBlocked) {
         require(u.load<u32>(word(10)) == before, "a blocked signal was delivered");
         set_mask(u, SIG_UNBLOCK, bit(SIGUSR1));
         require(u.load<u32>(word(10)) == 1, "the signal was lost, or came twice");
+    });
+}
+
+/// The entry that a delivered signal leaves for the next one is no pending signal's.
+TEST(ProcessSignal, WhatIsDeliveredDoesNotCountAgainstTheLimit) {
+    EXPLORE_PROCESSES("queued signals with a limit of one", {}, [](UserMachine& u) {
+        constexpr i64 kRealtime = 34;
+        constexpr u64 kInformation = 64, kFromQueue = static_cast<u64>(-1) & 0xffff'ffff;  // siginfo_t, SI_QUEUE
+        set_handler(u, SIGUSR1, address_of(count_at_word_ten).value);
+        set_handler(u, kRealtime, address_of(count_at_word_ten).value);
+        u.store<u64>(kBuffer, 1);
+        u.store<u64>(kBuffer + 8, 1);
+        require(u.syscall(SYS_setrlimit, RLIMIT_SIGPENDING, kBuffer) == 0, "setrlimit");
+        u.store<u64>(kBuffer + kInformation, kRealtime);
+        u.store<u64>(kBuffer + kInformation + 8, kFromQueue);
+        start_thread(
+            u,
+            [](UserMachine& t) {
+                set_mask(t, SIG_BLOCK, bit(kRealtime));
+                require(t.syscall(SYS_tgkill, t.syscall(SYS_getpid), t.syscall(SYS_gettid), SIGUSR1) == 0, "tgkill");
+                exit_thread(t);
+            },
+            0);
+        join_thread(u, 0);
+        const auto queue = [&] {
+            return u.syscall(SYS_rt_sigqueueinfo, u.syscall(SYS_getpid), kRealtime, kBuffer + kInformation);
+        };
+        for (u32 i = 0; i < 3; ++i) {
+            set_mask(u, SIG_BLOCK, bit(kRealtime));
+            require(queue() == 0, "a delivered signal still counts");
+            require(queue() == -EAGAIN, "a pending signal does not count");
+            set_mask(u, SIG_UNBLOCK, bit(kRealtime));
+            require(u.load<u32>(word(10)) == i + 2, "the signal was lost, or came twice");
+        }
     });
 }
 

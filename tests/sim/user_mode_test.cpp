@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "arch/user_words.h"
 #include "tests/support/elf_image.h"
 #include "tests/support/small_kernel.h"
 
@@ -143,6 +144,24 @@ TEST(UserMode, MemoryIsReachedFromTheKernel) {
         check(arch::user_load_u32(kForbidden).error() == Errno::efault, "fault");
         check(arch::user_load_u32(kData + 2).error() == Errno::einval, "alignment");
         check(arch::user_load_u32({~u64{3}}).error() == Errno::efault, "kernel address");
+        u.syscall(kFinish);
+    });
+}
+
+TEST(UserMode, SingleWordsAreReachedFromTheKernel) {
+    expect_finished([](UserMachine& u) {
+        constexpr VirtualAddress kEdge = kUser + kMappable * kPageSize;  // nothing behind it
+        constexpr VirtualAddress kStart = kEdge + (0 - u64{16});
+        check(!arch::UserWords::may_open({~u64{7}}, 8), "a kernel address");
+        check(!arch::UserWords::may_open(kStart, arch::user_space_end() - kStart + 1), "too long");
+        check(arch::UserWords::may_open(kStart, 24), "user space");
+        const arch::UserWords words(kStart, 24);
+        check(words.store(0, u64{1}) && words.store(8, u32{2}), "store");
+        check(!words.store(16, u64{3}), "store behind the edge");
+        u32 failed = 0;
+        check(words.load<u64>(0, failed) == 1 && words.load<u32>(8, failed) == 2 && failed == 0, "load");
+        check(words.load<u64>(16, failed) == 0 && failed == 1, "load behind the edge");
+        check(u.load<u64>(kStart) == 1 && u.load<u32>(kStart + 8) == 2, "stored");
         u.syscall(kFinish);
     });
 }

@@ -127,7 +127,7 @@ void on_syscall(TrapFrame& frame) {
 }
 
 void deliver(TrapFrame& frame, int signal) {
-    std::byte siginfo[128] = {};
+    std::byte siginfo[arch::kSignalInfoBytes] = {};
     std::memcpy(siginfo, &signal, sizeof signal);
     arch::SignalFrameRequest request{.signal = signal,
                                      .siginfo = siginfo,

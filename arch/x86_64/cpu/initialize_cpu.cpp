@@ -136,6 +136,7 @@ void initialize_cpu(PerCpu& cpu) {
     write_msr(kMsrKernelGsBase, 0);  // the user's, until there is one
 
     state.features = detect_features();
+    cpu.guards_user_memory = state.features.smap ? 1 : 0;
     state.task_state.rsp[0] = cpu.kernel_stack_top;
     set_control_registers(state.features);
     set_memory_types(state.features);

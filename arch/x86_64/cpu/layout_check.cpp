@@ -12,6 +12,7 @@ static_assert(offsetof(PerCpu, current) == kPerCpuCurrent);
 static_assert(offsetof(PerCpu, preempt_state) == kPerCpuPreemptState);
 static_assert(offsetof(PerCpu, kernel_stack_top) == kPerCpuKernelStackTop);
 static_assert(offsetof(PerCpu, user_stack_scratch) == kPerCpuUserStackScratch);
+static_assert(offsetof(PerCpu, guards_user_memory) == kPerCpuGuardsUserMemory);
 static_assert(PerCpu::kNoRescheduleBit == 0x8000'0000);  // machine.h: set_reschedule_wanted
 
 static_assert(offsetof(TrapFrame, r15) == 0);

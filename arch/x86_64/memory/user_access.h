@@ -2,7 +2,6 @@
 /// What all instructions of the kernel that touch user memory need.
 
 #include "arch/arch.h"
-#include "arch/x86_64/cpu/cpu_state.h"
 
 namespace cairn::arch {
 
@@ -10,29 +9,29 @@ namespace cairn::arch {
 /// is saved and cleared by traps and belongs to the thread, so that sleeping in a fault is fine.
 class UserAccess {
 public:
-    UserAccess() : guarded_(cpu_features().smap) {
-        if (guarded_) {
-            // SAFETY: sets RFLAGS.AC; the CPU has the instruction.
-            asm volatile("stac" : : : "memory", "cc");
-        }
+    // SAFETY: if this CPU has them, the instructions set and clear RFLAGS.AC; all CPUs have them, or none.
+    UserAccess() {
+        asm volatile("cmpl $0, %%gs:%c0\n\tje 1f\n\tstac\n1:" : : "i"(kPerCpuGuardsUserMemory) : "memory", "cc");
     }
     ~UserAccess() {
-        if (guarded_) {
-            // SAFETY: clears RFLAGS.AC.
-            asm volatile("clac" : : : "memory", "cc");
-        }
+        asm volatile("cmpl $0, %%gs:%c0\n\tje 1f\n\tclac\n1:" : : "i"(kPerCpuGuardsUserMemory) : "memory", "cc");
     }
     UserAccess(const UserAccess&) = delete;
     UserAccess& operator=(const UserAccess&) = delete;
-
-private:
-    bool guarded_;
 };
 
-/// To be followed by speculation_safe_index(start, user_space_end()): a processor that guesses the outcome
-/// must not read kernel memory either (Spectre, variant 1).
+/// The first address from which on `size` bytes are not all user space.
+inline u64 user_space_limit(usize size) {
+    return size <= user_space_end().value ? user_space_end().value - size + 1 : 0;
+}
+/// To be followed by safe_user_address().
 inline bool in_user_space(VirtualAddress start, usize size) {
-    return start <= user_space_end() && size <= user_space_end() - start;
+    return start.value < user_space_limit(size);
+}
+/// The address itself, of what is in_user_space(): a processor that guesses the outcome must not read kernel memory
+/// either (Spectre, variant 1).
+inline u64 safe_user_address(VirtualAddress start, usize size) {
+    return speculation_safe_index(start.value, user_space_limit(size));
 }
 
 }  // namespace cairn::arch

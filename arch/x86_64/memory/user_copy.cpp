@@ -10,14 +10,8 @@ namespace cairn::arch {
 
 namespace {
 
-/// The address itself, which in_user_space has approved.
-u64 safe(VirtualAddress address) {
-    return speculation_safe_index(address.value, user_space_end().value);
-}
-
-/// Returns how many bytes were not copied.
-usize copy(u64 to, u64 from, usize size) {
-    UserAccess access;
+/// Returns how many bytes were not copied. User memory is open.
+[[gnu::always_inline]] inline usize copy(u64 to, u64 from, usize size) {
     usize rest = size % sizeof(u64);
     usize count = size / sizeof(u64);
     // SAFETY: one side is the caller's kernel object of `size` bytes, the other was tested to be user
@@ -26,71 +20,83 @@ usize copy(u64 to, u64 from, usize size) {
     asm volatile(
         "1:\n\t"
         "rep movsq\n\t"
-        "movq %[rest], %%rcx\n\t"
-        "jmp 3f\n"
-        "2:\n\t"
-        "leaq (%[rest], %%rcx, 8), %%rcx\n"
+        "movq %[rest], %%rcx\n"
         "3:\n\t"
         "rep movsb\n"
-        "4:\n\t" FIXUP("1b", "2b") FIXUP("3b", "4b")
+        "4:\n\t"
+        ".pushsection .text.unlikely, \"ax\"\n"
+        "2:\n\t"
+        "leaq (%[rest], %%rcx, 8), %%rcx\n\t"
+        "jmp 3b\n\t"
+        ".popsection\n\t" FIXUP("1b", "2b") FIXUP("3b", "4b")
         : "+D"(to), "+S"(from), "+c"(count)
         : [rest] "r"(rest)
         : "memory");
     return count;
 }
 
-/// One move of a word, for the sizes that system calls copy most.
-template <typename Word>
-usize copy_word(u64 to, u64 from) {
-    Word word;
-    usize left = sizeof(Word);
-    UserAccess access;
-    // SAFETY: as above.
-    asm volatile(
-        "1:\n\t"
-        "mov (%[from]), %[word]\n"
-        "2:\n\t"
-        "mov %[word], (%[to])\n\t"
-        "xorl %k[left], %k[left]\n"
-        "3:\n\t" FIXUP("1b", "3b") FIXUP("2b", "3b")
-        : [left] "+r"(left), [word] "=&r"(word)
-        : [to] "r"(to), [from] "r"(from)
-        : "memory", "cc");
-    return left;
+/// One move of a word, for the sizes that system calls copy most. User memory is open. False: not all was copied.
+template <usize kSize>
+[[gnu::always_inline]] inline bool copy_word(u64 to, u64 from) {
+    // SAFETY: as above; a fault that nobody resolves continues at `failed`.
+    if constexpr (kSize == sizeof(u64)) {
+        asm goto("1:\n\tmovq (%1), %%r8\n2:\n\tmovq %%r8, (%0)\n\t" FIXUP("1b", "%l[failed]") FIXUP("2b", "%l[failed]")
+                 :
+                 : "r"(to), "r"(from)
+                 : "memory", "r8"
+                 : failed);
+    } else if constexpr (kSize == sizeof(u32)) {
+        asm goto("1:\n\tmovl (%1), %%r8d\n2:\n\tmovl %%r8d, (%0)\n\t" FIXUP("1b", "%l[failed]")
+                     FIXUP("2b", "%l[failed]")
+                 :
+                 : "r"(to), "r"(from)
+                 : "memory", "r8"
+                 : failed);
+    } else {
+        static_assert(kSize == sizeof(u8));
+        asm goto("1:\n\tmovb (%1), %%r8b\n2:\n\tmovb %%r8b, (%0)\n\t" FIXUP("1b", "%l[failed]")
+                     FIXUP("2b", "%l[failed]")
+                 :
+                 : "r"(to), "r"(from)
+                 : "memory", "r8"
+                 : failed);
+    }
+    return true;
+failed:
+    return false;
 }
 
 /// A word that straddles two pages may be half there: the bytes tell.
-usize copy_any(u64 to, u64 from, usize size) {
-    usize left = size;
-    if (size == sizeof(u64)) {
-        left = copy_word<u64>(to, from);
-    } else if (size == sizeof(u32)) {
-        left = copy_word<u32>(to, from);
-    } else if (size == sizeof(u16)) {
-        left = copy_word<u16>(to, from);
-    } else if (size == sizeof(u8)) {
-        left = copy_word<u8>(to, from);
+[[gnu::always_inline]] inline usize copy_any(u64 to, u64 from, usize size) {
+    UserAccess access;
+    bool copied = false;
+    if (size == sizeof(u64)) [[likely]] {
+        copied = copy_word<sizeof(u64)>(to, from);
+    } else if (size < sizeof(u64)) {
+        copied = (size == sizeof(u32) && copy_word<sizeof(u32)>(to, from)) ||
+                 (size == sizeof(u8) && copy_word<sizeof(u8)>(to, from));
     }
-    return left == 0 ? 0 : copy(to, from, size);
+    return copied ? 0 : copy(to, from, size);
 }
 
 }  // namespace
 
 usize copy_from_user(void* to, VirtualAddress from, usize size) {
-    return in_user_space(from, size) ? copy_any(reinterpret_cast<u64>(to), safe(from), size) : size;
+    return in_user_space(from, size) ? copy_any(reinterpret_cast<u64>(to), safe_user_address(from, size), size) : size;
 }
 
 usize copy_to_user(VirtualAddress to, const void* from, usize size) {
-    return in_user_space(to, size) ? copy_any(safe(to), reinterpret_cast<u64>(from), size) : size;
+    return in_user_space(to, size) ? copy_any(safe_user_address(to, size), reinterpret_cast<u64>(from), size) : size;
 }
 
 bool copy_field_to_user(VirtualAddress to, const u16* from, usize count) {
     constexpr usize kRecord = 8;
     // A count too large for the product is too large for user space, too.
-    if (count == 0 || !in_user_space(to, std::min(count, ~usize{0} / kRecord) * kRecord - (kRecord - sizeof(u16)))) {
+    const usize size = std::min(count, ~usize{0} / kRecord) * kRecord - (kRecord - sizeof(u16));
+    if (count == 0 || !in_user_space(to, size)) {
         return count == 0;
     }
-    const u64 to_end = safe(to) + count * kRecord;
+    const u64 to_end = safe_user_address(to, size) + count * kRecord;
     const u64 from_end = reinterpret_cast<u64>(from) + count * kRecord;
     i64 left = -static_cast<i64>(count);
     u32 word;
@@ -115,7 +121,7 @@ usize clear_user(VirtualAddress to, usize size) {
         return size;
     }
     UserAccess access;
-    u64 at = safe(to);
+    u64 at = safe_user_address(to, size);
     usize rest = size % sizeof(u64);
     usize count = size / sizeof(u64);
     // SAFETY: as for copy().
@@ -143,7 +149,8 @@ Result<u64> word_address(VirtualAddress address) {
     if (!is_aligned(address.value, sizeof(u32))) {
         return fail(Errno::einval);
     }
-    return in_user_space(address, sizeof(u32)) ? Result<u64>(safe(address)) : fail(Errno::efault);
+    return in_user_space(address, sizeof(u32)) ? Result<u64>(safe_user_address(address, sizeof(u32)))
+                                               : fail(Errno::efault);
 }
 
 Result<u32> result_of(u32 failed, u32 value) {

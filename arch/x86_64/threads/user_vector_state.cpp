@@ -3,12 +3,12 @@
 /// between saves and loads whatever the registers hold.
 
 #include <cstddef>
+#include <utility>
 
 #include "arch/long_mode/user_state.h"
+#include "arch/user_words.h"
 #include "arch/x86_64/cpu/cpu_state.h"
-#include "arch/x86_64/memory/user_access.h"
 #include "arch/x86_64/threads/user_registers.h"
-#include "arch/x86_64/traps/fixup.h"
 
 namespace cairn::arch {
 
@@ -38,25 +38,29 @@ void load_initial(u64 features) {
     }
 }
 
+/// User memory is open.
 bool xsave_to_user(u64 to, u64 features) {
     u32 failed = 1;
-    UserAccess access;
     // SAFETY: `to` was tested to be user space; a fault ends at label 2 with `failed` as it was. Plain XSAVE
-    // writes register sets in their initial state, too.
+    // writes register sets in their initial state, too. Legacy registers count as present, so that a handler that
+    // only knows them can change them.
     asm volatile(
         "1:\n\t"
-        "xsave64 (%[to])\n\t"
+        "xsave64 (%[to])\n"
+        "3:\n\t"
+        "orl %[legacy], %c[header](%[to])\n\t"
         "xorl %[failed], %[failed]\n"
-        "2:\n\t" FIXUP("1b", "2b")
+        "2:\n\t" FIXUP("1b", "2b") FIXUP("3b", "2b")
         : [failed] "+r"(failed)
-        : [to] "r"(to), "a"(static_cast<u32>(features)), "d"(static_cast<u32>(features >> 32))
+        : [to] "r"(to), "a"(static_cast<u32>(features)),
+          "d"(static_cast<u32>(features >> 32)), [legacy] "i"(kLegacyFeatures), [header] "i"(kXstateBv)
         : "memory", "cc");
     return failed == 0;
 }
 
+/// User memory is open.
 bool fxsave_to_user(u64 to) {
     u32 failed = 1;
-    UserAccess access;
     // SAFETY: as above.
     asm volatile(
         "1:\n\t"
@@ -67,6 +71,13 @@ bool fxsave_to_user(u64 to) {
         : [to] "r"(to)
         : "memory", "cc");
     return failed == 0;
+}
+
+/// XSAVE writes the first word of its header only.
+template <usize... kWords>
+bool clear_header(const UserWords& words, usize at, std::index_sequence<kWords...>) {
+    static_assert(sizeof...(kWords) * sizeof(u64) == kXsaveHeaderSize);
+    return (words.store(at + kWords * sizeof(u64), u64{0}) && ...);
 }
 
 bool xrstor_from_user(u64 from, u64 features) {
@@ -102,24 +113,13 @@ bool fxrstor_from_user(u64 from) {
 
 }  // namespace
 
-Result<void> save_vector_state_to_user(VirtualAddress to) {
+bool save_vector_state_to_user(const UserWords& words, usize offset) {
     const CpuFeatures& features = cpu_features();
-    if (!is_aligned(to.value, kVectorAlignment) || !in_user_space(to, features.vector_state_size)) {
-        return fail(Errno::efault);
-    }
-    u64 address = speculation_safe_index(to.value, user_space_end().value);
     if (!features.xsave) {
-        return fxsave_to_user(address) ? Result<void>() : fail(Errno::efault);
+        return fxsave_to_user(words.address(offset));
     }
-    // XSAVE keeps most of the header. Legacy registers count as present, so that a handler that only knows
-    // them can change them.
-    u64 present = 0;
-    bool written = clear_user({address + kXstateBv}, kXsaveHeaderSize) == 0 &&
-                   xsave_to_user(address, features.vector_mask) &&
-                   copy_from_user(&present, {address + kXstateBv}, sizeof present) == 0;
-    present |= kLegacyFeatures;
-    written = written && copy_to_user({address + kXstateBv}, &present, sizeof present) == 0;
-    return written ? Result<void>() : fail(Errno::efault);
+    return clear_header(words, offset + kXstateBv, std::make_index_sequence<kXsaveHeaderSize / sizeof(u64)>()) &&
+           xsave_to_user(words.address(offset), features.vector_mask);
 }
 
 Result<void> load_vector_state_from_user(VirtualAddress from, u64 features, bool has_header) {
@@ -127,7 +127,7 @@ Result<void> load_vector_state_from_user(VirtualAddress from, u64 features, bool
     usize size = has_header ? vector_state_size() : kLegacyVectorSize;
     bool loaded = false;
     if (in_user_space(from, size)) {
-        u64 address = speculation_safe_index(from.value, user_space_end().value);
+        u64 address = safe_user_address(from, size);
         loaded = has_header ? xrstor_from_user(address, features) : fxrstor_from_user(address);
     }
     if (!loaded) {
