@@ -1,7 +1,9 @@
 #include "kernel/syscall/signals.h"
 
+#include <cstddef>
 #include <cstring>
 
+#include "arch/user_words.h"
 #include "kernel/signal/deliver.h"
 #include "kernel/signal/send.h"
 #include "kernel/syscall/processes.h"
@@ -63,6 +65,35 @@ SignalAction ignore_from_now_on(task::ThreadGroup& group, i32 signal, const Sign
     group.pending.discard(SignalSet::of(signal), freed);
     task::for_each_thread(group, [&](Task& task) { task.pending.discard(SignalSet::of(signal), freed); });
     return before;
+}
+
+/// struct sigaction, word for word. False: there is no memory.
+bool fetch_action(UserIn<SignalAction> from, SignalAction& action) {
+    if (!arch::UserWords::may_open(from.address(), sizeof(SignalAction))) {
+        return false;
+    }
+    const arch::UserWords words(from.address(), sizeof(SignalAction));
+    u32 failed = 0;
+    action.handler = words.load<u64>(offsetof(SignalAction, handler), failed);
+    action.flags = words.load<u64>(offsetof(SignalAction, flags), failed);
+    action.restorer = words.load<u64>(offsetof(SignalAction, restorer), failed);
+    action.mask.bits = words.load<u64>(offsetof(SignalAction, mask), failed);
+    return failed == 0;
+}
+
+// Apart from what sets a handler and nothing else, which is what programs do most.
+
+[[gnu::noinline]] Result<void> ask_for_action(Caller& self, i32 signal, UserOut<SignalAction> old) {
+    const SignalAction before = self.task.group().handlers->get(signal);
+    return old.is_null() ? Result<void>() : old.store(before);
+}
+
+[[gnu::noinline]] Result<void> replace_action(Caller& self, i32 signal, const SignalAction& action,
+                                              UserOut<SignalAction> old) {
+    task::ThreadGroup& group = self.task.group();
+    const SignalAction before =
+        action.ignores(signal) ? ignore_from_now_on(group, signal, action) : group.handlers->exchange(signal, action);
+    return old.is_null() ? Result<void>() : old.store(before);
 }
 
 }  // namespace
@@ -137,25 +168,25 @@ Result<void> sys_rt_sigaction(Caller& self, i32 signal, UserIn<SignalAction> fre
     if (!signal::is_valid_signal(signal)) {
         return fail(Errno::einval);
     }
-    task::ThreadGroup& group = self.task.group();
-    SignalAction before;
     if (fresh.is_null()) {
-        before = group.handlers->get(signal);
-    } else {
-        SignalAction action = TRY(fresh.fetch());
-        if (signal::kUnblockable.has(signal)) {
-            return fail(Errno::einval);
-        }
-        action.mask = action.mask & ~signal::kUnblockable;
-        // Unknown flags are dropped, so that a program can find out which there are (sigaction(2), "Dynamically
-        // probing").
-        action.flags &= SignalAction::kKnown;
-        before = action.ignores(signal) ? ignore_from_now_on(group, signal, action)
-                                        : group.handlers->exchange(signal, action);
+        return ask_for_action(self, signal, old);
     }
-    if (!old.is_null()) {
-        TRY(old.store(before));
+    SignalAction action;
+    if (!fetch_action(fresh, action)) {
+        return fail(Errno::efault);
     }
+    if (signal::kUnblockable.has(signal)) {
+        return fail(Errno::einval);
+    }
+    action.mask = action.mask & ~signal::kUnblockable;
+    // Unknown flags are dropped, so that a program can find out which there are (sigaction(2), "Dynamically
+    // probing").
+    action.flags &= SignalAction::kKnown;
+    if (!action.has_handler() || !old.is_null()) {
+        const SignalAction copy = action;  // so that the other one need not lie in memory
+        return replace_action(self, signal, copy, old);
+    }
+    self.task.group().handlers->set(signal, action);
     return {};
 }
 
