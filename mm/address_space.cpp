@@ -60,6 +60,10 @@ void AddressSpace::activate() {
     directory_.activate(tlb_);
 }
 
+void AddressSpace::activate_interrupts_off() {
+    directory_.activate_interrupts_off(tlb_);
+}
+
 void AddressSpace::deactivate() {
     g_kernel.tlb->activate_kernel();
 }
@@ -160,7 +164,7 @@ Result<void> AddressSpace::protect(VirtualAddress start, u64 size, Protection pr
 
 void switch_address_space(AddressSpace* from, AddressSpace* to) {
     if (to != nullptr) {
-        to->activate();
+        to->activate_interrupts_off();
     } else if (from != nullptr) {
         AddressSpace::deactivate();
     }

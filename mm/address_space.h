@@ -62,6 +62,7 @@ public:
 
     /// Loads it on this CPU; the caller keeps a reference as long as it is loaded. Any context.
     void activate();
+    void activate_interrupts_off();
     /// Loads the kernel's page table instead of whatever is loaded on this CPU.
     static void deactivate();
 

@@ -49,8 +49,7 @@ void TlbDirectory::release_cpu(PerCpu& cpu) {
     Own<CpuTlb>::adopt(std::exchange(cpu.tlb, nullptr)).reset();
 }
 
-void TlbDirectory::activate(TlbContext& context) {
-    InterruptGuard guard;
+void TlbDirectory::activate_interrupts_off(TlbContext& context) {
     PerCpu& cpu = arch::this_cpu();
     CpuTlb& tlb = *cpu.tlb;
     if (tlb.loaded == &context) {
@@ -65,7 +64,7 @@ void TlbDirectory::activate(TlbContext& context) {
     // Without tags a load drops everything anyway, and with them the loaded slot is not reused.
     const bool clean = tagged_ && slot.context_id == context.id && slot.generation == generation;
     slot = {context.id, generation};
-    tlb.current = index;
+    tlb.previous = std::exchange(tlb.current, index);
     tlb.loaded = &context;
     const u16 tag = static_cast<u16>(tagged_ ? index + 1 : 0);
     arch::load_address_space(context.root, tag, clean ? arch::TagContents::Keep : arch::TagContents::Flush);
@@ -88,6 +87,9 @@ void TlbDirectory::activate_kernel() {
 
 /// The slot of the context, or the one that was filled longest ago.
 u32 TlbDirectory::choose_slot(CpuTlb& tlb, u64 context_id) const {
+    if (tlb.slots[tlb.previous].context_id == context_id) [[likely]] {
+        return tlb.previous;
+    }
     for (u32 i = 0; i < slots_; ++i) {
         if (tlb.slots[i].context_id == context_id) {
             return i;

@@ -6,6 +6,7 @@
 #include "kernel/base/cpu_set.h"
 #include "kernel/base/per_cpu.h"
 #include "kernel/base/result.h"
+#include "kernel/sync/preemption.h"
 #include "mm/tlb_flush.h"
 
 namespace cairn::mm {
@@ -30,6 +31,7 @@ struct CpuTlb {
     Slot slots[kSlots];
     u32 next_victim = 0;
     u32 current = 0;               // slot of `loaded`
+    u32 previous = 0;              // slot of what was loaded before; two take turns most often
     TlbContext* loaded = nullptr;  // null: the kernel's own root
 };
 
@@ -55,7 +57,11 @@ public:
 
     /// Loads an address space on this CPU. The caller keeps it alive until another is loaded.
     /// Any context; does nothing if it is loaded.
-    void activate(TlbContext& context);
+    void activate(TlbContext& context) {
+        InterruptGuard guard;
+        activate_interrupts_off(context);
+    }
+    void activate_interrupts_off(TlbContext& context);
     /// Loads the kernel's own page table: for idle and kernel threads, see docs/memory.md.
     void activate_kernel();
 

@@ -234,8 +234,11 @@ void Dispatcher::exit() {
 }
 
 void Dispatcher::yield() {
-    InterruptGuard guard;
+    DEBUG_ASSERT(arch::interrupts_enabled());
+    arch::forbid_interrupts();
     switch_threads(Reason::Yielded);
+    arch::enable_interrupts();
+    preempt_if_wanted();
 }
 
 void Dispatcher::adopt_context(PerCpu& cpu, Thread& thread) {

@@ -193,11 +193,6 @@ void FairQueue::reweigh(FairEntity& entity, u32 weight) {
     }
 }
 
-Nanoseconds FairQueue::remaining_slice() const {
-    i64 left = running_->deadline - running_->virtual_time;
-    return {left <= 0 ? 0 : static_cast<u64>(left) * running_->weight / kUnitWeight};
-}
-
 i64 FairQueue::mean_virtual_time() const {
     return total_weight_ == 0 ? base_ : base_ + floor_divide(weighted_offset_, static_cast<i64>(total_weight_));
 }

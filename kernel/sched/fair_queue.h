@@ -78,7 +78,14 @@ public:
     /// V, rounded down; zero base when the queue is empty.
     i64 mean_virtual_time() const;
     /// How long the running entity may go on before its deadline, in real time.
-    Nanoseconds remaining_slice() const;
+    Nanoseconds remaining_slice() const {
+        const i64 left = running_->deadline - running_->virtual_time;
+        if (left <= 0) {
+            return {0};
+        }
+        const u64 length = static_cast<u64>(left);
+        return {running_->weight == kUnitWeight ? length : length * running_->weight / kUnitWeight};
+    }
     /// A waiting entity for another CPU to take: the one with the latest deadline first.
     FairEntity* last_waiting() const { return waiting_.last(); }
     FairEntity* previous_waiting(const FairEntity& entity) const { return waiting_.previous(entity); }

@@ -226,26 +226,20 @@ bool ReadyQueue::should_preempt(const Schedulable& woken) const {
     return woken.policy != Policy::Batch && queue.best() == &woken.fair;
 }
 
-Nanoseconds ReadyQueue::remaining_slice() const {
+/// remaining_slice() where real-time entities matter, or nothing runs.
+Nanoseconds ReadyQueue::remaining_beside_realtime() const {
     if (running_ == nullptr) {
         return Nanoseconds::never();
     }
     if (!running_->is_realtime()) {
         const Nanoseconds slice = remaining_fair_slice();
-        return fair_turn_ != Nanoseconds{} && !realtime_.empty() ? std::min(slice, fair_turn_) : slice;
+        return !realtime_.empty() ? std::min(slice, fair_turn_) : slice;
     }
     const Nanoseconds until_fair = fair_waits() ? kRealtimeSpan - realtime_used_ : Nanoseconds::never();
     const RealtimeEntity* next = realtime_.best();
     bool competes =
         running_->policy == Policy::RoundRobin && next != nullptr && next->priority == running_->realtime.priority;
     return competes ? std::min(running_->realtime.slice_left, until_fair) : until_fair;
-}
-
-/// Until the running fair entity's slice ends, or its group's, if others wait for that.
-Nanoseconds ReadyQueue::remaining_fair_slice() const {
-    const Nanoseconds upper = fair_.has_waiting() ? fair_.remaining_slice() : Nanoseconds::never();
-    const FairShare* share = running_->share;
-    return share != nullptr && share->queue.has_waiting() ? std::min(upper, share->queue.remaining_slice()) : upper;
 }
 
 /// The share whose turn it was waits again, if there is one.

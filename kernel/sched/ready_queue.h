@@ -8,6 +8,8 @@
 /// running one of the CPU's queue while its group chooses whom to run next, so that a switch within a group changes
 /// the upper tree only if another group's turn has come.
 
+#include <algorithm>
+
 #include "kernel/sched/fair_share.h"
 #include "kernel/sched/realtime_queue.h"
 
@@ -69,7 +71,12 @@ public:
     bool should_preempt(const Schedulable& woken) const;
 
     /// How long the running entity may go on undisturbed; never() when nobody competes with it.
-    Nanoseconds remaining_slice() const;
+    Nanoseconds remaining_slice() const {
+        if (running_ == nullptr || running_->is_realtime() || fair_turn_ != Nanoseconds{}) [[unlikely]] {
+            return remaining_beside_realtime();
+        }
+        return remaining_fair_slice();
+    }
     /// Entities that wait or run.
     u32 count() const { return waiting_count() + (running_ != nullptr ? 1 : 0); }
     u32 waiting_count() const { return realtime_.count() + fair_waiting_; }
@@ -102,7 +109,13 @@ private:
     /// runs.
     bool share_competes() const { return fair_.count() > 1; }
     void release_share();
-    Nanoseconds remaining_fair_slice() const;
+    [[gnu::noinline]] Nanoseconds remaining_beside_realtime() const;
+    /// Until the running fair entity's slice ends, or its group's, if others wait for that.
+    Nanoseconds remaining_fair_slice() const {
+        const Nanoseconds upper = fair_.has_waiting() ? fair_.remaining_slice() : Nanoseconds::never();
+        const FairShare* share = running_->share;
+        return share != nullptr && share->queue.has_waiting() ? std::min(upper, share->queue.remaining_slice()) : upper;
+    }
     bool fair_waits() const { return fair_waiting_ != 0; }
     FairQueue& queue_of(Schedulable& entity) { return entity.share == nullptr ? fair_ : entity.share->queue; }
     /// What stands for the entity in the CPU's queue.

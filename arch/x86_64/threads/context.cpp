@@ -11,23 +11,34 @@
 
 namespace cairn::arch {
 
-extern "C" void switch_stacks(u64* save_here, u64 to);
 extern "C" const u8 thread_start[];
 
 namespace {
 
-/// What switch_stacks pops, lowest address first.
+/// What switch_stacks and thread_start pop, lowest address first.
 struct InitialStack {
-    u64 r15 = 0;
-    u64 r14 = 0;
-    u64 r13 = 0;
-    u64 r12 = 0;
-    u64 rbx = 0;
-    u64 rbp = 0;
     u64 return_address = 0;
-    u64 alignment = 0;  // the ABI wants the stack pointer on 16 bytes at a call
+    u64 entry = 0;
+    u64 argument = 0;
+    u64 alignment = 0;
 };
 static_assert(sizeof(InitialStack) % 16 == 0);
+
+/// Stores the stack pointer and continues on another stack where that one was left. All other registers are dead
+/// behind it: the compiler saves what it needs on the stack, and what is saved at a function's begin anyway is not
+/// saved twice.
+inline void switch_stacks(u64& save_here, u64 to) {
+    u64* place = &save_here;
+    // SAFETY: the other stack was left here, or is that of context_initialize. RBP may be a frame pointer, which an asm
+    // block must not name.
+    asm volatile(
+        "pushq %%rbp\n\t"
+        "call switch_stacks\n\t"
+        "popq %%rbp"
+        : "+D"(place), "+S"(to)
+        :
+        : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+}
 
 }  // namespace
 
@@ -35,9 +46,9 @@ void context_initialize(ThreadContext& context, void* stack_top, usize, void (*e
     u64 top = align_down(reinterpret_cast<u64>(stack_top), 16);
     // SAFETY: the stack is the caller's, unused, and larger than this.
     InitialStack* stack = reinterpret_cast<InitialStack*>(top) - 1;
-    *stack = {.r13 = reinterpret_cast<u64>(argument),
-              .r12 = reinterpret_cast<u64>(entry),
-              .return_address = reinterpret_cast<u64>(thread_start)};
+    *stack = {.return_address = reinterpret_cast<u64>(thread_start),
+              .entry = reinterpret_cast<u64>(entry),
+              .argument = reinterpret_cast<u64>(argument)};
     context.stack_pointer = reinterpret_cast<u64>(stack);
     context.stack_top = top;
 }
@@ -61,15 +72,16 @@ void context_destroy(ThreadContext& context) {
 
 void context_switch(ThreadContext& from, ThreadContext& to) {
     PerCpu& cpu = this_cpu();
+    const CpuFeatures& features = cpu.machine->features;
     if (from.vector_state != nullptr && to.vector_state != nullptr) {
-        save_vector_state(from.vector_state);
-        load_vector_state(to.vector_state);
-        exchange_user_state(from.user, to.user);
+        save_vector_state(from.vector_state, features);
+        load_vector_state(to.vector_state, features);
+        exchange_user_state(from.user, to.user, features);
     } else if (from.vector_state != nullptr) {
-        save_vector_state(from.vector_state);
+        save_vector_state(from.vector_state, features);
         save_user_state(from.user);
     } else if (to.vector_state != nullptr) {
-        load_vector_state(to.vector_state);
+        load_vector_state(to.vector_state, features);
         load_user_state(to.user);
     }
     if ((from.debug.control | to.debug.control) != 0) [[unlikely]] {
@@ -84,7 +96,7 @@ void context_switch(ThreadContext& from, ThreadContext& to) {
     }
     task_state.rsp[0] = to.stack_top;
     cpu.kernel_stack_top = to.stack_top;
-    switch_stacks(&from.stack_pointer, to.stack_pointer);
+    switch_stacks(from.stack_pointer, to.stack_pointer);
 }
 
 }  // namespace cairn::arch

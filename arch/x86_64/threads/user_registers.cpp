@@ -43,10 +43,13 @@ void initialize_vector_area(void* area) {
     std::memcpy(bytes + kMxcsrOffset, &kDefaultMxcsr, sizeof kDefaultMxcsr);
 }
 
-void save_vector_state(void* area) {
-    const CpuFeatures& features = cpu_features();
+void save_vector_state(void* area, const CpuFeatures& features) {
     u64 mask = features.vector_mask;
     // SAFETY: the area was allocated with the size and alignment of these very features.
+    if (features.vector_save == VectorSave::Xsaveopt) [[likely]] {
+        asm volatile("xsaveopt64 (%0)" : : "r"(area), "a"(low_half(mask)), "d"(high_half(mask)) : "memory");
+        return;
+    }
     switch (features.vector_save) {
         case VectorSave::Fxsave:
             asm volatile("fxsave64 (%0)" : : "r"(area) : "memory");
@@ -55,13 +58,11 @@ void save_vector_state(void* area) {
             asm volatile("xsave64 (%0)" : : "r"(area), "a"(low_half(mask)), "d"(high_half(mask)) : "memory");
             break;
         case VectorSave::Xsaveopt:
-            asm volatile("xsaveopt64 (%0)" : : "r"(area), "a"(low_half(mask)), "d"(high_half(mask)) : "memory");
             break;
     }
 }
 
-void load_vector_state(const void* area) {
-    const CpuFeatures& features = cpu_features();
+void load_vector_state(const void* area, const CpuFeatures& features) {
     u64 mask = features.vector_mask;
     // SAFETY: as above, and the contents are the initial state, what a save wrote, or were checked.
     if (features.vector_save == VectorSave::Fxsave) {
@@ -103,10 +104,10 @@ void load_user_state(const UserState& state) {
     }
 }
 
-void exchange_user_state(UserState& from, const UserState& to) {
+void exchange_user_state(UserState& from, const UserState& to, const CpuFeatures& features) {
     const DataSelectors old = read_data_selectors();
     const bool any_selector = (old.ds | old.es | old.fs | old.gs | to.ds | to.es | to.fs | to.gs) != 0;
-    if (any_selector || !cpu_features().fsgsbase) [[unlikely]] {
+    if (any_selector || !features.fsgsbase) [[unlikely]] {
         save_user_state(from);
         load_user_state(to);
         return;
@@ -152,7 +153,7 @@ Result<void> context_copy_user_state(ThreadContext& child, ThreadContext& parent
     if (child.vector_state == nullptr) {
         TRY(context_add_vector_state(child));
     }
-    save_vector_state(child.vector_state);
+    save_vector_state(child.vector_state, cpu_features());
     fetch_user_state(parent);
     child.user = parent.user;
     return {};
@@ -239,7 +240,7 @@ usize read_vector_state(ThreadContext& context, std::span<std::byte> out) {
     out = out.first(std::min<usize>(out.size(), features.vector_state_size));
     InterruptState interrupts = disable_interrupts();
     if (is_running(context)) {
-        save_vector_state(context.vector_state);
+        save_vector_state(context.vector_state, cpu_features());
     }
     restore_interrupts(interrupts);
     ImageWriter image(out);
@@ -257,7 +258,7 @@ Result<void> write_vector_state(ThreadContext& context, std::span<const std::byt
     u8* area = static_cast<u8*>(context.vector_state);
     bool running = is_running(context);
     if (running) {
-        save_vector_state(area);
+        save_vector_state(area, features);
     }
     std::memcpy(area, in.data(), in.size());
     if (in.size() == kLegacyVectorSize && features.xsave) {
@@ -267,7 +268,7 @@ Result<void> write_vector_state(ThreadContext& context, std::span<const std::byt
         std::memcpy(area + kLegacyVectorSize, &present, sizeof present);
     }
     if (running) {
-        load_vector_state(area);
+        load_vector_state(area, features);
     }
     restore_interrupts(interrupts);
     return {};

@@ -3,6 +3,7 @@
 /// the calling CPU's registers; where they belong to the calling thread, it may be preempted.
 
 #include "arch/arch.h"
+#include "arch/x86_64/cpu/features.h"
 
 namespace cairn::arch {
 
@@ -11,8 +12,8 @@ constexpr usize kVectorAlignment = 64;  // of XSAVE; FXSAVE wants 16
 /// The area as context_add_vector_state allocates it, in the ABI's default state.
 void initialize_vector_area(void* area);
 
-void save_vector_state(void* area);
-void load_vector_state(const void* area);
+void save_vector_state(void* area, const CpuFeatures& features);
+void load_vector_state(const void* area, const CpuFeatures& features);
 
 /// Hardware breakpoints; a state without any turns those of the CPU off. Interrupts off.
 void load_debug_state(const DebugState& state);
@@ -21,6 +22,6 @@ void load_debug_state(const DebugState& state);
 void save_user_state(UserState& state);
 void load_user_state(const UserState& state);
 /// Both, for a switch between two threads of programs.
-void exchange_user_state(UserState& from, const UserState& to);
+void exchange_user_state(UserState& from, const UserState& to, const CpuFeatures& features);
 
 }  // namespace cairn::arch
