@@ -8,8 +8,22 @@
 
 namespace cairn::mm {
 
+namespace {
+
+/// A cache that is an object of its own.
+class SeparatePageCache final : public PageCache {
+public:
+    SeparatePageCache(PageStore* store, u64 size) : PageCache(store, size) {}
+
+private:
+    void destroy() override { destroy_counted(this); }
+};
+
+}  // namespace
+
 Result<Ref<PageCache>> PageCache::create(PageStore* store, u64 size) {
-    Ref<PageCache> cache = TRY(try_new_ref<PageCache>(store, size));
+    Ref<SeparatePageCache> made = TRY(try_new_ref<SeparatePageCache>(store, size));
+    Ref<PageCache> cache = Ref<PageCache>::adopt(made.release());
     if (cache->persistent_) {
         g_kernel.memory->add(*cache);
     }

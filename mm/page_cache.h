@@ -37,7 +37,7 @@ protected:
     ~PageStore() = default;
 };
 
-class PageCache final : public MemoryObject, private Reclaimable {
+class PageCache : public MemoryObject, private Reclaimable {
 public:
     /// `store` null: pages begin as zeros and are never written back (tmpfs). The store outlives the cache.
     static Result<Ref<PageCache>> create(PageStore* store, u64 size = 0);
@@ -77,7 +77,9 @@ public:
     Result<void> write_back(u64 first, u64 end) override;
     Result<void> remove_pages(u64 first, u64 end) override;
 
-    /// For create() and Ref only.
+protected:
+    /// For create(); and for objects that a cache is a part of, whose class derives from this. Such a cache's store is
+    /// not persistent.
     PageCache(PageStore* store, u64 size);
     ~PageCache();
 
@@ -96,7 +98,6 @@ private:
     /// Whether a page may lie beyond the end.
     enum class Bound : u8 { Size, None };
 
-    void destroy() override { destroy_counted(this); }
     u64 reclaim_pages(u64 pages) override;
     bool try_keep() override { return try_acquire_reference(); }
     void let_go() override { release_reference(); }

@@ -260,7 +260,7 @@ void DevptsInstance::remove(Pty& pty) {
         SpinLockGuard guard(lock_);
         ptys_.remove(pty);
     }
-    pty.slave_inode().add_links(-1);
+    pty.slave_inode().add_links(-1, vfs::FileTime::now());
 }
 
 std::optional<Ref<Pty>> DevptsInstance::find_pty(u32 index) {

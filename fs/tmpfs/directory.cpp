@@ -1,41 +1,30 @@
 /// Directories of tmpfs; see inode.h.
 
 #include "fs/tmpfs/inode.h"
-#include "kernel/base/bytes.h"
 
 namespace cairn::fs::tmpfs {
 
+using vfs::FileTime;
 using vfs::OperationContext;
 
 namespace {
 
 /// What an entry adds to the size of its directory (Linux's BOGO_DIRENT_SIZE).
-constexpr u64 kEntrySize = 20;
-
-Result<Own<TmpfsEntry>> create_entry(std::string_view name, vfs::Inode& inode) {
-    if (name.size() > vfs::kNameLimit) {
-        return fail(Errno::enametoolong);
-    }
-    vfs::DentryName* text = TRY(vfs::DentryName::create(name));
-    Result<Own<TmpfsEntry>> entry = try_new<TmpfsEntry>(text, Ref<vfs::Inode>(inode));
-    if (!entry.ok()) {
-        vfs::DentryName::free(text);
-    }
-    return entry;
-}
-
-bool leads_to_directory(const TmpfsEntry& entry) {
-    return entry.inode->is_directory();
-}
+constexpr i64 kEntrySize = 20;
 
 TmpfsDirectory& as_directory(vfs::Inode& inode) {
     DEBUG_ASSERT(inode.is_directory());
     return static_cast<TmpfsDirectory&>(inode);
 }
 
+/// What an inode's name adds to the links of its directory: the ".." of a directory.
+i32 links_from(const vfs::Inode& inode) {
+    return inode.is_directory() ? 1 : 0;
+}
+
 /// A name went: for a directory its own "." went too.
-void drop_links(vfs::Inode& inode) {
-    inode.add_links(inode.is_directory() ? -2 : -1);
+void drop_links(vfs::Inode& inode, const FileTime& now) {
+    inode.add_links(inode.is_directory() ? -2 : -1, now);
 }
 
 }  // namespace
@@ -45,20 +34,18 @@ TmpfsDirectory::~TmpfsDirectory() {
     DEBUG_ASSERT(by_name_.empty());
 }
 
-TmpfsEntry* TmpfsDirectory::find_entry(std::string_view name) const {
-    const u32 hash = vfs::DentryCache::hash_of(name);
-    TmpfsEntry* entry =
-        by_name_.partition_point([&](const TmpfsEntry& at) { return ByName::is_before(at, hash, name); });
-    return entry != nullptr && same_text(entry->name(), name) ? entry : nullptr;
-}
+// --- Entries -----------------------------------------------------------------------------------------------------
 
-Result<void> TmpfsDirectory::reserve_entry() {
+Result<void> TmpfsDirectory::note_change(i32 entries, i32 links, const FileTime& now) {
     SpinLockGuard guard(attribute_lock);
-    if (dead_) {
+    if (dead_ && entries > 0) {
         return fail(Errno::enoent);
     }
-    ++entries_;
-    attributes_.size += kEntrySize;
+    entries_ = static_cast<u32>(static_cast<i32>(entries_) + entries);
+    attributes_.size = static_cast<u64>(static_cast<i64>(attributes_.size) + entries * kEntrySize);
+    attributes_.link_count = static_cast<u32>(static_cast<i32>(attributes_.link_count) + links);
+    attributes_.modification_time = attributes_.change_time = now;
+    times_changed();
     return {};
 }
 
@@ -71,27 +58,36 @@ Result<void> TmpfsDirectory::die_if_empty() {
     return {};
 }
 
+/// Behind all others.
 void TmpfsDirectory::insert(TmpfsEntry& entry) {
     entry.offset = next_offset_++;
     by_name_.insert(entry);
-    by_offset_.insert_last(entry);
+    by_offset_.insert_last(entry, last_);
+    last_ = &entry;
 }
 
-void TmpfsDirectory::note_removal() {
-    SpinLockGuard guard(attribute_lock);
-    --entries_;
-    attributes_.size -= kEntrySize;
+/// With the offset that it has.
+void TmpfsDirectory::insert_at_offset(TmpfsEntry& entry) {
+    by_name_.insert(entry);
+    by_offset_.insert(entry);
+    if (last_ == nullptr || last_->offset < entry.offset) {
+        last_ = &entry;
+    }
 }
 
 Own<TmpfsEntry> TmpfsDirectory::take_out(TmpfsEntry& entry) {
     by_name_.remove(entry);
+    if (last_ == &entry) {
+        last_ = by_offset_.previous(entry);
+    }
     by_offset_.remove(entry);
-    note_removal();
     return Own<TmpfsEntry>::adopt(&entry);
 }
 
+// --- What the VFS asks for ---------------------------------------------------------------------------------------
+
 Result<Ref<vfs::Inode>> TmpfsDirectory::find_child(OperationContext&, std::string_view name) {
-    TmpfsEntry* entry = find_entry(name);
+    TmpfsEntry* entry = by_name_.find(name);
     if (entry == nullptr) {
         return fail(Errno::enoent);
     }
@@ -100,119 +96,134 @@ Result<Ref<vfs::Inode>> TmpfsDirectory::find_child(OperationContext&, std::strin
 
 Result<Ref<vfs::Inode>> TmpfsDirectory::create_child(OperationContext&, std::string_view name,
                                                      const vfs::CreateRequest& request) {
-    Ref<vfs::Inode> inode = TRY(filesystem().create_inode(request));
-    Own<TmpfsEntry> entry = TRY(create_entry(name, *inode));
-    TRY(reserve_entry());
+    const FileTime now = FileTime::now();
+    Ref<vfs::Inode> inode = TRY(filesystem().create_inode(request, now));
+    Own<TmpfsEntry> entry = TRY(TmpfsEntry::create(name, *inode));
+    TRY(note_change(1, links_from(*inode), now));
     insert(*entry.release());
-    touch_modification_time();
-    if (inode->is_directory()) {
-        add_links(1);
-    }
     return inode;
 }
 
 Result<Ref<vfs::Inode>> TmpfsDirectory::create_unnamed(OperationContext&, const vfs::CreateRequest& request) {
-    Ref<vfs::Inode> inode = TRY(filesystem().create_inode(request));
-    inode->add_links(-1);
+    const FileTime now = FileTime::now();
+    Ref<vfs::Inode> inode = TRY(filesystem().create_inode(request, now));
+    inode->add_links(-1, now);
     return inode;
 }
 
-Result<void> TmpfsDirectory::link_child(OperationContext&, std::string_view name, vfs::Inode& target) {
+[[gnu::cold]] Result<void> TmpfsDirectory::link_child(OperationContext&, std::string_view name, vfs::Inode& target) {
     TRY(filesystem().check_more_than_files());
-    Own<TmpfsEntry> entry = TRY(create_entry(name, target));
-    TRY(reserve_entry());
-    target.add_links(1);
+    const FileTime now = FileTime::now();
+    Own<TmpfsEntry> entry = TRY(TmpfsEntry::create(name, target));
+    TRY(note_change(1, 0, now));
+    target.add_links(1, now);
     insert(*entry.release());
-    touch_modification_time();
     return {};
 }
 
 Result<void> TmpfsDirectory::remove_child(OperationContext&, std::string_view name, vfs::Inode& child) {
-    TmpfsEntry* entry = find_entry(name);
+    TmpfsEntry* entry = by_name_.find(name);
     if (entry == nullptr || &*entry->inode != &child) {
         return fail(Errno::enoent);
     }
     if (child.is_directory()) {
         TRY(as_directory(child).die_if_empty());
-        add_links(-1);
     }
-    drop_links(child);
+    const FileTime now = FileTime::now();
+    drop_links(child, now);
     take_out(*entry).reset();
-    touch_modification_time();
+    static_cast<void>(note_change(-1, -links_from(child), now));
     return {};
 }
 
-/// Nothing stands under the new name: the entry gets it. ENOMEM, ENOENT.
-Result<void> TmpfsDirectory::move_entry(TmpfsEntry& entry, std::string_view name, TmpfsDirectory& to) {
-    vfs::DentryName* text = TRY(vfs::DentryName::create(name));
-    if (&to != this) {
-        Result<void> reserved = to.reserve_entry();
-        if (!reserved.ok()) {
-            vfs::DentryName::free(text);
-            return reserved;
-        }
-        note_removal();
+/// Nothing stands under the new name: the entry gets it. In the same directory it keeps its offset, so that who reads
+/// the directory while its files are renamed meets each of them once. ENOMEM, ENOENT.
+Result<void> TmpfsDirectory::move_entry(TmpfsEntry& entry, const Rename& rename, TmpfsDirectory& to,
+                                        const FileTime& now) {
+    Own<TmpfsEntry> roomier;
+    if (!entry.has_room_for(rename.new_name)) {
+        Own<TmpfsEntry> made = TRY(TmpfsEntry::create(rename.new_name, rename.moved));
+        roomier = std::move(made);
     }
-    by_name_.remove(entry);
-    by_offset_.remove(entry);
-    entry.rename(text);
-    to.insert(entry);
+    const i32 links = links_from(rename.moved);
+    if (&to != this) {
+        TRY(to.note_change(1, links, now));
+        static_cast<void>(note_change(-1, -links, now));
+    } else {
+        static_cast<void>(note_change(0, 0, now));
+        if (!roomier) {
+            by_name_.remove(entry);
+            entry.rename(rename.new_name);
+            by_name_.insert(entry);
+            return {};
+        }
+        roomier->offset = entry.offset;
+    }
+    Own<TmpfsEntry> moved = take_out(entry);
+    if (roomier) {
+        moved = std::move(roomier);
+    } else {
+        moved->rename(rename.new_name);
+    }
+    TmpfsEntry& settled = *moved.release();
+    if (&to == this) {
+        insert_at_offset(settled);
+    } else {
+        to.insert(settled);
+    }
     return {};
 }
 
 /// The moved inode takes the place of what stood under the new name.
-void TmpfsDirectory::replace_with(TmpfsEntry& moved, const Rename& rename, TmpfsDirectory& to, TmpfsEntry& present) {
+void TmpfsDirectory::replace_with(TmpfsEntry& moved, const Rename& rename, TmpfsDirectory& to, TmpfsEntry& present,
+                                  const FileTime& now) {
     present.inode = Ref<vfs::Inode>(rename.moved);
-    drop_links(*rename.replaced);
-    if (rename.replaced->is_directory()) {
-        to.add_links(-1);
-    }
+    drop_links(*rename.replaced, now);
     take_out(moved).reset();
+    const i32 gone = links_from(*rename.replaced);
+    const i32 come = links_from(rename.moved);
+    if (&to == this) {
+        static_cast<void>(note_change(-1, -gone, now));
+    } else {
+        static_cast<void>(to.note_change(0, come - gone, now));
+        static_cast<void>(note_change(-1, -come, now));
+    }
 }
 
-void TmpfsDirectory::exchange_with(TmpfsEntry& mine, TmpfsDirectory& other, TmpfsEntry& theirs) {
-    if (leads_to_directory(mine) != leads_to_directory(theirs)) {
-        TmpfsDirectory& loser = leads_to_directory(mine) ? *this : other;
-        TmpfsDirectory& winner = leads_to_directory(mine) ? other : *this;
-        loser.add_links(-1);
-        winner.add_links(1);
-    }
+[[gnu::cold]] void TmpfsDirectory::exchange_with(TmpfsEntry& mine, const Rename& rename, TmpfsDirectory& to,
+                                                 TmpfsEntry& theirs, const FileTime& now) {
     std::swap(mine.inode, theirs.inode);
+    rename.replaced->add_links(0, now);  // its change time
+    const i32 difference = &to == this ? 0 : links_from(*rename.replaced) - links_from(rename.moved);
+    static_cast<void>(note_change(0, difference, now));
+    if (&to != this) {
+        static_cast<void>(to.note_change(0, -difference, now));
+    }
 }
 
 Result<void> TmpfsDirectory::rename_child(OperationContext&, const Rename& rename) {
     TRY(filesystem().check_more_than_files());
     TmpfsDirectory& to = as_directory(rename.new_directory);
-    TmpfsEntry* moved = find_entry(rename.old_name);
-    TmpfsEntry* present = rename.replaced != nullptr ? to.find_entry(rename.new_name) : nullptr;
+    TmpfsEntry* moved = by_name_.find(rename.old_name);
+    TmpfsEntry* present = rename.replaced != nullptr ? to.by_name_.find(rename.new_name) : nullptr;
     if (moved == nullptr || &*moved->inode != &rename.moved || (present == nullptr && rename.replaced != nullptr)) {
         return fail(Errno::enoent);
     }
     if (rename.leave_whiteout) {
         return fail(Errno::einval);
     }
+    const FileTime now = FileTime::now();
     if (rename.exchange) {
-        exchange_with(*moved, to, *present);
-        rename.replaced->add_links(0);  // its change time
+        exchange_with(*moved, rename, to, *present, now);
+    } else if (present == nullptr) {
+        TRY(move_entry(*moved, rename, to, now));
     } else {
-        if (present == nullptr) {
-            TRY(move_entry(*moved, rename.new_name, to));
-        } else {
-            if (rename.replaced->is_directory()) {
-                TRY(as_directory(*rename.replaced).die_if_empty());
-            }
-            replace_with(*moved, rename, to, *present);
+        if (rename.replaced->is_directory()) {
+            TRY(as_directory(*rename.replaced).die_if_empty());
         }
-        if (rename.moved.is_directory() && &to != this) {
-            add_links(-1);
-            to.add_links(1);
-        }
+        replace_with(*moved, rename, to, *present, now);
     }
-    rename.moved.add_links(0);
-    touch_modification_time();
-    if (&to != this) {
-        to.touch_modification_time();
-    }
+    rename.moved.add_links(0, now);
     return {};
 }
 
@@ -227,21 +238,22 @@ Result<u64> TmpfsDirectory::read_directory(OperationContext&, u64 offset, vfs::D
     return offset;
 }
 
-void TmpfsDirectory::clear_tree() {
+[[gnu::cold]] void TmpfsDirectory::clear_tree() {
     // Entries of directories below are moved up here before their directory is dropped.
-    NameTree waiting;
+    OffsetTree waiting;
     auto collect = [&](TmpfsDirectory& directory) {
         sync::ExclusiveGuard guard(directory.directory_lock);
-        while (TmpfsEntry* entry = directory.by_name_.first()) {
-            Own<TmpfsEntry> owned = directory.take_out(*entry);
-            waiting.insert(*owned.release());
+        const FileTime now = FileTime::now();
+        while (TmpfsEntry* entry = directory.by_offset_.first()) {
+            waiting.insert(*directory.take_out(*entry).release());
+            static_cast<void>(directory.note_change(-1, 0, now));
         }
     };
     collect(*this);
     while (TmpfsEntry* entry = waiting.first()) {
         waiting.remove(*entry);
         Own<TmpfsEntry> owned = Own<TmpfsEntry>::adopt(entry);
-        if (leads_to_directory(*owned)) {
+        if (owned->inode->is_directory()) {
             collect(as_directory(*owned->inode));
         }
     }

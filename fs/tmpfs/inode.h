@@ -1,14 +1,13 @@
 #pragma once
-/// The inodes of tmpfs. A directory keeps its entries in two trees, by name and by a number that grows, which is the
+/// The inodes of tmpfs. A directory keeps its entries twice, by name and by a number that grows, which is the
 /// offset that getdents(2) continues from: neither creating nor deleting disturbs who is reading.
 ///
-/// Locks: the trees belong to holders of directory_lock; the number of entries and whether the directory is dead are
+/// Locks: the entries belong to holders of directory_lock; the number of entries and whether the directory is dead are
 /// under attribute_lock, since rmdir(2) holds only the parent's directory_lock.
 
 #include "fs/tmpfs/attribute_set.h"
+#include "fs/tmpfs/entry.h"
 #include "fs/tmpfs/tmpfs.h"
-#include "fs/vfs/dentry.h"
-#include "kernel/base/rb_tree.h"
 
 namespace cairn::fs::tmpfs {
 
@@ -33,15 +32,27 @@ private:
     std::optional<Own<AttributeSet>> extended_;  // made at first use; under data_lock
 };
 
+/// A file's contents are a part of it: who maps them may have the last reference, and ends the file with it.
 class TmpfsFile final : public TmpfsInode {
 public:
-    TmpfsFile(TmpfsSuperblock& superblock, const vfs::InodeAttributes& attributes, Ref<mm::PageCache> cache)
-        : TmpfsInode(superblock, attributes), cache_(std::move(cache)) {}
-    mm::PageCache* page_cache() override { return &*cache_; }
+    TmpfsFile(TmpfsSuperblock& superblock, const vfs::InodeAttributes& attributes)
+        : TmpfsInode(superblock, attributes), contents_(superblock) {}
+    mm::PageCache* page_cache() override { return &contents_; }
 
 private:
-    void destroy() override { destroy_counted(this); }
-    const Ref<mm::PageCache> cache_;
+    class Contents final : public mm::PageCache {
+    public:
+        explicit Contents(TmpfsSuperblock& superblock) : PageCache(&superblock, 0) {}
+
+    private:
+        void destroy() override {
+            vfs::Inode::destroy_counted(object_of_member<TmpfsFile, Contents, &TmpfsFile::contents_>(this));
+        }
+    };
+    /// The inode has one reference of its contents.
+    void destroy() override { contents_.release_reference(); }
+
+    Contents contents_;
 };
 
 class TmpfsLink final : public TmpfsInode {
@@ -66,31 +77,6 @@ private:
     void destroy() override { destroy_counted(this); }
 };
 
-/// A name in a directory.
-struct TmpfsEntry {
-    RbNode by_name;
-    RbNode by_offset;
-    u64 offset = 0;
-    Ref<vfs::Inode> inode;
-
-    TmpfsEntry(vfs::DentryName* its_name, Ref<vfs::Inode> its_inode)
-        : inode(std::move(its_inode)), name_(its_name), hash_(its_name->hash) {}
-    ~TmpfsEntry() { vfs::DentryName::free(name_); }
-    TmpfsEntry(const TmpfsEntry&) = delete;
-    TmpfsEntry& operator=(const TmpfsEntry&) = delete;
-    std::string_view name() const { return name_->text(); }
-    /// Takes the name over. In no tree meanwhile.
-    void rename(vfs::DentryName* name) {
-        vfs::DentryName::free(std::exchange(name_, name));
-        hash_ = name->hash;
-    }
-    u32 hash() const { return hash_; }
-
-private:
-    vfs::DentryName* name_;  // owned
-    u32 hash_;               // the name's: a search looks at nothing else of most entries
-};
-
 class TmpfsDirectory final : public TmpfsInode {
 public:
     using TmpfsInode::TmpfsInode;
@@ -105,37 +91,32 @@ public:
     Result<Ref<vfs::Inode>> create_unnamed(vfs::OperationContext& context, const vfs::CreateRequest& request) override;
     Result<u64> read_directory(vfs::OperationContext& context, u64 offset, vfs::DirectorySink& sink) override;
 
-    /// By hash first, so that most comparisons are of numbers; the order of listing is that of offsets.
-    struct ByName {
-        static bool less(const TmpfsEntry& a, const TmpfsEntry& b) { return is_before(a, b.hash(), b.name()); }
-        static bool is_before(const TmpfsEntry& entry, u32 hash, std::string_view name) {
-            return entry.hash() != hash ? entry.hash() < hash : entry.name() < name;
-        }
-    };
-    struct ByOffset {
-        static bool less(const TmpfsEntry& a, const TmpfsEntry& b) { return a.offset < b.offset; }
-    };
-    using NameTree = RbTree<TmpfsEntry, &TmpfsEntry::by_name, ByName>;
-
     /// Takes all below apart, without recursion. Nobody else uses the filesystem.
     void clear_tree();
 
 private:
     void destroy() override { destroy_counted(this); }
-    TmpfsEntry* find_entry(std::string_view name) const;
-    /// Counts one entry more; ENOENT in a directory that was removed.
-    Result<void> reserve_entry();
+    struct ByOffset {
+        static bool less(const TmpfsEntry& a, const TmpfsEntry& b) { return a.offset < b.offset; }
+    };
+    using OffsetTree = RbTree<TmpfsEntry, &TmpfsEntry::by_offset, ByOffset>;
+
+    /// The directory's size, links and times: its names change. ENOENT for more entries in one that was removed.
+    Result<void> note_change(i32 entries, i32 links, const vfs::FileTime& now);
     /// rmdir(2): from now on nothing can be created in it. ENOTEMPTY.
     Result<void> die_if_empty();
     void insert(TmpfsEntry& entry);
+    void insert_at_offset(TmpfsEntry& entry);
     Own<TmpfsEntry> take_out(TmpfsEntry& entry);
-    void note_removal();
-    Result<void> move_entry(TmpfsEntry& entry, std::string_view name, TmpfsDirectory& to);
-    void replace_with(TmpfsEntry& moved, const Rename& rename, TmpfsDirectory& to, TmpfsEntry& present);
-    void exchange_with(TmpfsEntry& mine, TmpfsDirectory& other, TmpfsEntry& theirs);
+    Result<void> move_entry(TmpfsEntry& entry, const Rename& rename, TmpfsDirectory& to, const vfs::FileTime& now);
+    void replace_with(TmpfsEntry& moved, const Rename& rename, TmpfsDirectory& to, TmpfsEntry& present,
+                      const vfs::FileTime& now);
+    void exchange_with(TmpfsEntry& mine, const Rename& rename, TmpfsDirectory& to, TmpfsEntry& theirs,
+                       const vfs::FileTime& now);
 
-    NameTree by_name_;
-    RbTree<TmpfsEntry, &TmpfsEntry::by_offset, ByOffset> by_offset_;
+    TmpfsNames by_name_;
+    OffsetTree by_offset_;
+    TmpfsEntry* last_ = nullptr;  // in by_offset_
     u64 next_offset_ = 1;
     u32 entries_ = 0;    // under attribute_lock
     bool dead_ = false;  // under attribute_lock

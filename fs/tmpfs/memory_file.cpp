@@ -32,8 +32,9 @@ Result<Ref<vfs::File>> create_memory_file(vfs::OperationContext& context, std::s
                                .permissions = static_cast<u16>(executable ? 0777 : 0666),
                                .uid = context.credentials.fsuid,
                                .gid = context.credentials.fsgid};
-    Ref<vfs::Inode> inode = TRY(superblock.create_inode(request));
-    inode->add_links(-1);
+    const vfs::FileTime now = vfs::FileTime::now();
+    Ref<vfs::Inode> inode = TRY(superblock.create_inode(request, now));
+    inode->add_links(-1, now);
     namespace seals = vfs::seal_flags;
     bool sealable = (flags & (memfd_flags::kAllowSealing | memfd_flags::kNoExecSeal)) != 0;
     inode->seals.store((sealable ? 0 : seals::kSeal) | (executable ? 0 : seals::kExecute), Order::relaxed);

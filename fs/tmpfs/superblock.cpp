@@ -139,7 +139,7 @@ Result<Ref<TmpfsSuperblock>> TmpfsSuperblock::create(const Options& options, std
 Result<void> TmpfsSuperblock::make_root() {
     vfs::CreateRequest request{
         .type = FileType::Directory, .permissions = options_.mode, .uid = options_.uid, .gid = options_.gid};
-    root_ = TRY(create_inode(request));
+    root_ = TRY(create_inode(request, vfs::FileTime::now()));
     return {};
 }
 
@@ -296,7 +296,7 @@ Result<usize> TmpfsLink::read_link(vfs::OperationContext&, std::span<char> to) {
 
 namespace {
 
-vfs::InodeAttributes attributes_for(const vfs::CreateRequest& request) {
+vfs::InodeAttributes attributes_for(const vfs::CreateRequest& request, const vfs::FileTime& now) {
     vfs::InodeAttributes attributes;
     attributes.type = request.type;
     attributes.permissions = request.permissions;
@@ -306,8 +306,7 @@ vfs::InodeAttributes attributes_for(const vfs::CreateRequest& request) {
     attributes.device = request.device;
     constexpr u64 kEmptyDirectory = 40;
     attributes.size = request.type == FileType::Directory ? kEmptyDirectory : request.link_target.size();
-    attributes.birth_time = vfs::FileTime::now();
-    attributes.access_time = attributes.modification_time = attributes.change_time = attributes.birth_time;
+    attributes.access_time = attributes.modification_time = attributes.change_time = attributes.birth_time = now;
     return attributes;
 }
 
@@ -331,8 +330,9 @@ Result<Ref<vfs::Inode>> make_link(TmpfsSuperblock& superblock, const vfs::InodeA
     return link;
 }
 
-Result<Ref<vfs::Inode>> make_inode(TmpfsSuperblock& superblock, const vfs::CreateRequest& request) {
-    vfs::InodeAttributes attributes = attributes_for(request);
+Result<Ref<vfs::Inode>> make_inode(TmpfsSuperblock& superblock, const vfs::CreateRequest& request,
+                                   const vfs::FileTime& now) {
+    vfs::InodeAttributes attributes = attributes_for(request, now);
     if (request.type == FileType::Regular) {
         return superblock.make_file(attributes, request);
     }
@@ -349,16 +349,15 @@ Result<Ref<vfs::Inode>> make_inode(TmpfsSuperblock& superblock, const vfs::Creat
 }  // namespace
 
 Result<Ref<vfs::Inode>> TmpfsSuperblock::make_file(const vfs::InodeAttributes& attributes, const vfs::CreateRequest&) {
-    Ref<mm::PageCache> cache = TRY(mm::PageCache::create(this));
-    return make<TmpfsFile>(*this, attributes, std::move(cache));
+    return make<TmpfsFile>(*this, attributes);
 }
 
-Result<Ref<vfs::Inode>> TmpfsSuperblock::create_inode(const vfs::CreateRequest& request) {
+Result<Ref<vfs::Inode>> TmpfsSuperblock::create_inode(const vfs::CreateRequest& request, const vfs::FileTime& now) {
     if (request.type != FileType::Regular && root_) {
         TRY(check_more_than_files());
     }
     TRY(reserve_inode());
-    Result<Ref<vfs::Inode>> inode = make_inode(*this, request);
+    Result<Ref<vfs::Inode>> inode = make_inode(*this, request, now);
     if (!inode.ok()) {
         release_inode();
     }

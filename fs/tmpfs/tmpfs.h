@@ -44,7 +44,7 @@ public:
     Result<void> reserve_inode_space(u64 bytes);
     void release_inode_space(u64 bytes) { inode_space_.fetch_sub(bytes, Order::relaxed); }
     /// An inode without a name yet. ENOSPC, ENOMEM.
-    Result<Ref<vfs::Inode>> create_inode(const vfs::CreateRequest& request);
+    Result<Ref<vfs::Inode>> create_inode(const vfs::CreateRequest& request, const vfs::FileTime& now);
 
     // What a filesystem that is built on this one has other (fs/mqueue): its regular files, and whether there is
     // nothing besides them, and no second name (EPERM).

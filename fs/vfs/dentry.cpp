@@ -9,18 +9,18 @@
 
 namespace cairn::vfs {
 
+DentryName::DentryName(std::string_view text) : hash(DentryCache::hash_of(text)), size(static_cast<u32>(text.size())) {
+    if (!text.empty()) {
+        std::memcpy(static_cast<void*>(this + 1), text.data(), text.size());
+    }
+}
+
 Result<DentryName*> DentryName::create(std::string_view text) {
     void* memory = heap_allocate(sizeof(DentryName) + text.size(), alignof(DentryName));
     if (memory == nullptr) {
         return fail(Errno::enomem);
     }
-    auto* name = std::construct_at(static_cast<DentryName*>(memory));
-    name->hash = DentryCache::hash_of(text);
-    name->size = static_cast<u32>(text.size());
-    if (!text.empty()) {
-        std::memcpy(static_cast<void*>(name + 1), text.data(), text.size());
-    }
-    return name;
+    return std::construct_at(static_cast<DentryName*>(memory), text);
 }
 
 void DentryName::free(DentryName* name) {
@@ -37,12 +37,13 @@ void DentryName::free_later(DentryName* name) {
     });
 }
 
-Dentry::Dentry(Superblock& superblock, Dentry* parent, DentryName* name, Inode* inode)
-    : name_(name),
+Dentry::Dentry(Superblock& superblock, Dentry* parent, std::string_view name, Inode* inode)
+    : name_(&first_name_),
       parent_(parent),
       superblock_(&superblock),
       inode_(inode),
-      type_(inode == nullptr ? FileType::Anonymous : inode->type()) {
+      type_(inode == nullptr ? FileType::Anonymous : inode->type()),
+      first_name_(name) {
     superblock.acquire_reference();
     if (parent != nullptr) {
         parent->acquire_reference();
@@ -53,25 +54,26 @@ Dentry::Dentry(Superblock& superblock, Dentry* parent, DentryName* name, Inode* 
 }
 
 Dentry::~Dentry() {
-    DentryName::free(name_.load(Order::relaxed));
+    DentryName* name = name_.load(Order::relaxed);
+    if (name != &first_name_) {
+        DentryName::free(name);
+    }
+}
+
+Result<Ref<Dentry>> Dentry::make(Superblock& superblock, Dentry* parent, std::string_view name, Inode* inode) {
+    void* memory = heap_allocate(sizeof(Dentry) + name.size(), alignof(Dentry));
+    if (memory == nullptr) {
+        return fail(Errno::enomem);
+    }
+    return Ref<Dentry>::adopt(*std::construct_at(static_cast<Dentry*>(memory), superblock, parent, name, inode));
 }
 
 Result<Ref<Dentry>> Dentry::create_root(Superblock& superblock, Ref<Inode> inode) {
-    DentryName* name = TRY(DentryName::create("/"));
-    Result<Ref<Dentry>> entry = try_new_ref<Dentry>(superblock, nullptr, name, &*inode);
-    if (!entry.ok()) {
-        DentryName::free(name);
-    }
-    return entry;
+    return make(superblock, nullptr, "/", &*inode);
 }
 
 Result<Ref<Dentry>> Dentry::create(Dentry& parent, std::string_view text, Inode* inode) {
-    DentryName* name = TRY(DentryName::create(text));
-    Result<Ref<Dentry>> entry = try_new_ref<Dentry>(parent.superblock(), &parent, name, inode);
-    if (!entry.ok()) {
-        DentryName::free(name);
-    }
-    return entry;
+    return make(parent.superblock(), &parent, text, inode);
 }
 
 Ref<Dentry> Dentry::parent() {
@@ -109,7 +111,7 @@ void Dentry::last_reference_dropped() {
             std::exchange(dying->inode_, nullptr)->release_reference();
         }
         Dentry* parent = dying->parent_.load(Order::relaxed);
-        sync::call_after_grace_period(dying->head_, &free_after_grace);
+        sync::call_after_grace_period(dying->first_name_.head, &free_after_grace);
         dying = nullptr;
         if (parent != nullptr) {
             if (parent->release_if_last()) {
@@ -122,12 +124,15 @@ void Dentry::last_reference_dropped() {
 }
 
 void Dentry::free_after_grace(sync::ReadSideHead& head) {
-    Dentry* entry = object_of_member<Dentry, sync::ReadSideHead, &Dentry::head_>(&head);
+    auto* name = object_of_member<DentryName, sync::ReadSideHead, &DentryName::head>(&head);
+    Dentry* entry = object_of_member<Dentry, DentryName, &Dentry::first_name_>(name);
     if (entry->inode_ != nullptr) {
         entry->inode_->release_reference();
     }
     Superblock* superblock = entry->superblock_;
-    destroy_counted(entry);
+    const usize size = sizeof(Dentry) + entry->first_name_.size;
+    std::destroy_at(entry);
+    heap_free(entry, size, alignof(Dentry));
     superblock->release_reference();
 }
 

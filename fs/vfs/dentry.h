@@ -22,19 +22,20 @@ namespace cairn::vfs {
 
 class Mount;
 
-/// The text of a name; immutable, freed after a grace period.
+/// The text of a name; immutable. Its characters follow the object. The name that an entry is made with is the entry's
+/// last member, and lives and ends with it; rename(2) gives it one of its own, which is freed after a grace period.
 struct DentryName {
+    /// What frees the name, or the entry that it is a part of.
     sync::ReadSideHead head;
-    u32 hash = 0;
-    u32 size = 0;
-    std::string_view text() const { return {characters(), size}; }
+    const u32 hash;
+    const u32 size;
+    std::string_view text() const { return {static_cast<const char*>(static_cast<const void*>(this + 1)), size}; }
     static Result<DentryName*> create(std::string_view text);
     static void free(DentryName* name);
     static void free_later(DentryName* name);
 
-private:
-    /// The characters follow the object.
-    const char* characters() const { return static_cast<const char*>(static_cast<const void*>(this + 1)); }
+    /// Where there is room for the characters.
+    explicit DentryName(std::string_view text);
 };
 
 class Dentry : public RefCounted<Dentry> {
@@ -70,15 +71,22 @@ public:
 
     void last_reference_dropped();
 
-    Dentry(Superblock& superblock, Dentry* parent, DentryName* name, Inode* inode);
+    /// For the functions above: there is room for the name's characters behind the object.
+    Dentry(Superblock& superblock, Dentry* parent, std::string_view name, Inode* inode);
     ~Dentry();
 
 private:
     friend class DentryCache;
     friend class MountTree;
+    static Result<Ref<Dentry>> make(Superblock& superblock, Dentry* parent, std::string_view name, Inode* inode);
     static void free_after_grace(sync::ReadSideHead& head);
+    /// What is left of a name when the entry has another one.
+    void drop_name(DentryName* name) {
+        if (name != &first_name_) {
+            DentryName::free_later(name);
+        }
+    }
 
-    sync::ReadSideHead head_;
     Atomic<DentryName*> name_;
     Atomic<Dentry*> parent_;         // counted
     Superblock* const superblock_;   // counted
@@ -89,7 +97,9 @@ private:
     Atomic<bool> cached_{false};
     Atomic<bool> deleted_{false};
     Atomic<bool> used_{false};  // second chance
+    DentryName first_name_;     // the last member: its characters follow
 };
+static_assert(sizeof(Dentry) % alignof(DentryName) == 0);
 
 class DentryCache {
 public:

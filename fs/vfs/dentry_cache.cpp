@@ -276,13 +276,13 @@ void DentryCache::move(Dentry& entry, Dentry& new_parent, DentryName* new_name, 
     if (was_cached) {
         entry.release_reference();
     }
-    DentryName::free_later(old_name);
+    entry.drop_name(old_name);
     if (&new_parent != old_parent) {
         old_parent->release_reference();
     }
 }
 
-void DentryCache::exchange(Dentry& entry, DentryName* entry_name, Dentry& other, DentryName* other_name) {
+[[gnu::cold]] void DentryCache::exchange(Dentry& entry, DentryName* entry_name, Dentry& other, DentryName* other_name) {
     DentryName* old_names[2] = {entry.name_.load(Order::relaxed), other.name_.load(Order::relaxed)};
     Dentry* entry_parent = entry.parent_.load(Order::relaxed);
     Dentry* other_parent = other.parent_.load(Order::relaxed);
@@ -301,8 +301,8 @@ void DentryCache::exchange(Dentry& entry, DentryName* entry_name, Dentry& other,
     if (other_cached) {
         other.release_reference();
     }
-    DentryName::free_later(old_names[0]);
-    DentryName::free_later(old_names[1]);
+    entry.drop_name(old_names[0]);
+    other.drop_name(old_names[1]);
 }
 
 /// Takes out up to `count` entries of one chain that only the cache refers to.
@@ -358,7 +358,7 @@ usize DentryCache::shrink(usize count) {
     return freed;
 }
 
-void DentryCache::evict(const Superblock& superblock) {
+[[gnu::cold]] void DentryCache::evict(const Superblock& superblock) {
     // A directory can go only after what is in it.
     usize freed = 1;
     while (freed != 0) {

@@ -231,8 +231,7 @@ void Inode::touch_modification_time() {
     times_changed();
 }
 
-void Inode::add_links(i32 count) {
-    FileTime now = FileTime::now();
+void Inode::add_links(i32 count, const FileTime& now) {
     SpinLockGuard guard(attribute_lock);
     attributes_.link_count = static_cast<u32>(static_cast<i32>(attributes_.link_count) + count);
     attributes_.change_time = now;

@@ -235,7 +235,8 @@ public:
         }
     }
     void touch_modification_time();
-    void add_links(i32 count);
+    /// Changes the change time, too.
+    void add_links(i32 count, const FileTime& now);
     u32 link_count();
     void set_ownership(const Ownership& ownership);
     /// A write takes the file's capabilities away, and by somebody without CAP_FSETID the set-id bits (capabilities(7),

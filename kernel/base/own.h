@@ -1,5 +1,6 @@
 #pragma once
-/// Own<T>: the one owner of a heap object. The only place besides ref.h that allocates.
+/// Own<T>: the one owner of a heap object. The only place besides ref.h that allocates, apart from objects that more
+/// memory follows: their class makes them by itself, and has a `static void free(T* object)` that ends them.
 
 #include <memory>
 #include <utility>
@@ -33,8 +34,12 @@ public:
 
     void reset() {
         if (T* object = std::exchange(object_, nullptr)) {
-            std::destroy_at(object);
-            heap_free(object, sizeof(T), alignof(T));
+            if constexpr (requires { T::free(object); }) {
+                T::free(object);
+            } else {
+                std::destroy_at(object);
+                heap_free(object, sizeof(T), alignof(T));
+            }
         }
     }
 

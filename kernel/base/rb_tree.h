@@ -109,8 +109,10 @@ public:
         }
         link(&(element.*kNode), parent, side, update_function());
     }
-    /// The same for one that is behind all others in the order.
-    void insert_last(T& element) { link(&(element.*kNode), outermost(root_, 1), 1, update_function()); }
+    /// The same for one that is behind all others in the order; `last` is the last one yet, null when there is none.
+    void insert_last(T& element, T* last) {
+        link(&(element.*kNode), last == nullptr ? nullptr : &(last->*kNode), 1, update_function());
+    }
     /// Takes all elements out, in no particular order, and calls `visit` with each when it is out. O(n): nothing is
     /// balanced on the way.
     template <typename Visit>

@@ -115,6 +115,73 @@ TEST(Tmpfs, ADeepTreeGoesWithTheLastMount) {
     });
 }
 
+TEST(Tmpfs, WhoReadsADirectoryMeetsARenamedFileOnce) {
+    in_world("tmpfs: renamed while listed", [](World& world) {
+        Caller& c = world.root;
+        c.mkdir("/d");
+        const std::string tail(200, 'x');
+        for (const char* name : {"a", "b", "c"}) {
+            EXPECT_EQ(c.write(std::string("/d/") + name, ""), kSuccess);
+        }
+        // In place, and where the longer name needs more room.
+        EXPECT_EQ(c.rename("/d/a", "/d/renamed"), kSuccess);
+        EXPECT_EQ(c.rename("/d/b", "/d/b" + tail), kSuccess);
+        EXPECT_EQ(c.list("/d"), (std::vector<std::string>{"renamed", "b" + tail, "c"}));
+        EXPECT_EQ(c.rename("/d/c", "/d/c" + tail), kSuccess);
+        EXPECT_EQ(c.write("/d/new", ""), kSuccess);
+        EXPECT_EQ(c.list("/d"), (std::vector<std::string>{"renamed", "b" + tail, "c" + tail, "new"}));
+        // To another directory: behind what is there.
+        c.mkdir("/e");
+        EXPECT_EQ(c.write("/e/old", ""), kSuccess);
+        EXPECT_EQ(c.rename("/d/renamed", "/e/a"), kSuccess);
+        EXPECT_EQ(c.rename("/d/new", "/e/n" + tail), kSuccess);
+        EXPECT_EQ(c.list("/e"), (std::vector<std::string>{"old", "a", "n" + tail}));
+        EXPECT_EQ(c.list("/d"), (std::vector<std::string>{"b" + tail, "c" + tail}));
+        EXPECT_EQ(c.stat("/d").size, 40u + 2 * 20u);
+        EXPECT_EQ(c.stat("/e").size, 40u + 3 * 20u);
+    });
+}
+
+TEST(Tmpfs, ManyNames) {
+    // The table of names grows and shrinks on the way; every seventh request for memory fails, so that it often does
+    // not.
+    in_world("tmpfs: many names",
+             [](World& world) {
+                 Caller& c = world.root;
+                 c.mkdir("/d");
+                 std::vector<std::string> names;
+                 u32 seed = 1;
+                 auto random = [&] { return seed = seed * 1664525 + 1013904223; };
+                 for (u32 wanted : {300u, 3u, 100u, 0u}) {
+                     g_kernel.frames->failure_injector().fail_every(wanted == 100 ? 7 : ~u64{0});
+                     while (names.size() < wanted) {
+                         const std::string name = "n" + std::to_string(random());
+                         if (c.write("/d/" + name, "") == kSuccess) {
+                             names.push_back(name);
+                         } else {
+                             // It may be the open file that there was no memory for.
+                             while (c.unlink("/d/" + name) != Errno::enoent) {
+                             }
+                         }
+                     }
+                     g_kernel.frames->failure_injector().disarm();
+                     while (names.size() > wanted) {
+                         const usize victim = random() % names.size();
+                         ASSERT_EQ(c.unlink("/d/" + names[victim]), kSuccess);
+                         ASSERT_EQ(c.unlink("/d/" + names[victim]), Errno::enoent);
+                         names.erase(names.begin() + static_cast<std::ptrdiff_t>(victim));
+                     }
+                     ASSERT_EQ(c.list("/d").size(), names.size());
+                     for (const std::string& name : names) {
+                         ASSERT_EQ(c.rename("/d/" + name, "/d/moved"), kSuccess);
+                         ASSERT_EQ(c.rename("/d/moved", "/d/" + name), kSuccess);
+                     }
+                 }
+                 EXPECT_EQ(c.rmdir("/d"), kSuccess);
+             },
+             {.cpus = 1, .memory = 16 * kMiB});
+}
+
 TEST(Tmpfs, AnUnlinkedFileLivesWhileItIsOpen) {
     in_world("tmpfs: unlinked", [](World& world) {
         Caller& c = world.root;
