@@ -26,7 +26,7 @@ constexpr bool mode_writes(u32 flags) {
 File::File(Ref<Inode> inode, u32 flags, const Path* path)
     : inode_(std::move(inode)), flags_(flags & ~kSpent), readable_(mode_reads(flags)), writable_(mode_writes(flags)) {
     if (path != nullptr) {
-        path_ = *path;
+        path_.emplace(*path);
     }
 }
 

@@ -43,6 +43,8 @@ constexpr u64 kTransferLimit = 0x7fff'f000;
 struct OpenRequest {
     u32 flags = 0;               // open_flags
     const Path* path = nullptr;  // null for files without a name
+    /// The same path, if the opener has no further use for it: who cannot fail any more may move it into the file.
+    Path* spare_path = nullptr;
 };
 
 class File : public RefCounted<File> {
@@ -51,6 +53,8 @@ public:
     File(Ref<Inode> inode, u32 flags, const Path* path = nullptr);
 
     Inode& inode() const { return *inode_; }
+    /// For who has just made it without a path.
+    void keep_path(Path&& path) { path_.emplace(std::move(path)); }
     /// Where it was opened; null for pipes and the like.
     const Path* path() const { return path_ ? &*path_ : nullptr; }
     u32 flags() const { return flags_.load(Order::relaxed); }

@@ -11,6 +11,53 @@ namespace cairn::vfs {
 
 namespace {
 
+/// Zero if none of the eight characters is a slash. Otherwise the lowest bit that is set is in the first slash: a byte
+/// of `differs` is zero where there is one, and the first zero byte is the first whose high bit the subtraction sets
+/// (Warren, "Hacker's Delight", 6-1).
+u64 slashes_in(u64 word) {
+    constexpr u64 kOnes = 0x0101'0101'0101'0101;
+    const u64 differs = word ^ kOnes * u8{'/'};
+    return (differs - kOnes) & ~differs & kOnes << 7;
+}
+
+usize first_byte(u64 found) {
+    return static_cast<usize>(std::countr_zero(found)) / 8;
+}
+
+}  // namespace
+
+/// Eight at a time.
+usize size_before_slash(std::string_view text) {
+    usize size = 0;
+    for (; text.size() - size >= sizeof(u64); size += sizeof(u64)) {
+        u64 word = 0;
+        std::memcpy(&word, text.data() + size, sizeof(word));
+        if (const u64 found = slashes_in(word); found != 0) {
+            return size + first_byte(found);
+        }
+    }
+    // The rest as one word of two halves, which may overlap.
+    const usize left = text.size() - size;
+    if (left >= sizeof(u32)) {
+        u32 low;
+        u32 high;
+        std::memcpy(&low, text.data() + size, sizeof(low));
+        std::memcpy(&high, text.data() + text.size() - sizeof(high), sizeof(high));
+        const u64 found = slashes_in(low | u64{high} << 32);
+        if (found == 0) {
+            return text.size();
+        }
+        const usize byte = first_byte(found);
+        return byte < sizeof(low) ? size + byte : text.size() - sizeof(u64) + byte;
+    }
+    while (size < text.size() && text[size] != '/') {
+        ++size;
+    }
+    return size;
+}
+
+namespace {
+
 /// Whether the caller may go through a directory, as its owner or as anybody may; false, too, where that takes a closer
 /// look.
 bool may_pass(const Credentials& credentials, const Dentry& entry) {
@@ -28,26 +75,6 @@ bool is_free_of_traps(const Dentry& directory) {
     constexpr u16 kShared = kSticky | 0002;
     const std::optional<Ownership> owner = directory.inode().quick_ownership();
     return owner && (owner->permissions & kShared) != kShared;
-}
-
-/// How many bytes stand before the first slash, eight at a time: a byte of `differs` is zero where there is one, and
-/// the first zero byte is the first whose high bit the subtraction sets (Warren, "Hacker's Delight", 6-1).
-usize size_before_slash(std::string_view text) {
-    constexpr u64 kOnes = 0x0101'0101'0101'0101;
-    usize size = 0;
-    for (; text.size() - size >= sizeof(u64); size += sizeof(u64)) {
-        u64 word = 0;
-        std::memcpy(&word, text.data() + size, sizeof(word));
-        const u64 differs = word ^ kOnes * u8{'/'};
-        const u64 found = (differs - kOnes) & ~differs & kOnes << 7;
-        if (found != 0) {
-            return size + static_cast<usize>(std::countr_zero(found)) / 8;
-        }
-    }
-    while (size < text.size() && text[size] != '/') {
-        ++size;
-    }
-    return size;
 }
 
 /// The first component of a path.

@@ -96,8 +96,8 @@ Result<void> make_directory(OperationContext& context, std::string_view name, u1
     return create_at(context, name, request, options);
 }
 
-Result<void> make_node(OperationContext& context, std::string_view name, u32 mode, u64 device,
-                       const WalkOptions& options) {
+[[gnu::cold]] Result<void> make_node(OperationContext& context, std::string_view name, u32 mode, u64 device,
+                                     const WalkOptions& options) {
     constexpr u32 kTypeMask = 0170000;
     FileType type = (mode & kTypeMask) == 0 ? FileType::Regular : static_cast<FileType>(mode & kTypeMask);
     CreateRequest request{
@@ -118,8 +118,8 @@ Result<void> make_node(OperationContext& context, std::string_view name, u32 mod
     return create_at(context, name, request, options);
 }
 
-Result<void> make_symbolic_link(OperationContext& context, std::string_view target, std::string_view name,
-                                const WalkOptions& options) {
+[[gnu::cold]] Result<void> make_symbolic_link(OperationContext& context, std::string_view target, std::string_view name,
+                                              const WalkOptions& options) {
     if (target.empty()) {
         return fail(Errno::enoent);
     }
@@ -148,8 +148,8 @@ Result<void> check_link_source(OperationContext& context, Inode& inode) {
 
 }  // namespace
 
-Result<void> make_link(OperationContext& context, const Path& source, std::string_view name,
-                       const WalkOptions& options) {
+[[gnu::cold]] Result<void> make_link(OperationContext& context, const Path& source, std::string_view name,
+                                     const WalkOptions& options) {
     ParentAndName target = TRY(walk_parent(context, name, options));
     if (target.name.empty() || target.name == "." || target.name == "..") {
         return fail(Errno::eexist);

@@ -72,8 +72,8 @@ Result<void> check_type(const Path& path, u32 flags) {
 
 enum class Permissions : u8 { Check, CreatedByCaller };
 
-/// The end of every open: the file exists.
-Result<Ref<File>> finish_open(OperationContext& context, const Path& path, u32 flags, Permissions permissions) {
+/// The end of every open: the file exists. The path may go into it.
+Result<Ref<File>> finish_open(OperationContext& context, Path& path, u32 flags, Permissions permissions) {
     Inode& inode = path.inode();
     if ((flags & kDirectory) != 0 && !inode.is_directory()) {
         return fail(Errno::enotdir);
@@ -90,16 +90,17 @@ Result<Ref<File>> finish_open(OperationContext& context, const Path& path, u32 f
     if (inode.is_regular() && (access_wanted(flags) & static_cast<u32>(Access::Write)) != 0) {
         TRY(access.acquire(path));
     }
-    OpenRequest request{flags, &path};
+    OpenRequest request{flags, &path, &path};
     Ref<File> file = TRY(inode.open(context, request));
     access.hand_over(*file);
+    const Path& opened = file->path() != nullptr ? *file->path() : path;
     if (truncates) {
         sync::MutexGuard guard(inode.data_lock);
         inode.drop_privileges(context.credentials);
         TRY(inode.change_attributes(context, {.what = AttributeChange::kSize}));
-        notify(path, notify_events::kModify);
+        notify(opened, notify_events::kModify);
     }
-    notify(path, notify_events::kOpen);
+    notify(opened, notify_events::kOpen);
     return file;
 }
 
@@ -120,7 +121,7 @@ Result<void> check_protected(OperationContext& context, const Path& directory, I
 Result<std::optional<Ref<File>>> open_or_create(OperationContext& context, Walker& walker, u32 flags, u16 permissions) {
     if (walker.last_kind() == Walker::Last::None && !walker.at().dentry().is_directory()) {
         // A magic link led straight to a file.
-        Ref<File> file = TRY(finish_open(context, walker.at(), flags, Permissions::Check));
+        Ref<File> file = TRY(finish_open(context, walker.end(), flags, Permissions::Check));
         return std::optional(std::move(file));
     }
     if (walker.last_kind() != Walker::Last::Name || walker.wants_directory()) {
@@ -131,19 +132,22 @@ Result<std::optional<Ref<File>>> open_or_create(OperationContext& context, Walke
     if (name.size() > kNameLimit) {
         return fail(Errno::enametoolong);
     }
-    std::optional<Ref<Dentry>> entry = the_vfs().dentries.find(walker.at().dentry(), name);
+    // With O_EXCL it is not meant to be there: only the look under the directory's lock counts.
+    const bool exclusive = (flags & kExclusive) != 0;
+    std::optional<Ref<Dentry>> entry;
+    if (!exclusive) {
+        entry = the_vfs().dentries.find(walker.at().dentry(), name);
+    }
     if (!entry || (*entry)->is_negative()) {
         CreateRequest request{.type = FileType::Regular, .permissions = permissions};
-        CreatedName created = TRY(create_name(context, walker.at(), name, request, IfPresent::Take));
-        entry = std::move(created.entry);
+        CreatedName created =
+            TRY(create_name(context, walker.at(), name, request, exclusive ? IfPresent::Refuse : IfPresent::Take));
         if (created.is_new) {
-            Path path(Ref<Mount>(walker.at().mount()), std::move(*entry));
-            Ref<File> file = TRY(finish_open(context, path, flags, Permissions::CreatedByCaller));
+            walker.end().step_to(std::move(created.entry));
+            Ref<File> file = TRY(finish_open(context, walker.end(), flags, Permissions::CreatedByCaller));
             return std::optional(std::move(file));
         }
-    }
-    if ((flags & kExclusive) != 0) {
-        return fail(Errno::eexist);
+        entry = std::move(created.entry);
     }
     bool follow = (flags & kNoFollow) == 0;
     Path directory = walker.at();
@@ -152,7 +156,7 @@ Result<std::optional<Ref<File>>> open_or_create(OperationContext& context, Walke
         return std::optional<Ref<File>>();
     }
     TRY(check_protected(context, directory, walker.at().inode()));
-    Ref<File> file = TRY(finish_open(context, walker.at(), flags, Permissions::Check));
+    Ref<File> file = TRY(finish_open(context, walker.end(), flags, Permissions::Check));
     return std::optional(std::move(file));
 }
 
@@ -170,8 +174,8 @@ Result<Ref<File>> open_creating(OperationContext& context, std::string_view name
 }
 
 /// O_TMPFILE: an unnamed file in the directory `name`.
-Result<Ref<File>> open_temporary(OperationContext& context, std::string_view name, u32 flags, u16 permissions,
-                                 const WalkOptions& options) {
+[[gnu::cold]] Result<Ref<File>> open_temporary(OperationContext& context, std::string_view name, u32 flags,
+                                               u16 permissions, const WalkOptions& options) {
     if ((flags & kAccessMode) == kReadOnly) {
         return fail(Errno::einval);
     }
@@ -227,7 +231,8 @@ Result<Ref<File>> open_path(OperationContext& context, const Path& path, u32 fla
     if ((flags & kPath) != 0) {
         return create_path_file(path, flags);
     }
-    return finish_open(context, path, flags, Permissions::Check);
+    Path found = path;
+    return finish_open(context, found, flags, Permissions::Check);
 }
 
 Result<Ref<File>> open_executable(OperationContext& context, std::string_view name, const WalkOptions& options) {

@@ -15,6 +15,10 @@ Path::Path(const Path& other) : mount_(other.mount_), dentry_(other.dentry_) {
     dentry_->acquire_reference();
 }
 
+void Path::step_to(Ref<Dentry> entry) {
+    std::exchange(dentry_, &entry.release())->release_reference();
+}
+
 void Path::drop() {
     dentry_->release_reference();
     mount_->release_reference();

@@ -41,6 +41,8 @@ public:
     Mount& mount() const { return *mount_; }
     Dentry& dentry() const { return *dentry_; }
     Inode& inode() const;  // never a negative entry
+    /// Goes on to another entry that is seen through the same mount.
+    void step_to(Ref<Dentry> entry);
     bool same_as(const Path& other) const { return mount_ == other.mount_ && dentry_ == other.dentry_; }
 
 private:

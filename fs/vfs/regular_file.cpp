@@ -10,7 +10,12 @@
 namespace cairn::vfs {
 
 Result<Ref<File>> RegularFile::create(Inode& inode, const OpenRequest& request) {
-    return try_new_file<RegularFile>(Ref<Inode>(inode), request.flags, request.path);
+    if (request.spare_path == nullptr) {
+        return try_new_file<RegularFile>(Ref<Inode>(inode), request.flags, request.path);
+    }
+    Ref<File> file = TRY(try_new_file<RegularFile>(Ref<Inode>(inode), request.flags, nullptr));
+    file->keep_path(std::move(*request.spare_path));
+    return file;
 }
 
 Result<usize> RegularFile::read(OperationContext&, mm::IoSink& sink, u64& offset) {
@@ -94,7 +99,7 @@ Result<void> RegularFile::synchronize(OperationContext&, bool) {
     return {};
 }
 
-Result<void> RegularFile::allocate(OperationContext& context, u32 mode, u64 offset, u64 length) {
+[[gnu::cold]] Result<void> RegularFile::allocate(OperationContext& context, u32 mode, u64 offset, u64 length) {
     constexpr u32 kKeepSize = 1;
     constexpr u32 kPunchHole = 2;
     if (mode != 0 && mode != kKeepSize && mode != (kPunchHole | kKeepSize)) {

@@ -47,8 +47,8 @@ private:
 
 /// The two places, and what stands there.
 struct Places {
-    ParentAndName from;
-    ParentAndName to;
+    const ParentAndName& from;
+    const ParentAndName& to;
     std::optional<Ref<Dentry>> moved;
     std::optional<Ref<Dentry>> present;  // under the new name, if anything
 };
@@ -124,7 +124,7 @@ struct NewNames {
     }
 };
 
-void notify_move(const Places& places, Inode& moved, Inode* replaced, bool exchange) {
+[[gnu::noinline]] void notify_move(const Places& places, Inode& moved, Inode* replaced, bool exchange) {
     using namespace notify_events;
     Inode& from = places.from.parent.inode();
     Inode& to = places.to.parent.inode();
@@ -160,7 +160,9 @@ Result<void> commit(OperationContext& context, Places& places, bool exchange) {
     } else {
         cache.move(moved, places.to.parent.dentry(), std::exchange(names.moved, nullptr), present);
     }
-    notify_move(places, moved.inode(), replaced, exchange);
+    if (!nobody_watches()) {
+        notify_move(places, moved.inode(), replaced, exchange);
+    }
     return {};
 }
 
@@ -218,7 +220,7 @@ Result<void> rename(OperationContext& context, std::string_view old_name, const 
     if (!is_plain(to.name)) {
         return fail((flags & kNoReplace) != 0 ? Errno::eexist : Errno::ebusy);
     }
-    Places places{std::move(from), std::move(to), std::nullopt, std::nullopt};
+    Places places{from, to, std::nullopt, std::nullopt};
     return rename_locked(context, places, flags);
 }
 

@@ -55,10 +55,28 @@ void Walker::settle() {
         return;
     }
     if (absolute_) {
-        at_ = root();
-    } else {
-        at_ = start_ != nullptr ? *start_ : context_.filesystem.working_directory();
+        at_.emplace(root());
+    } else if (start_ != nullptr) {
+        at_.emplace(*start_);
+    } else if (!hold_working_directory()) {
+        at_.emplace(context_.filesystem.working_directory());
     }
+}
+
+/// Without a lock; false if the directory is being changed.
+bool Walker::hold_working_directory() {
+    std::optional<Ref<Mount>> mount;  // dropped after the guard
+    sync::ReadGuard guard;
+    const FilesystemContext::Place place = context_.filesystem.working_directory_under_guard();
+    if (!place.mount->try_acquire_reference()) {
+        return false;
+    }
+    mount.emplace(Ref<Mount>::adopt(*place.mount));
+    if (!place.entry->try_acquire_reference()) {
+        return false;
+    }
+    at_.emplace(std::move(*mount), Ref<Dentry>::adopt(*place.entry));
+    return true;
 }
 
 Result<void> Walker::check_search() {
@@ -81,10 +99,7 @@ void Walker::set_last(std::string_view name) {
 Result<void> Walker::to_last() {
     last_component_ = false;
     if (!at_ && !absolute_) {
-        usize size = 0;
-        while (size < rest_.size() && rest_[size] != '/') {
-            ++size;
-        }
+        const usize size = size_before_slash(rest_);
         if (size != 0 && size == rest_.size()) {
             settle();
             set_last(rest_);
@@ -105,10 +120,7 @@ Result<void> Walker::to_last() {
             end_link_text();
             continue;
         }
-        usize size = 0;
-        while (size < rest_.size() && rest_[size] != '/') {
-            ++size;
-        }
+        const usize size = size_before_slash(rest_);
         std::string_view name = rest_.substr(0, size);
         std::string_view after = rest_.substr(size);
         // Whatever follows a link's text begins with a slash, or is empty: then nothing outer is left.
@@ -171,7 +183,7 @@ Result<bool> Walker::enter(Ref<Dentry> entry, bool follow) {
         TRY(follow_link(*entry));
         return false;
     }
-    at_ = Path(Ref<Mount>(at_->mount()), std::move(entry));
+    at_->step_to(std::move(entry));
     TRY(cross_mounts());
     return true;
 }
@@ -203,7 +215,7 @@ Result<void> Walker::go_up() {
             return cross_mounts();
         }
     }
-    at_ = Path(Ref<Mount>(at_->mount()), at_->dentry().parent());
+    at_->step_to(at_->dentry().parent());
     return cross_mounts();
 }
 
@@ -235,7 +247,7 @@ bool may_follow(const Credentials& credentials, Inode& directory, Inode& link) {
 }  // namespace
 
 /// The link stands in at(). Its text becomes what comes next, or a magic link's object becomes at().
-Result<void> Walker::follow_link(Dentry& link) {
+[[gnu::cold]] Result<void> Walker::follow_link(Dentry& link) {
     if (++links_ > kLinkLimit || has_resolve(resolve_flags::kNoLinks)) {
         return fail(Errno::eloop);
     }

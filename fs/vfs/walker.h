@@ -27,6 +27,9 @@ inline std::string_view without_slashes(std::string_view text) {
     return text;
 }
 
+/// How many bytes stand before the first slash.
+usize size_before_slash(std::string_view text);
+
 class Walker {
 public:
     explicit Walker(OperationContext& context) : context_(context) {}
@@ -60,6 +63,8 @@ public:
     Result<bool> step_last_to(Ref<Dentry> entry, bool follow);
 
     const Path& at() const { return *at_; }
+    /// The same for who has no further use for the walk.
+    Path& end() { return *at_; }
     Path take() && { return std::move(*at_); }
     /// at() is a directory that the caller may search. ENOTDIR, EACCES.
     Result<void> check_search();
@@ -79,6 +84,7 @@ private:
     void set_last(std::string_view name);
     Reached glide(Goal goal, bool follow);
     class Glide;
+    bool hold_working_directory();
     Result<bool> step(std::string_view name, bool follow);
     Result<Ref<Dentry>> look_up(std::string_view name);
     Result<bool> enter(Ref<Dentry> entry, bool follow);
