@@ -84,26 +84,25 @@ SlabCache& SlabAllocator::size_class(u32 index) {
     return *std::launder(reinterpret_cast<SlabCache*>(class_storage_ + index * sizeof(SlabCache)));
 }
 
-/// The class for a request; nullptr for a large one. Where the alignment asks for more than the
-/// class has, the next larger ones are tried: the powers of two among them have it.
-SlabCache* SlabAllocator::class_for(usize size, usize alignment) {
-    const usize wanted = size < alignment ? alignment : size;
-    if (wanted > SlabCache::kMaxObject) {
-        return nullptr;
-    }
+/// The class for a request that is not large. Where the alignment asks for more than the class has, the next larger
+/// ones are tried: the powers of two among them have it.
+SlabCache& SlabAllocator::class_for(usize wanted, usize alignment) {
     u32 index = kClassOfSize[(wanted + 7) / 8];
     if (alignment > kCommonAlignment) {
         while (natural_alignment(kSizeClasses[index].size) < alignment) {
             ++index;
         }
     }
-    return &size_class(index);
+    return size_class(index);
 }
 
 void* SlabAllocator::allocate(usize size, usize alignment) {
     ASSERT(alignment <= kPageSize);
-    SlabCache* cache = class_for(size, alignment);
-    return cache != nullptr ? cache->allocate() : allocate_large(size);
+    const usize wanted = size < alignment ? alignment : size;
+    if (wanted > SlabCache::kMaxObject) [[unlikely]] {
+        return allocate_large(size);
+    }
+    return class_for(wanted, alignment).allocate();
 }
 
 void* SlabAllocator::allocate_large(usize size) {
@@ -123,10 +122,15 @@ void SlabAllocator::free(void* memory, usize size, usize alignment) {
     if (memory == nullptr) {
         return;
     }
-    if (SlabCache* cache = class_for(size, alignment)) {
-        cache->free(memory);
+    const usize wanted = size < alignment ? alignment : size;
+    if (wanted > SlabCache::kMaxObject) [[unlikely]] {
+        free_large(memory, size);
         return;
     }
+    class_for(wanted, alignment).free(memory);
+}
+
+void SlabAllocator::free_large(void* memory, usize size) {
     const u32 order = order_for(size);
     large_bytes_.fetch_sub(kPageSize << order, Order::relaxed);
     frames_.free(FrameNumber::containing(arch::physical_address(memory)), order);
@@ -205,8 +209,7 @@ void SlabAllocator::remove_cache(SlabCache& cache) {
 
 CpuMagazines* SlabAllocator::magazines_of_this_cpu(u32 cache_id) {
     CpuSlabCache* cpu = arch::this_cpu().slab_cache;
-    // Magazines are not kept in magazines.
-    return cpu == nullptr || cache_id == magazine_cache_.id_ ? nullptr : &cpu->magazines[cache_id];
+    return cpu == nullptr ? nullptr : &cpu->magazines[cache_id];
 }
 
 u64 SlabAllocator::count_cached(u32 cache_id) {
@@ -214,7 +217,8 @@ u64 SlabAllocator::count_cached(u32 cache_id) {
     for (u32 i = 0; i < g_kernel.cpu_count; ++i) {
         const PerCpu* cpu = g_kernel.cpus[i];
         if (cpu != nullptr && cpu->slab_cache != nullptr) {
-            sum += cpu->slab_cache->magazines[cache_id].cached.load(Order::relaxed);
+            const CpuMagazines& magazines = cpu->slab_cache->magazines[cache_id];
+            sum += magazines.loaded_count.load(Order::relaxed) + magazines.previous_count.load(Order::relaxed);
         }
     }
     return sum;

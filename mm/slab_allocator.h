@@ -60,11 +60,13 @@ private:
     void add_cache(SlabCache& cache);
     void remove_cache(SlabCache& cache);
     CpuMagazines* magazines_of_this_cpu(u32 cache_id);
+    bool is_for_magazines(const SlabCache& cache) const { return &cache == &magazine_cache_; }
     static u64 count_cached(u32 cache_id);
     Magazine* allocate_magazine();
     void free_magazine(Magazine* magazine);
-    SlabCache* class_for(usize size, usize alignment);
-    void* allocate_large(usize size);
+    SlabCache& class_for(usize wanted, usize alignment);
+    [[gnu::noinline]] void* allocate_large(usize size);
+    [[gnu::noinline]] void free_large(void* memory, usize size);
 
     FrameAllocator& frames_;
     SpinLock<LockRank::SlabCaches> caches_lock_;

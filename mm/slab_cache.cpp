@@ -52,7 +52,7 @@ void* SlabCache::allocate() {
 void* SlabCache::allocate_object() {
     InterruptGuard guard;
     CpuMagazines* cpu = allocator_.magazines_of_this_cpu(id_);
-    if (cpu != nullptr && cpu->loaded != nullptr && cpu->loaded->count != 0) [[likely]] {
+    if (cpu != nullptr && cpu->loaded_count.load(Order::relaxed) != 0) [[likely]] {
         return take_cached(*cpu);
     }
     return allocate_slowly(cpu);
@@ -71,7 +71,8 @@ void SlabCache::free(void* object) {
     arch::memory_poison(object, layout_.object_size);
     InterruptGuard guard;
     CpuMagazines* cpu = allocator_.magazines_of_this_cpu(id_);
-    if (cpu != nullptr && cpu->loaded != nullptr && cpu->loaded->count < magazine_capacity_) [[likely]] {
+    if (cpu != nullptr && cpu->loaded != nullptr && cpu->loaded_count.load(Order::relaxed) < magazine_capacity_)
+        [[likely]] {
         free_cached(*cpu, object);
         return;
     }
@@ -81,7 +82,7 @@ void SlabCache::free(void* object) {
 /// Interrupts are off; the loaded magazine has no room, if there are magazines at all.
 void SlabCache::free_slowly(CpuMagazines* cpu, void* object) {
     if (cpu != nullptr && (cpu->loaded != nullptr || add_magazines(*cpu)) &&
-        (cpu->loaded->count < magazine_capacity_ || make_room(*cpu))) {
+        (cpu->loaded_count.load(Order::relaxed) < magazine_capacity_ || make_room(*cpu))) {
         free_cached(*cpu, object);
         return;
     }
@@ -89,19 +90,28 @@ void SlabCache::free_slowly(CpuMagazines* cpu, void* object) {
 }
 
 void* SlabCache::take_cached(CpuMagazines& cpu) {
-    cpu.cached.store(cpu.cached.load(Order::relaxed) - 1, Order::relaxed);
-    return cpu.loaded->objects[--cpu.loaded->count];
+    const u32 left = cpu.loaded_count.load(Order::relaxed) - 1;
+    cpu.loaded_count.store(left, Order::relaxed);
+    return cpu.loaded->objects[left];
 }
 
 void SlabCache::free_cached(CpuMagazines& cpu, void* object) {
-    cpu.loaded->objects[cpu.loaded->count++] = object;
-    cpu.cached.store(cpu.cached.load(Order::relaxed) + 1, Order::relaxed);
+    const u32 count = cpu.loaded_count.load(Order::relaxed);
+    cpu.loaded->objects[count] = object;
+    cpu.loaded_count.store(count + 1, Order::relaxed);
+}
+
+void SlabCache::swap_magazines(CpuMagazines& cpu) {
+    std::swap(cpu.loaded, cpu.previous);
+    const u32 loaded = cpu.loaded_count.load(Order::relaxed);
+    cpu.loaded_count.store(cpu.previous_count.load(Order::relaxed), Order::relaxed);
+    cpu.previous_count.store(loaded, Order::relaxed);
 }
 
 /// The loaded magazine is empty: takes the previous one if that is full, else one of the depot's.
 bool SlabCache::load_full(CpuMagazines& cpu) {
-    if (cpu.previous->count != 0) {
-        std::swap(cpu.loaded, cpu.previous);
+    if (cpu.previous_count.load(Order::relaxed) != 0) {
+        swap_magazines(cpu);
         return true;
     }
     SpinLockGuard guard(lock_);
@@ -114,15 +124,15 @@ bool SlabCache::load_full(CpuMagazines& cpu) {
     cpu.loaded->next = empty_;
     empty_ = cpu.loaded;
     cpu.loaded = full;
-    cpu.cached.store(cpu.cached.load(Order::relaxed) + full->count, Order::relaxed);
+    cpu.loaded_count.store(full->count, Order::relaxed);
     return true;
 }
 
 /// The loaded magazine is full: takes the previous one if that is empty, else exchanges it for an
 /// empty one. A depot that has enough is not filled further: the objects go back to their slabs.
 bool SlabCache::make_room(CpuMagazines& cpu) {
-    if (cpu.previous->count == 0) {
-        std::swap(cpu.loaded, cpu.previous);
+    if (cpu.previous_count.load(Order::relaxed) == 0) {
+        swap_magazines(cpu);
         return true;
     }
     bool depot_has_room = false;
@@ -140,7 +150,8 @@ bool SlabCache::make_room(CpuMagazines& cpu) {
         push_full(cpu, fresh);
         return true;
     }
-    cpu.cached.store(cpu.cached.load(Order::relaxed) - cpu.loaded->count, Order::relaxed);
+    cpu.loaded->count = cpu.loaded_count.load(Order::relaxed);
+    cpu.loaded_count.store(0, Order::relaxed);
     return_objects(*cpu.loaded);
     release_empty_slabs(kSpareSlabs);
     return true;
@@ -150,15 +161,19 @@ bool SlabCache::make_room(CpuMagazines& cpu) {
 void SlabCache::push_full(CpuMagazines& cpu, Magazine* empty) {
     Magazine* full = std::exchange(cpu.loaded, empty);
     empty->next = nullptr;
+    full->count = cpu.loaded_count.load(Order::relaxed);
     full->next = full_;
     full_ = full;
     ++full_count_;
     depot_objects_ += full->count;
-    cpu.cached.store(cpu.cached.load(Order::relaxed) - full->count, Order::relaxed);
+    cpu.loaded_count.store(0, Order::relaxed);
 }
 
 /// Gives a CPU its two magazines when it frees its first object.
 bool SlabCache::add_magazines(CpuMagazines& cpu) {
+    if (allocator_.is_for_magazines(*this)) {
+        return false;  // they are not kept in magazines
+    }
     Magazine* loaded = allocator_.allocate_magazine();
     Magazine* previous = loaded == nullptr ? nullptr : allocator_.allocate_magazine();
     if (previous == nullptr) {
@@ -175,13 +190,17 @@ bool SlabCache::add_magazines(CpuMagazines& cpu) {
 /// Interrupts are off, or the CPU does not run any more. Its objects go back to their slabs and
 /// the magazines to their cache.
 void SlabCache::drain_cpu(CpuMagazines& cpu) {
-    for (Magazine* magazine : {std::exchange(cpu.loaded, nullptr), std::exchange(cpu.previous, nullptr)}) {
-        if (magazine != nullptr) {
-            return_objects(*magazine);
-            allocator_.free_magazine(magazine);
-        }
+    if (cpu.loaded == nullptr) {
+        return;
     }
-    cpu.cached.store(0, Order::relaxed);
+    cpu.loaded->count = cpu.loaded_count.load(Order::relaxed);
+    cpu.previous->count = cpu.previous_count.load(Order::relaxed);
+    cpu.loaded_count.store(0, Order::relaxed);
+    cpu.previous_count.store(0, Order::relaxed);
+    for (Magazine* magazine : {std::exchange(cpu.loaded, nullptr), std::exchange(cpu.previous, nullptr)}) {
+        return_objects(*magazine);
+        allocator_.free_magazine(magazine);
+    }
 }
 
 /// Gives back the depot and every empty slab; true if that freed any frame.

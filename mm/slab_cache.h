@@ -25,15 +25,17 @@ class SlabAllocator;
 struct Magazine {
     static constexpr u32 kCapacity = 30;
     Magazine* next = nullptr;  // in the depot
-    u32 count = 0;
+    u32 count = 0;             // meaningless while it is a CPU's
     void* objects[kCapacity];
 };
 
-/// One CPU's magazines for one cache: both or neither is there.
+/// One CPU's magazines for one cache: both or neither is there. How many objects they have is written here by the owner
+/// and read by others for statistics.
 struct CpuMagazines {
     Magazine* loaded = nullptr;
     Magazine* previous = nullptr;  // full or empty: what makes alternating bursts cheap
-    Atomic<u32> cached{0};         // objects in both; written by the owner, read for statistics
+    Atomic<u32> loaded_count{0};
+    Atomic<u32> previous_count{0};
 };
 
 struct SlabStatistics {
@@ -75,6 +77,7 @@ private:
     [[gnu::noinline]] void free_slowly(CpuMagazines* cpu, void* object);
     void* take_cached(CpuMagazines& cpu);
     void free_cached(CpuMagazines& cpu, void* object);
+    static void swap_magazines(CpuMagazines& cpu);
     bool load_full(CpuMagazines& cpu);
     bool make_room(CpuMagazines& cpu);
     void push_full(CpuMagazines& cpu, Magazine* empty) REQUIRES(lock_);
@@ -84,7 +87,7 @@ private:
     void fill_loaded(CpuMagazines* cpu) REQUIRES(lock_);
     void free_to_slabs(void* object);
     void* take_object() REQUIRES(lock_);
-    u32 take_objects(Slab& slab, u32 count, void** out) REQUIRES(lock_);
+    void take_objects(Slab& slab, u32 count, void** end) REQUIRES(lock_);
     void return_object(void* object) REQUIRES(lock_);
     void return_objects(Magazine& magazine);
     Slab* create_slab();

@@ -77,13 +77,12 @@ void* SlabCache::allocate_from_slabs(CpuMagazines* cpu) {
 /// take the next ones without the lock.
 void SlabCache::fill_loaded(CpuMagazines* cpu) {
     Slab* slab = partial_.front();
-    if (cpu == nullptr || cpu->loaded == nullptr || cpu->loaded->count != 0 || slab == nullptr) {
+    if (cpu == nullptr || cpu->loaded == nullptr || cpu->loaded_count.load(Order::relaxed) != 0 || slab == nullptr) {
         return;
     }
-    Magazine& magazine = *cpu->loaded;
-    magazine.count = take_objects(*slab, magazine_capacity_ / 2, magazine.objects);
-    std::reverse(magazine.objects, magazine.objects + magazine.count);  // the last is handed out first
-    cpu->cached.store(cpu->cached.load(Order::relaxed) + magazine.count, Order::relaxed);
+    const u32 count = std::min(magazine_capacity_ / 2, layout_.objects - slab->in_use);
+    take_objects(*slab, count, cpu->loaded->objects + count);  // the last is handed out first
+    cpu->loaded_count.store(count, Order::relaxed);
 }
 
 void SlabCache::free_to_slabs(void* object) {
@@ -105,27 +104,26 @@ void* SlabCache::take_object() {
         partial_.push_front(*slab);
     }
     void* object = nullptr;
-    static_cast<void>(take_objects(*slab, 1, &object));
+    take_objects(*slab, 1, &object + 1);
     return object;
 }
 
-/// The first free objects of a partial slab, as many as there are of `count`; says how many.
-u32 SlabCache::take_objects(Slab& slab, u32 count, void** out) {
-    u32 done = 0;
-    for (u32 word = 0; word < slab.words && done < count; ++word) {
-        u64 free = ~slab.taken[word];
-        u8* first = slab.objects + word * usize{64} * layout_.object_size;
-        for (; free != 0 && done < count; free &= free - 1) {
-            out[done++] = first + static_cast<u32>(__builtin_ctzll(free)) * usize{layout_.object_size};
-        }
-        slab.taken[word] = ~free;
-    }
-    slab.in_use += done;
-    taken_objects_ += done;
+/// The first `count` free objects of a partial slab that has so many, the first one just before `end`.
+void SlabCache::take_objects(Slab& slab, u32 count, void** end) {
+    slab.in_use += count;
+    taken_objects_ += count;
     if (slab.in_use == layout_.objects) {
         partial_.remove(slab);
     }
-    return done;
+    const usize size = layout_.object_size;
+    for (u32 word = 0; count != 0; ++word) {
+        u64 free = ~slab.taken[word];
+        u8* first = slab.objects + word * 64 * size;
+        for (; free != 0 && count != 0; free &= free - 1, --count) {
+            *--end = first + static_cast<u32>(__builtin_ctzll(free)) * size;
+        }
+        slab.taken[word] = ~free;
+    }
 }
 
 void SlabCache::return_object(void* object) {
