@@ -256,20 +256,6 @@ void FrameAllocator::drop_reference(FrameNumber number) {
     }
 }
 
-bool FrameAllocator::try_add_reference(FrameNumber number) {
-    Frame* found = map_.find(number);
-    if (found == nullptr) {
-        return false;
-    }
-    u32 seen = found->references.load(Order::relaxed);
-    while (seen != 0) {
-        if (found->references.compare_exchange(seen, seen + 1, Order::acquire, Order::relaxed)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool FrameAllocator::try_freeze(FrameNumber number) {
     u32 expected = 1;
     return frame(number).references.compare_exchange(expected, 0, Order::acquire, Order::relaxed);

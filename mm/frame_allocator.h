@@ -59,8 +59,17 @@ public:
         }
     }
     /// For lookups that hold no reference: one more owner unless the frame is free. What it was found by is looked at
-    /// again afterwards, since the frame may have become another's meanwhile.
-    [[nodiscard]] bool try_add_reference(FrameNumber number);
+    /// again afterwards, since the frame may have become another's meanwhile. It was in use once, so that its metadata
+    /// exists.
+    [[nodiscard]] static bool try_add_reference(Frame& frame) {
+        u32 seen = frame.references.load(Order::relaxed);
+        while (seen != 0) {
+            if (frame.references.compare_exchange(seen, seen + 1, Order::acquire, Order::relaxed)) {
+                return true;
+            }
+        }
+        return false;
+    }
     /// If the caller's reference is the only one: nobody can add one until unfreeze().
     [[nodiscard]] bool try_freeze(FrameNumber number);
     void unfreeze(FrameNumber number);

@@ -35,21 +35,6 @@ IndexTree::Node* IndexTree::find_leaf(u64 index) const {
     return node;
 }
 
-void IndexTree::find_range(u64 first, std::span<u64> out) const {
-    usize done = 0;
-    while (done < out.size()) {
-        const u64 index = first + done;
-        const Node* leaf = find_leaf(index);
-        if (leaf == nullptr) {
-            out[done++] = find(index);
-            continue;
-        }
-        for (u32 slot = slot_in(*leaf, index); slot < kSlots && done < out.size(); ++slot) {
-            out[done++] = leaf->slots[slot].load(Order::acquire);
-        }
-    }
-}
-
 /// Adds levels until the root covers `index`. A tree that is a lone word gets its first node.
 Result<void> IndexTree::grow(u64 index) {
     for (;;) {

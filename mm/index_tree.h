@@ -38,8 +38,12 @@ public:
         const u64 root = root_.load(Order::acquire);
         return is_node(root) ? find_slot_below(node_of(root), index) : index == 0 ? &root_ : nullptr;
     }
-    /// Up to `out.size()` words from `first` on, zero where there is none.
-    void find_range(u64 first, std::span<u64> out) const;
+    /// The same for `first` and some of those behind it; empty if `first` has no place.
+    std::span<const Atomic<u64>> find_slots(u64 first) const {
+        const Atomic<u64>* slot = find_slot(first);
+        const bool in_leaf = slot != nullptr && slot != &root_;
+        return {slot, slot == nullptr ? 0 : in_leaf ? kSlots - first % kSlots : 1};
+    }
 
     // The rest with the lock held.
 

@@ -73,7 +73,7 @@ FrameNumber PageCache::find_page(u64 index) {
             return {};
         }
         const FrameNumber frame = frame_of(word);
-        if (!frames.try_add_reference(frame)) {
+        if (!FrameAllocator::try_add_reference(frames.frame(frame))) {
             if (frame_of(place->load(Order::acquire)) == frame) {
                 return {};  // frozen by reclaim: whoever wants it goes through the mutex
             }
@@ -96,25 +96,40 @@ u32 PageCache::acquire_present_pages(u64 first, std::span<FrameNumber> out) {
         return 0;
     }
     const usize wanted = std::min<u64>({out.size(), kMost, end - first});
-    u64 words[kMost];
-    u64 again[kMost];
-    FrameAllocator& frames = *g_kernel.frames;
+    NearFrames near = g_kernel.frames->near_frames();
     sync::ReadGuard guard;
-    tree_.find_range(first, std::span(words, wanted));
-    for (usize i = 0; i < wanted; ++i) {
-        const bool usable = words[i] != 0 && (words[i] & kFilling) == 0 && frames.try_add_reference(frame_of(words[i]));
-        out[i] = usable ? frame_of(words[i]) : FrameNumber{};
-    }
-    tree_.find_range(first, std::span(again, wanted));
-    for (usize i = 0; i < wanted; ++i) {
-        if (out[i].value != 0 && frame_of(again[i]) != out[i]) {
-            frames.drop_reference(out[i]);
-            out[i] = {};
-        } else if (persistent_ && out[i].value != 0 && (again[i] & kReferenced) == 0) {
-            static_cast<void>(tree_.exchange(first + i, again[i], again[i] | kReferenced));
+    for (usize done = 0; done < wanted;) {
+        const std::span<const Atomic<u64>> places = tree_.find_slots(first + done);
+        if (places.empty()) {
+            out[done++] = {};
+            continue;
+        }
+        for (const Atomic<u64>& place : places.first(std::min(places.size(), wanted - done))) {
+            out[done] = acquire_present(place, first + done, near);
+            ++done;
         }
     }
     return static_cast<u32>(wanted);
+}
+
+/// The frame that a place in the tree names, with a reference; 0 if there is none, or it changes just now.
+FrameNumber PageCache::acquire_present(const Atomic<u64>& place, u64 index, NearFrames& near) {
+    const u64 word = place.load(Order::acquire);
+    if (word == 0 || (word & kFilling) != 0) {
+        return {};
+    }
+    const FrameNumber frame = frame_of(word);
+    if (!FrameAllocator::try_add_reference(near.of_allocated(frame.address()))) {
+        return {};
+    }
+    if (frame_of(place.load(Order::acquire)) != frame) [[unlikely]] {
+        g_kernel.frames->drop_reference(frame);
+        return {};
+    }
+    if (persistent_ && (word & kReferenced) == 0) {
+        static_cast<void>(tree_.exchange(index, word, word | kReferenced));
+    }
+    return frame;
 }
 
 bool PageCache::is_resident(u64 index) {

@@ -107,6 +107,7 @@ private:
     FrameUse use() const { return persistent_ ? FrameUse::File : FrameUse::SharedMemory; }
     void count(i64 pages);
 
+    FrameNumber acquire_present(const Atomic<u64>& place, u64 index, NearFrames& near);
     Result<FrameNumber> ensure_page(u64 index, PageAccess access, Bound bound);
     Result<FrameNumber> take_present(u64 index, PageAccess access, Bound bound);
     Result<void> add_page(u64 index, FrameNumber frame, u64 flags, Bound bound);

@@ -17,23 +17,37 @@ public:
     FrameWindow& operator=(const FrameWindow&) = delete;
     ~FrameWindow() { drop(); }
 
-    /// The frame of page `index`, kept until the next call; 0 if the page is not there. `wanted` pages from it on may
-    /// be asked for.
-    FrameNumber find(u64 index, u64 wanted) {
+    /// Pages that lie one behind the other in memory.
+    struct Run {
+        FrameNumber frame;  // 0: one page, which is not there
+        u64 pages;
+    };
+    /// Page `index` and what lies behind it, kept until the next call. `wanted` pages from it on may be asked for.
+    Run find(u64 index, u64 wanted) {
         if (index < first_ || index >= first_ + count_) {
             drop();
             first_ = index;
             count_ = cache_.acquire_present_pages(index, std::span(frames_, std::min<u64>(wanted, kSize)));
         }
-        return index - first_ < count_ ? frames_[index - first_] : FrameNumber{};
+        const u64 at = index - first_;
+        if (at >= count_ || frames_[at].value == 0) {
+            return {{}, 1};
+        }
+        u64 pages = 1;
+        while (at + pages < count_ && frames_[at + pages] == frames_[at] + pages) {
+            ++pages;
+        }
+        return {frames_[at], pages};
     }
 
 private:
     static constexpr u32 kSize = 16;
     void drop() {
+        FrameAllocator& frames = *g_kernel.frames;
+        NearFrames near = frames.near_frames();
         for (FrameNumber frame : std::span(frames_, count_)) {
             if (frame.value != 0) {
-                g_kernel.frames->drop_reference(frame);
+                frames.drop_one_of_many(frame.address(), near.of_allocated(frame.address()));
             }
         }
         count_ = 0;
@@ -75,8 +89,9 @@ Result<usize> PageCache::read_pages(u64 offset, IoSink& sink) {
         }
         const usize in_page = offset % kPageSize;
         const u64 rest = std::min<u64>(end - offset, sink.remaining());
-        const usize part = std::min<u64>(kPageSize - in_page, rest);
-        FrameNumber frame = window.find(offset / kPageSize, page_count(in_page + rest));
+        const FrameWindow::Run run = window.find(offset / kPageSize, page_count(in_page + rest));
+        const usize part = std::min<u64>(run.pages * kPageSize - in_page, rest);
+        FrameNumber frame = run.frame;
         FrameNumber filled;
         if (frame.value == 0 && persistent_) {
             Result<FrameNumber> read = ensure_page(offset / kPageSize, PageAccess::Read, Bound::Size);
@@ -238,7 +253,7 @@ Result<void> PageCache::resize(u64 new_size) {
 }
 
 /// Reservations and frames first; what others have added meanwhile leaves some over.
-Result<void> PageCache::allocate(u64 offset, u64 length, KeepSize keep) {
+[[gnu::cold]] Result<void> PageCache::allocate(u64 offset, u64 length, KeepSize keep) {
     const u64 first = offset / kPageSize;
     const u64 end = page_count(offset + length);
     FrameAllocator& frames = *g_kernel.frames;
@@ -295,7 +310,7 @@ Result<void> PageCache::allocate(u64 offset, u64 length, KeepSize keep) {
     return {};
 }
 
-Result<void> PageCache::punch_hole(u64 offset, u64 length) {
+[[gnu::cold]] Result<void> PageCache::punch_hole(u64 offset, u64 length) {
     if (persistent_) {
         return fail(Errno::eopnotsupp);
     }

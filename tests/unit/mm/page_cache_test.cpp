@@ -288,11 +288,12 @@ TEST(IndexTreeTest, RandomOperationsAgreeWithAMap) {
             ++absent;
         }
         ASSERT_EQ(tree.next_absent(probe), absent);
-        u64 words[20];
-        tree.find_range(probe, words);
-        for (u64 i = 0; i < 20 && probe + i >= probe; ++i) {
-            ASSERT_EQ(words[i], model.contains(probe + i) ? model[probe + i] : 0);
+        u64 at = probe;
+        for (const Atomic<u64>& place : tree.find_slots(probe)) {
+            ASSERT_EQ(place.load(Order::relaxed), model.contains(at) ? model[at] : 0);
+            ++at;
         }
+        ASSERT_TRUE(at != probe || !model.contains(probe));
     }
     for (auto& [index, word] : model) {
         EXPECT_EQ(tree.erase(index), word);
