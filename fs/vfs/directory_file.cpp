@@ -70,8 +70,9 @@ Result<void> DirectoryFile::read_directory(OperationContext& context, DirectoryS
     if (path() != nullptr && path()->dentry().is_deleted()) {
         return fail(Errno::enoent);
     }
-    u64 next = TRY(emit(context, sink, position()));
-    position_.store(next, Order::relaxed);
+    const u64 start = position();
+    const u64 next = TRY(emit(context, sink, start));
+    position_.store(sink.finish(start, next), Order::relaxed);
     if (path() == nullptr || !path()->mount().has(mount_flags::kNoAccessTime | mount_flags::kNoDirectoryAccessTime)) {
         inode().touch_access_time();
     }

@@ -117,6 +117,9 @@ struct CreateRequest {
 class DirectorySink {
 public:
     virtual bool entry(std::string_view name, u64 inode, FileType type, u64 next_offset) = 0;
+    /// The reading that began at `start` is over, and `next` comes behind the last entry taken. Returns where the next
+    /// reading begins: before what was taken and could not be delivered after all.
+    virtual u64 finish([[maybe_unused]] u64 start, u64 next) { return next; }
 
 protected:
     ~DirectorySink() = default;

@@ -1,4 +1,5 @@
 // Names: link, unlink, rename, mkdir, rmdir, symlink, mknod, getdents, the working directory and the root.
+#include <sys/mman.h>
 #include <sys/sysmacros.h>
 
 #include <set>
@@ -348,6 +349,26 @@ TEST(Getdents, TypesAndSmallBuffers) {
     EXPECT_ERRNO(EINVAL, syscall(SYS_getdents64, file, buffer, 10)) << "too small for one";
     EXPECT_ERRNO(ENOTDIR, syscall(SYS_getdents64, open("d/file", O_RDONLY), buffer, 64));
     EXPECT_ERRNO(EFAULT, syscall(SYS_getdents64, file, 8, 64));
+
+    // Entries that cannot be stored are there for the next call, which begins with the first one of them.
+    const long page = sysconf(_SC_PAGESIZE);
+    char* pages =
+        static_cast<char*>(mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    ASSERT_OK(munmap(pages + page, page));
+    lseek(file, 0, SEEK_SET);
+    entries = 0;
+    for (long size = 70; entries < 6; size += 24) {
+        char* start = pages + page - size;
+        const long count = syscall(SYS_getdents64, file, start, 500);
+        for (long at = 0; at < count; at += *reinterpret_cast<unsigned short*>(start + at + 16)) {
+            entries++;
+        }
+        ASSERT_GT(count, 0);
+        EXPECT_LE(count, size);
+    }
+    EXPECT_EQ(6, entries);
+    EXPECT_EQ(0, syscall(SYS_getdents64, file, buffer, sizeof buffer));
+    munmap(pages, page);
 }
 
 TEST(Getdents, RewindShowsNewNames) {
