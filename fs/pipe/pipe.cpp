@@ -1,8 +1,6 @@
 #include "fs/pipe/pipe.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 
 namespace cairn::pipe {
 
@@ -62,22 +60,21 @@ Result<void> Pipe::read_present(mm::IoSink& sink) {
             return fail(Errno::eagain);
         }
         const u32 spares = was_full ? kStreamSparePages : kSparePages;
-        keep_spares(spares);
+        if (spare_count_ > spares) {
+            keep_spares(spares);
+        }
         while (!buffers_.empty() && sink.remaining() != 0) {
-            PipeBuffer& buffer = *buffers_.front();
-            const u32 wanted = static_cast<u32>(std::min<usize>(buffer.size, sink.remaining()));
-            Result<usize> copied = sink.put(buffer.bytes().data(), wanted);
-            if (!copied.ok() || copied.value() < wanted) {
-                // What could not be delivered whole stays in the pipe.
-                sink.revert(copied.ok() ? copied.value() : 0);
+            const bool packet = buffers_.front()->packet;
+            const std::span<const std::byte> bytes = first_bytes(sink.remaining());
+            const usize wanted = std::min(bytes.size(), sink.remaining());
+            const Result<usize> copied = sink.put(bytes.data(), wanted);
+            const usize moved = copied.ok() ? copied.value() : 0;
+            const usize undelivered = drop_bytes(moved, wanted, spares);
+            if (moved < wanted) {
+                // What of a page could not be delivered whole stays in the pipe.
+                sink.revert(undelivered);
                 result = fail(Errno::efault);
                 break;
-            }
-            const bool packet = buffer.packet;
-            buffer.start += wanted;
-            buffer.size -= wanted;
-            if (packet || buffer.size == 0) {
-                drop_first(spares);
             }
             if (packet) {
                 break;  // what did not fit is lost (pipe(2), O_DIRECT)
@@ -89,6 +86,52 @@ Result<void> Pipe::read_present(mm::IoSink& sink) {
         readable_.wake_one();
     }
     return result;
+}
+
+/// What the first page has; and the pages behind it up to `limit` bytes, if they lie behind it in memory, too.
+std::span<const std::byte> Pipe::first_bytes(usize limit) {
+    const PipeBuffer* last = buffers_.front();
+    const std::span<const std::byte> first = last->bytes();
+    usize size = first.size();
+    while (size < limit && !last->packet) {
+        const PipeBuffer* next = buffers_.next(*last);
+        if (next == nullptr || next->packet || next->bytes().data() != first.data() + size) {
+            break;
+        }
+        size += next->size;
+        last = next;
+    }
+    return {first.data(), size};
+}
+
+/// Takes out the first `wanted` bytes, of which `moved` were delivered, but no part of a page of which not all was.
+/// Returns how many were delivered and are still there.
+usize Pipe::drop_bytes(usize moved, usize wanted, u32 spares) {
+    u32 emptied = 0;
+    while (wanted != 0) {
+        PipeBuffer& buffer = *buffers_.front();
+        const u32 part = static_cast<u32>(std::min<usize>(buffer.size, wanted));
+        if (moved < part) {
+            break;
+        }
+        moved -= part;
+        wanted -= part;
+        buffer.start += part;
+        buffer.size -= part;
+        if (buffer.packet || buffer.size == 0) {
+            buffers_.remove(buffer);
+            add_spare(buffer);
+            ++emptied;
+        }
+    }
+    if (emptied != 0) {
+        filled_.fetch_sub(emptied, Order::release);
+        used_.fetch_sub(emptied, Order::release);
+        if (spare_count_ > spares) {
+            keep_spares(spares);
+        }
+    }
+    return moved;
 }
 
 Result<usize> Pipe::write(mm::IoSource& source, Waiting waiting, Framing framing) {
@@ -135,7 +178,8 @@ Result<void> Pipe::write_present(mm::IoSource& source, Framing framing) {
                 if (full()) {
                     return fail(Errno::eagain);
                 }
-                TRY(write_new_page(source, framing));
+                TRY(source.remaining() <= kPageSize ? write_new_page(source, framing)
+                                                    : write_new_pages(source, framing));
             }
             return {};
         }();
@@ -165,7 +209,56 @@ Result<bool> Pipe::write_to_last_page(mm::IoSource& source) {
     return source.remaining() == 0;
 }
 
+/// Writes as many new pages as there is room for and as lie side by side in memory: at least one, often all.
+Result<void> Pipe::write_new_pages(mm::IoSource& source, Framing framing) {
+    const usize room = capacity_.load(Order::relaxed) - used_.load(Order::relaxed);
+    const usize wanted = std::min(source.remaining(), room * kPageSize);
+    Buffers run;
+    std::byte* begin = nullptr;
+    std::byte* end = nullptr;
+    while (static_cast<usize>(end - begin) < wanted) {
+        if (spares_.empty()) {
+            Result<Own<PipeBuffer>> made = PipeBuffer::create();
+            if (!made.ok()) {
+                if (begin == nullptr) {
+                    return made.failure();
+                }
+                break;
+            }
+            add_spare(*made.value().release());
+        }
+        PipeBuffer& next = *spares_.front();
+        std::byte* page = next.page->bytes;
+        const bool before = begin != nullptr && page + kPageSize == begin;
+        if (begin != nullptr && !before && page != end) {
+            break;
+        }
+        spares_.remove(next);
+        --spare_count_;
+        if (before) {
+            run.push_front(next);
+            begin = page;
+        } else {
+            run.push_back(next);
+            begin = begin == nullptr ? page : begin;
+            end = page + kPageSize;
+        }
+    }
+    const usize size = std::min(wanted, static_cast<usize>(end - begin));
+    const Result<usize> copied = source.take(begin, size);
+    const usize moved = copied.ok() ? copied.value() : 0;
+    const usize whole = moved < size ? moved - moved % kPageSize : size;
+    append_pages(run, whole, framing);
+    if (moved < size) {
+        source.revert(moved - whole);
+        return fail(Errno::efault);
+    }
+    return {};
+}
+
+/// What is left is no more than a page, as in most writes.
 Result<void> Pipe::write_new_page(mm::IoSource& source, Framing framing) {
+    const usize size = source.remaining();
     Own<PipeBuffer> buffer;
     if (PipeBuffer* spare = spares_.pop_front()) {
         --spare_count_;
@@ -173,20 +266,37 @@ Result<void> Pipe::write_new_page(mm::IoSource& source, Framing framing) {
     } else {
         buffer = TRY(PipeBuffer::create());
     }
-    const usize wanted = std::min<usize>(source.remaining(), kPageSize);
-    Result<usize> copied = source.take(buffer->page->bytes, wanted);
-    if (!copied.ok() || copied.value() < wanted) {
+    const Result<usize> copied = source.take(buffer->page->bytes, size);
+    if (!copied.ok() || copied.value() < size) {
         source.revert(copied.ok() ? copied.value() : 0);
-        spares_.push_front(*buffer.release());
-        ++spare_count_;
+        add_spare(*buffer.release());
         return fail(Errno::efault);
     }
     buffer->start = 0;
-    buffer->size = static_cast<u32>(wanted);
+    buffer->size = static_cast<u32>(size);
     buffer->packet = framing == Framing::Packets;
     used_.fetch_add(1, Order::release);
     push_back(std::move(buffer));
     return {};
+}
+
+/// The first pages have `bytes` bytes, the others none.
+void Pipe::append_pages(Buffers& pages, usize bytes, Framing framing) {
+    u32 count = 0;
+    while (PipeBuffer* buffer = pages.pop_front()) {
+        if (bytes == 0) {
+            add_spare(*buffer);
+            continue;
+        }
+        buffer->start = 0;
+        buffer->size = static_cast<u32>(std::min(bytes, kPageSize));
+        buffer->packet = framing == Framing::Packets;
+        bytes -= buffer->size;
+        buffers_.push_back(*buffer);
+        ++count;
+    }
+    used_.fetch_add(count, Order::release);
+    filled_.fetch_add(count, Order::release);
 }
 
 void Pipe::push_back(Own<PipeBuffer> buffer) {
@@ -194,17 +304,9 @@ void Pipe::push_back(Own<PipeBuffer> buffer) {
     filled_.fetch_add(1, Order::release);
 }
 
-/// Its page becomes a spare one if there are fewer than `spares`.
-void Pipe::drop_first(u32 spares) {
-    PipeBuffer* buffer = buffers_.pop_front();
-    filled_.fetch_sub(1, Order::release);
-    used_.fetch_sub(1, Order::release);
-    if (spare_count_ < spares) {
-        spares_.push_front(*buffer);
-        ++spare_count_;
-    } else {
-        Own<PipeBuffer>::adopt(buffer).reset();
-    }
+void Pipe::add_spare(PipeBuffer& buffer) {
+    spares_.push_front(buffer);
+    ++spare_count_;
 }
 
 /// Frees spare pages until no more than `count` are left.
@@ -309,7 +411,7 @@ void Pipe::remove_ends(bool reader, bool writer) {
     }
 }
 
-Result<void> Pipe::wait_for_reader(const Partners& found) {
+[[gnu::cold]] Result<void> Pipe::wait_for_reader(const Partners& found) {
     if (found.readers) {
         return {};
     }
@@ -320,7 +422,7 @@ Result<void> Pipe::wait_for_reader(const Partners& found) {
     return {};
 }
 
-Result<void> Pipe::wait_for_writer(const Partners& found) {
+[[gnu::cold]] Result<void> Pipe::wait_for_writer(const Partners& found) {
     if (found.writers) {
         return {};
     }
@@ -329,144 +431,6 @@ Result<void> Pipe::wait_for_writer(const Partners& found) {
         return fail(Errno::eintr);
     }
     return {};
-}
-
-// --- State ---------------------------------------------------------------------------------------------------------
-
-usize Pipe::queued_bytes() {
-    sync::MutexGuard guard(mutex_);
-    usize sum = 0;
-    for (const PipeBuffer& buffer : buffers_) {
-        sum += buffer.size;
-    }
-    return sum;
-}
-
-Result<u64> Pipe::resize(u64 bytes, bool privileged) {
-    if (bytes > u64{1} << 31) {
-        return fail(Errno::einval);
-    }
-    const u64 rounded = std::bit_ceil(std::max<u64>(bytes, kPageSize));
-    const u32 pages = static_cast<u32>(rounded / kPageSize);
-    {
-        sync::MutexGuard guard(mutex_);
-        if (pages > capacity_.load(Order::relaxed) && rounded > kUnprivilegedLimit && !privileged) {
-            return fail(Errno::eperm);
-        }
-        if (used_.load(Order::relaxed) > pages) {
-            return fail(Errno::ebusy);
-        }
-        capacity_.store(pages, Order::release);
-    }
-    if (!full()) {
-        writable_.wake_one();
-        write_pollers_.wake_one();
-    }
-    return rounded;
-}
-
-// --- Whole pages ---------------------------------------------------------------------------------------------------
-
-Result<Own<PipeBuffer>> Pipe::take(usize limit, Waiting waiting) {
-    for (;;) {
-        if (!TRY(wait_readable(waiting))) {
-            return Own<PipeBuffer>();
-        }
-        sync::MutexGuard guard(mutex_);
-        PipeBuffer* first = buffers_.front();
-        if (first == nullptr) {
-            continue;  // somebody was faster
-        }
-        if (first->size <= limit) {
-            buffers_.remove(*first);
-            filled_.fetch_sub(1, Order::release);
-            return Own<PipeBuffer>::adopt(first);
-        }
-        Own<PipeBuffer> part = TRY(PipeBuffer::create());
-        std::memcpy(part->page->bytes, first->bytes().data(), limit);
-        part->size = static_cast<u32>(limit);
-        first->start += part->size;
-        first->size -= part->size;
-        // The part holds a place too, perhaps one more than the capacity for as long as it is out.
-        used_.fetch_add(1, Order::release);
-        return part;
-    }
-}
-
-void Pipe::put_back(Own<PipeBuffer> buffer) {
-    {
-        sync::MutexGuard guard(mutex_);
-        buffers_.push_front(*buffer.release());
-        filled_.fetch_add(1, Order::release);
-    }
-    data_arrived(true);
-}
-
-void Pipe::release_place() {
-    bool was_full = false;
-    {
-        sync::MutexGuard guard(mutex_);
-        was_full = full();
-        used_.fetch_sub(1, Order::release);
-    }
-    place_freed(was_full);
-    if (!empty()) {
-        readable_.wake_one();  // take() may have used up a wake-up and left more
-    }
-}
-
-Result<void> Pipe::reserve_place(Waiting waiting) {
-    for (;;) {
-        {
-            sync::MutexGuard guard(mutex_);
-            if (!has_readers()) {
-                return fail(Errno::epipe);
-            }
-            if (!full()) {
-                used_.fetch_add(1, Order::release);
-                return {};
-            }
-        }
-        TRY(wait_for_place(waiting));
-    }
-}
-
-Result<void> Pipe::append(Own<PipeBuffer> buffer) {
-    bool was_empty = false;
-    bool broken = false;
-    {
-        sync::MutexGuard guard(mutex_);
-        was_empty = buffers_.empty();
-        broken = !has_readers();
-        if (!broken) {
-            push_back(std::move(buffer));
-        }
-    }
-    if (broken) {
-        release_place();
-        return fail(Errno::epipe);
-    }
-    data_arrived(was_empty);
-    if (!full()) {
-        writable_.wake_one();
-    }
-    return {};
-}
-
-Result<Own<PipeBuffer>> Pipe::copy_at(usize skip, usize limit) {
-    Own<PipeBuffer> copy = TRY(PipeBuffer::create());
-    sync::MutexGuard guard(mutex_);
-    for (const PipeBuffer& buffer : buffers_) {
-        if (skip >= buffer.size) {
-            skip -= buffer.size;
-            continue;
-        }
-        copy->size = static_cast<u32>(std::min<usize>(buffer.size - skip, limit));
-        copy->packet = buffer.packet;
-        std::memcpy(copy->page->bytes, buffer.bytes().data() + skip, copy->size);
-        return copy;
-    }
-    return Own<PipeBuffer>();
 }
 
 }  // namespace cairn::pipe

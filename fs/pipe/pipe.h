@@ -122,8 +122,13 @@ private:
     Result<void> read_present(mm::IoSink& sink);
     Result<void> write_present(mm::IoSource& source, Framing framing);
     Result<bool> write_to_last_page(mm::IoSource& source) REQUIRES(mutex_);
+    using Buffers = List<PipeBuffer, &PipeBuffer::node>;
+    Result<void> write_new_pages(mm::IoSource& source, Framing framing) REQUIRES(mutex_);
     Result<void> write_new_page(mm::IoSource& source, Framing framing) REQUIRES(mutex_);
-    void drop_first(u32 spares) REQUIRES(mutex_);
+    void append_pages(Buffers& pages, usize bytes, Framing framing) REQUIRES(mutex_);
+    std::span<const std::byte> first_bytes(usize limit) REQUIRES(mutex_);
+    usize drop_bytes(usize moved, usize wanted, u32 spares) REQUIRES(mutex_);
+    void add_spare(PipeBuffer& buffer) REQUIRES(mutex_);
     void keep_spares(u32 count) REQUIRES(mutex_);
     void push_back(Own<PipeBuffer> buffer) REQUIRES(mutex_);
     void place_freed(bool was_full);
@@ -134,8 +139,8 @@ private:
     vfs::Inode& inode_;
     const bool named_;
     sync::Mutex<LockRank::Pipe> mutex_;
-    List<PipeBuffer, &PipeBuffer::node> buffers_ GUARDED_BY(mutex_);
-    List<PipeBuffer, &PipeBuffer::node> spares_ GUARDED_BY(mutex_);  // emptied pages, for the next writes
+    Buffers buffers_ GUARDED_BY(mutex_);
+    Buffers spares_ GUARDED_BY(mutex_);  // emptied pages, for the next writes
     u32 spare_count_ GUARDED_BY(mutex_) = 0;
     Atomic<u32> filled_{0};  // buffers in the list
     Atomic<u32> used_{0};    // filled, and places that splice holds

@@ -1,5 +1,6 @@
 // Pipes and FIFOs.
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include "tests/abi/support/abi.h"
 
@@ -183,6 +184,48 @@ TEST(Pipe, PacketMode) {
     EXPECT_EQ(2, read(ends[0], text, 2)) << "the rest of the packet is lost";
     EXPECT_EQ(4, read(ends[0], text, 10));
     EXPECT_EQ(0, memcmp(text, "defg", 4));
+}
+
+TEST(Pipe, OnlyWholePagesCountBeforeAFault) {
+    make_pipe(O_NONBLOCK);
+    constexpr size_t kPages = 8;
+    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    char* memory = static_cast<char*>(
+        mmap(nullptr, (kPages + 1) * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    ASSERT_OK(munmap(memory + kPages * page, page));
+    std::string sent;
+    for (size_t i = 0; i < kPages * page; ++i) {
+        memory[i] = static_cast<char>(i * 7 / 5);
+    }
+    for (int round = 0; round < 3; ++round) {
+        // Of the bytes that can be read, those of whole pages are written.
+        for (size_t readable : {size_t{100}, page, 2 * page + 100, 5 * page + 1}) {
+            const char* start = memory + kPages * page - readable;
+            const ssize_t whole = static_cast<ssize_t>(readable / page * page);
+            if (whole == 0) {
+                EXPECT_ERRNO(EFAULT, write(ends[1], start, kPages * page));
+            } else {
+                EXPECT_EQ(whole, write(ends[1], start, kPages * page));
+            }
+            sent.append(start, static_cast<size_t>(whole));
+        }
+        // And what could not be delivered whole is there for the next read.
+        std::string got;
+        for (size_t writable : {size_t{100}, 3 * page + 100, size_t{1000}, 2 * page}) {
+            std::string kept(memory, kPages * page);
+            char* start = memory + kPages * page - writable;
+            const ssize_t count = read(ends[0], start, kPages * page);
+            EXPECT_EQ(writable < page ? -1 : static_cast<ssize_t>(writable / page * page), count);
+            got.append(start, count < 0 ? 0 : static_cast<size_t>(count));
+            kept.copy(memory, kept.size());
+        }
+        std::string rest(sent.size(), 0);
+        const ssize_t count = read(ends[0], rest.data(), rest.size());
+        got.append(rest, 0, count < 0 ? 0 : static_cast<size_t>(count));
+        EXPECT_EQ(sent, got);
+        sent.clear();
+    }
+    munmap(memory, kPages * page);
 }
 
 TEST(Pipe, ReopenedThroughProc) {
