@@ -57,9 +57,12 @@ TmpfsNames::~TmpfsNames() {
 
 TmpfsEntry* TmpfsNames::find(std::string_view name) const {
     const u32 hash = vfs::DentryCache::hash_of(name);
-    TmpfsEntry* entry =
-        tree_of(hash).partition_point([&](const TmpfsEntry& at) { return ByName::is_before(at, hash, name); });
-    return entry != nullptr && same_text(entry->name(), name) ? entry : nullptr;
+    const Tree& tree = tree_of(hash);
+    TmpfsEntry* entry = tree.root();
+    while (entry != nullptr && (entry->hash() != hash || !same_text(entry->name(), name))) {
+        entry = ByName::is_before(*entry, hash, name) ? tree.right(*entry) : tree.left(*entry);
+    }
+    return entry;
 }
 
 void TmpfsNames::insert(TmpfsEntry& entry) {
