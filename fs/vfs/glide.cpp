@@ -24,10 +24,8 @@ usize first_byte(u64 found) {
     return static_cast<usize>(std::countr_zero(found)) / 8;
 }
 
-}  // namespace
-
-/// Eight at a time.
-usize size_before_slash(std::string_view text) {
+/// size_before_slash(), eight at a time. In place in a glide, which asks for each component.
+[[gnu::always_inline]] inline usize component_size(std::string_view text) {
     usize size = 0;
     for (; text.size() - size >= sizeof(u64); size += sizeof(u64)) {
         u64 word = 0;
@@ -56,6 +54,12 @@ usize size_before_slash(std::string_view text) {
     return size;
 }
 
+}  // namespace
+
+usize size_before_slash(std::string_view text) {
+    return component_size(text);
+}
+
 namespace {
 
 /// Whether the caller may go through a directory, as its owner or as anybody may; false, too, where that takes a closer
@@ -81,7 +85,7 @@ bool is_free_of_traps(const Dentry& directory) {
 struct Component {
     explicit Component(std::string_view path) {
         const std::string_view rest = without_slashes(path);
-        const usize size = size_before_slash(rest);
+        const usize size = component_size(rest);
         name = {rest.data(), size};
         const std::string_view behind{rest.data() + size, rest.size() - size};
         slash = !behind.empty();
