@@ -3,12 +3,13 @@
 
     make_symbol_table.py NAMES OUTPUT
 
-Output: 128 pairs of bytes; one entry for each function, by ascending address; a zero byte. An entry is
+Output: 159 pairs of bytes; one entry for each function, by ascending address, but for those that only go on with the
+name of the one before (overloads, a function's cold part); a zero byte. An entry is
   - how far the function lies behind the one before (the first: behind text_start), plus one, in groups of
     seven bits, the lowest first, with bit 7 set in all but the last (LEB128);
   - how many bytes its name shares with the name before, in one byte;
-  - the rest of its name, and a zero byte. In it a byte of 128 or more stands for the two of pair (byte - 128), which
-    may be such bytes themselves (byte pair encoding, P. Gage, 1994).
+  - the rest of its name, and a zero byte. In it each byte that is no printable ASCII character, from 1 to 31 and from
+    128 to 255, stands for the two of one pair, which may be such bytes themselves (byte pair encoding, P. Gage, 1994).
 A name is the qualified name of the function without the namespace cairn, template arguments and
 parameters, cut to what arch::Symbol has room for. Neighbours are mostly of one class or namespace, so that
 half of the bytes need not be stored.
@@ -19,7 +20,7 @@ import re
 import sys
 
 LONGEST_NAME = 127
-PAIRS = 128
+PAIR_CODES = [*range(1, 32), *range(128, 256)]
 
 
 def strip_brackets(name: str, opening: str, closing: str) -> str:
@@ -88,7 +89,7 @@ def encode_pairs(texts: list[bytes]) -> tuple[bytes, list[bytes]]:
     """The pairs, and the ASCII texts with them: the most frequent pair gets the next byte, again and again."""
     joined = b"\0".join(texts)
     pairs = bytearray()
-    for code in range(256 - PAIRS, 256):
+    for code in PAIR_CODES:
         counts = collections.Counter(zip(joined, joined[1:]))
         possible = (pair for pair in counts if 0 not in pair)
         frequent = max(possible, key=lambda pair: (counts[pair], pair), default=(0, 0))
@@ -104,6 +105,8 @@ def main() -> None:
     before, name_before = base, b""
     for address in sorted(address for address in functions if address >= base):
         name = functions[address].encode("ascii", "replace")[:LONGEST_NAME]
+        if name == name_before:
+            continue
         shared = len(os.path.commonprefix([name_before, name]))
         heads.append(leb128(address - before + 1) + bytes([shared]))
         rests.append(name[shared:])

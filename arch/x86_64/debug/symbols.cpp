@@ -47,8 +47,9 @@ private:
         u8 waiting[kPairs];  // each stands for more than the pairs inside it
         u32 count = 0;
         for (;;) {
-            while (byte >= kPairs) {
-                const u8* pair = symbol_table + usize{2} * (byte - kPairs);
+            while (byte < kFirstCharacter || byte >= kCharacterEnd) {
+                const u32 index = byte < kFirstCharacter ? byte - 1u : byte - kCharacterEnd + kFirstCharacter - 1;
+                const u8* pair = symbol_table + usize{2} * index;
                 waiting[count++] = pair[1];
                 byte = pair[0];
             }
@@ -60,7 +61,8 @@ private:
         }
     }
 
-    static constexpr u32 kPairs = 128;
+    static constexpr u32 kFirstCharacter = 32, kCharacterEnd = 128;  // the bytes that stand for themselves
+    static constexpr u32 kPairs = 255 - (kCharacterEnd - kFirstCharacter);
     const u8* at_ = symbol_table + usize{2} * kPairs;
     u64 start_ = reinterpret_cast<u64>(text_start);
 };
