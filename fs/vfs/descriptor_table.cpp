@@ -374,6 +374,8 @@ void FileDescriptorTable::close_chosen(OperationContext& context, Choose choose)
             from = fd + 1;
         }
         static_cast<void>(finish_close(context, **file));
+        file.reset();
+        sync::call_due_callbacks();  // there may be a hundred thousand files
     }
 }
 

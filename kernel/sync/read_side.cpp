@@ -222,6 +222,15 @@ void call_after_grace_period(ReadSideHead& head, ReadSideHead::Callback callback
     }
 }
 
+void call_due_callbacks() {
+    PerCpu* here = nullptr;
+    {
+        PreemptionGuard guard;
+        here = &arch::this_cpu();
+    }
+    ReadSide::call_due(*here);
+}
+
 void hurry_grace_period() {
     ReadSide& read_side = *g_kernel.read_side;
     read_side.awaited_.store(true, Order::release);

@@ -42,6 +42,10 @@ struct ReadSideHead {
 /// holds no lock of rank WaitQueue or inner.
 void call_after_grace_period(ReadSideHead& head, ReadSideHead::Callback callback);
 
+/// Calls what is due on this CPU: for long loops that give it much of that, else it grows until they return to user
+/// mode. Thread context; nothing held that callbacks take.
+void call_due_callbacks();
+
 /// Sleeps until all readers that run now are done. Thread context.
 void wait_for_readers();
 
