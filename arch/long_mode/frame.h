@@ -22,8 +22,10 @@ struct TrapFrame {
     u64 rip, cs, rflags, rsp, ss;
 };
 
-constexpr u64 kSystemCallMark = ~u64{0};
-constexpr u64 kChangedSystemCallMark = ~u64{1};
+// The highest two: SYSRET restores the frame.
+constexpr u64 kSystemCallMark = ~u64{0};         // as SYSCALL has left it, but for the result
+constexpr u64 kRestoredMark = ~u64{1};           // no system call's any more, but what one would have left
+constexpr u64 kChangedSystemCallMark = ~u64{2};  // a system call's that was changed
 
 /// Segment selectors of user mode, those of Linux.
 constexpr u64 kUserCodeSegment = 0x33;
@@ -56,18 +58,24 @@ inline bool is_user_frame(const TrapFrame& frame) {
 
 /// Whether the thread entered by a system call that may still be restarted (Linux: orig_ax >= 0).
 inline bool in_syscall(const TrapFrame& frame) {
-    return frame.error_code >= kChangedSystemCallMark;
+    return (frame.error_code | (kSystemCallMark ^ kChangedSystemCallMark)) == kSystemCallMark;
 }
 /// RIP, RFLAGS, RCX, R11 or a segment is no longer as SYSCALL has left it.
 inline void note_changed(TrapFrame& frame) {
-    if (frame.error_code == kSystemCallMark) {
-        frame.error_code = kChangedSystemCallMark;
+    if (frame.error_code >= kRestoredMark) {
+        frame.error_code = in_syscall(frame) ? kChangedSystemCallMark : 0;
     }
 }
 /// After sigreturn and exec: what the registers hold is no system call's any more.
 inline void forget_syscall(TrapFrame& frame) {
     frame.error_code = 0;
     frame.vector = 0;
+}
+/// After that: a handler that interrupted a system call has gone back to behind it, mostly. `end`: user_space_end().
+inline void note_restored(TrapFrame& frame, VirtualAddress end) {
+    const bool as_by_syscall = frame.rip == frame.rcx && frame.rflags == frame.r11 && frame.rip < end.value &&
+                               frame.cs == kUserCodeSegment && frame.ss == kUserDataSegment;
+    frame.error_code = as_by_syscall ? kRestoredMark : frame.error_code;
 }
 /// The other way: what the registers hold is to be taken for that of call `number` (execve keeps its number).
 inline void remember_syscall(TrapFrame& frame, u64 number) {

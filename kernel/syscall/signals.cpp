@@ -270,6 +270,7 @@ Result<i32> sys_rt_sigtimedwait(Caller&, UserIn<u64> set, UserOut<SignalInfo> in
 Result<u64> sys_rt_sigreturn(Caller& self) {
     static_cast<void>(signal::return_from_handler(self.frame));
     arch::forget_syscall(self.frame);
+    arch::note_restored(self.frame, arch::user_space_end());
     // The call that the handler interrupted has ended with EINTR: nothing is left of it to go on with.
     self.task.continuation.resume = nullptr;
     return arch::syscall_result(self.frame);  // one of the registers that it has put back

@@ -30,7 +30,7 @@ static_assert(sizeof(TrapFrame) == kFrameSize);
 static_assert(kFrameSize % 16 == 0);  // the frame keeps the stack aligned for calls
 
 static_assert(kUserCodeSegment == kUserCodeSelector && kUserDataSegment == kUserDataSelector);
-static_assert(kSystemCallMark == ~u64{0});  // entry.asm
+static_assert(kSystemCallMark == ~u64{0} && kRestoredMark == ~u64{1});  // entry.asm
 
 // kernel.ld writes the table of segments.
 static_assert(offsetof(ImageSegment, start) == 0);

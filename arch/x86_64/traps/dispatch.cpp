@@ -98,7 +98,7 @@ extern "C" void trap_dispatch(TrapFrame* frame) {
 extern "C" void system_call_dispatch(TrapFrame* frame) {
     kernel_syscall(*frame);
     kernel_prepare_user_return(*frame);
-    DEBUG_ASSERT(frame->error_code != kSystemCallMark || is_as_syscall_left_it(*frame));
+    DEBUG_ASSERT(frame->error_code < kRestoredMark || is_as_syscall_left_it(*frame));
 }
 
 /// Called by entry.asm on the way to a thread's first user code, interrupts off.

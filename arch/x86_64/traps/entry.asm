@@ -11,7 +11,9 @@
 
 %include "assembly_constants.inc"
 
-%define kSystemCallMark -1        ; arch/long_mode/frame.h
+; arch/long_mode/frame.h
+%define kSystemCallMark -1
+%define kRestoredMark -2
 
 extern trap_dispatch
 extern first_return_dispatch
@@ -224,8 +226,8 @@ system_call_entry:
 
     ; SYSRET restores less than IRETQ and, on Intel's CPUs, faults in kernel mode with the user's RSP
     ; when RIP is not canonical. Frames that are not as SYSCALL has left them go the other way.
-    cmp qword [rsp + kFrameErrorCode], kSystemCallMark
-    jne return_to_user
+    cmp qword [rsp + kFrameErrorCode], kRestoredMark
+    jb return_to_user
     restore_registers
     test r11d, kFlagTrap | kFlagResume
     jnz return_with_registers
