@@ -7,13 +7,16 @@ from cairn_tools.project import ROOT, ToolError, main_guard, say
 
 _TABLE = ROOT / "kernel/syscall/table.cpp"
 _PAGE = ROOT / "docs/syscalls.md"
-_ROW = re.compile(r"SYSCALL\((\d+), (\w+), Restart::(\w+)\)")
+_ROW = re.compile(r"(?:SYSCALL|TRANSFER)\((\d+), (\w+), (?:Restart|Transfer)::(\w+)\)")
 _DECLARATION = re.compile(r"^Result<[^;]*?>\s+sys_(\w+)\(Caller&(?: self)?(?:,\s*)?([^;]*)\);", re.MULTILINE)
 _RESTART = {
     "No": "",
     "Yes": "with SA_RESTART",
     "WithoutHandler": "if no handler ran",
     "Continuation": "if no handler ran, with the time left",
+    # Those that read or write are rows of their own kind.
+    "Read": "with SA_RESTART",
+    "Write": "with SA_RESTART",
 }
 _HEAD = """\
 # System calls
