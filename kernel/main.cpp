@@ -15,6 +15,7 @@
 #include "kernel/boot/options.h"
 #include "kernel/crash.h"
 #include "kernel/devices.h"
+#include "kernel/power.h"
 #include "kernel/processors.h"
 #include "kernel/sched/cross_call.h"
 #include "kernel/sched/scheduler.h"
@@ -151,10 +152,12 @@ void finish_screen() {
     switch (options.after_boot) {
         case boot::AfterBoot::Reboot:
             log_notice("boot", "rebooting");
+            finish_log();
             finish_screen();
             arch::reboot();
         case boot::AfterBoot::Halt:
             log_notice("boot", "halting");
+            finish_log();
             finish_screen();
             arch::stop_other_cpus();
             arch::park();
@@ -163,8 +166,10 @@ void finish_screen() {
                 sched::exit_current_thread();
             }
             log_notice("boot", "there is no first program to run: powering off");
+            finish_log();
             arch::power_off();
         case boot::AfterBoot::PowerOff:
+            finish_log();
             arch::power_off();
     }
     __builtin_unreachable();

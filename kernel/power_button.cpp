@@ -8,6 +8,7 @@
 #include "fs/vfs/vfs.h"
 #include "kernel/base/kernel.h"
 #include "kernel/base/log.h"
+#include "kernel/power.h"
 #include "kernel/sched/thread.h"
 #include "kernel/signal/send.h"
 #include "kernel/task/task_table.h"
@@ -29,6 +30,7 @@ bool ask_first_process() {
     log_notice("power", "powering off");
     vfs::synchronize_all();
     g_kernel.terminals->drain();
+    finish_log();
     arch::power_off();
 }
 

@@ -172,6 +172,12 @@ u32 console_level() {
     return g_consoles.level.load(Order::relaxed);
 }
 
+bool show_rest_of_log() {
+    show_new_records();
+    // Whoever holds `printing` may be in the middle of the last record.
+    return !more_to_show() && g_consoles.printing.load(Order::acquire) == 0;
+}
+
 void flush_log_for_panic() {
     // Never given back: from here on only the panicking CPU prints.
     g_consoles.printing.store(1, Order::relaxed);

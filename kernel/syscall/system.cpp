@@ -10,6 +10,7 @@
 #include "kernel/base/own.h"
 #include "kernel/base/random.h"
 
+#include "kernel/power.h"
 #include "kernel/task/rseq.h"
 #include "kernel/task/system_names.h"
 #include "kernel/task/task.h"
@@ -220,14 +221,17 @@ Result<void> sys_reboot(Caller& self, u32 magic, u32 magic2, u32 command, UserCS
     g_kernel.terminals->drain();
     if (command == kPowerOff) {
         log_notice("power", "powering off");
+        finish_log();
         arch::power_off();
     }
     if (command == kHalt) {
         log_notice("power", "halted");
+        finish_log();
         arch::stop_other_cpus();
         arch::park();
     }
     log_notice("power", "restarting");
+    finish_log();
     arch::reboot();
 }
 
