@@ -28,7 +28,16 @@ void for_each_cpu(Visit visit) {
     }
 }
 
-/// The first of the callbacks that are due on a CPU; null: none.
+/// All callbacks that are due on a CPU; null: none.
+ReadSideHead* take_all_due(CpuReadSide& part) {
+    if (part.due.load(Order::relaxed) == nullptr) {
+        return nullptr;
+    }
+    SpinLockGuard guard(part.lock);
+    return part.due.exchange(nullptr, Order::relaxed);
+}
+
+/// The first of them, so that the lock is not held for long.
 ReadSideHead* take_due(CpuReadSide& part, u32 most) {
     if (part.due.load(Order::relaxed) == nullptr) {
         return nullptr;
@@ -109,7 +118,7 @@ bool ReadSide::hand_out(bool awaited) {
     bool left_over = false;
     for_each_cpu([&](PerCpu& cpu) {
         CpuReadSide& part = *cpu.read_side;
-        call_all(take_due(part, ~u32{0}));
+        call_all(take_all_due(part));
         ReadSideHead* const list = std::exchange(part.waiting, nullptr);
         if (list == nullptr) {
             return;
