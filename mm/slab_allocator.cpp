@@ -56,11 +56,6 @@ constexpr auto kClassOfSize = [] {
 
 }  // namespace
 
-class CpuSlabCache {
-public:
-    CpuMagazines magazines[SlabAllocator::kMaxCaches];
-};
-
 SlabAllocator::SlabAllocator(FrameAllocator& frames)
     : frames_(frames), magazine_cache_(*this, "magazine", sizeof(Magazine), alignof(Magazine)) {
     static_assert(kClassCount == kClasses);
@@ -197,12 +192,7 @@ void SlabAllocator::add_cache(SlabCache& cache) {
 
 void SlabAllocator::remove_cache(SlabCache& cache) {
     SpinLockGuard guard(caches_lock_);
-    for (u32 i = 0; i < g_kernel.cpu_count; ++i) {
-        PerCpu* cpu = g_kernel.cpus[i];
-        if (cpu != nullptr && cpu->slab_cache != nullptr) {
-            cache.drain_cpu(cpu->slab_cache->magazines[cache.id_]);
-        }
-    }
+    for_each_cpu(cache.id_, [&](CpuMagazines& cpu) { cache.drain_cpu(cpu); });
     used_ids_[cache.id_ / 64] &= ~(u64{1} << (cache.id_ % 64));
     caches_.remove(cache);
 }
@@ -210,18 +200,6 @@ void SlabAllocator::remove_cache(SlabCache& cache) {
 CpuMagazines* SlabAllocator::magazines_of_this_cpu(u32 cache_id) {
     CpuSlabCache* cpu = arch::this_cpu().slab_cache;
     return cpu == nullptr ? nullptr : &cpu->magazines[cache_id];
-}
-
-u64 SlabAllocator::count_cached(u32 cache_id) {
-    u64 sum = 0;
-    for (u32 i = 0; i < g_kernel.cpu_count; ++i) {
-        const PerCpu* cpu = g_kernel.cpus[i];
-        if (cpu != nullptr && cpu->slab_cache != nullptr) {
-            const CpuMagazines& magazines = cpu->slab_cache->magazines[cache_id];
-            sum += magazines.loaded_count.load(Order::relaxed) + magazines.previous_count.load(Order::relaxed);
-        }
-    }
-    return sum;
 }
 
 Magazine* SlabAllocator::allocate_magazine() {

@@ -11,9 +11,6 @@
 
 namespace cairn::mm {
 
-/// The magazines of one CPU, by cache (PerCpu::slab_cache). Its own CPU only, interrupts off.
-class CpuSlabCache;
-
 class SlabAllocator {
 public:
     static constexpr u32 kMaxCaches = 128;
@@ -61,7 +58,9 @@ private:
     void remove_cache(SlabCache& cache);
     CpuMagazines* magazines_of_this_cpu(u32 cache_id);
     bool is_for_magazines(const SlabCache& cache) const { return &cache == &magazine_cache_; }
-    static u64 count_cached(u32 cache_id);
+    /// Calls `visit(CpuMagazines&)` for each CPU that has magazines.
+    template <typename Visit>
+    static void for_each_cpu(u32 cache_id, Visit visit);
     Magazine* allocate_magazine();
     void free_magazine(Magazine* magazine);
     SlabCache& class_for(usize wanted, usize alignment);
@@ -80,5 +79,22 @@ private:
     alignas(SlabCache) u8 class_storage_[kClasses * sizeof(SlabCache)];
     SlabCache& size_class(u32 index);
 };
+
+/// The magazines of one CPU, by cache (PerCpu::slab_cache). Its own CPU only, interrupts off; what is of the depot under
+/// the depot's lock.
+class CpuSlabCache {
+public:
+    CpuMagazines magazines[SlabAllocator::kMaxCaches];
+};
+
+template <typename Visit>
+void SlabAllocator::for_each_cpu(u32 cache_id, Visit visit) {
+    for (u32 i = 0; i < g_kernel.cpu_count; ++i) {
+        PerCpu* cpu = g_kernel.cpus[i];
+        if (cpu != nullptr && cpu->slab_cache != nullptr) {
+            visit(cpu->slab_cache->magazines[cache_id]);
+        }
+    }
+}
 
 }  // namespace cairn::mm

@@ -115,17 +115,32 @@ bool SlabCache::load_full(CpuMagazines& cpu) {
         return true;
     }
     SpinLockGuard guard(lock_);
-    if (full_ == nullptr) {
+    Magazine* full = take_full(cpu);
+    if (full == nullptr) {
         return false;
     }
-    Magazine* full = std::exchange(full_, full_->next);
-    --full_count_;
-    depot_objects_ -= full->count;
     cpu.loaded->next = empty_;
     empty_ = cpu.loaded;
     cpu.loaded = full;
     cpu.loaded_count.store(full->count, Order::relaxed);
     return true;
+}
+
+/// A full magazine of the depot, nullptr if there is none: one of this CPU's if possible.
+Magazine* SlabCache::take_full(CpuMagazines& cpu) {
+    if (depot_objects_ == 0) {
+        return nullptr;
+    }
+    CpuMagazines* from = &cpu;
+    allocator_.for_each_cpu(id_, [&](CpuMagazines& other) {
+        if (from->full == nullptr) {
+            from = &other;
+        }
+    });
+    Magazine* full = std::exchange(from->full, from->full->next);
+    --from->full_count;
+    depot_objects_ -= full->count;
+    return full;
 }
 
 /// The loaded magazine is full: takes the previous one if that is empty, else exchanges it for an
@@ -138,7 +153,7 @@ bool SlabCache::make_room(CpuMagazines& cpu) {
     bool depot_has_room = false;
     {
         SpinLockGuard guard(lock_);
-        depot_has_room = full_count_ < kSpareMagazines;
+        depot_has_room = cpu.full_count < kSpareMagazines;
         if (depot_has_room && empty_ != nullptr) {
             push_full(cpu, std::exchange(empty_, empty_->next));
             return true;
@@ -162,9 +177,9 @@ void SlabCache::push_full(CpuMagazines& cpu, Magazine* empty) {
     Magazine* full = std::exchange(cpu.loaded, empty);
     empty->next = nullptr;
     full->count = cpu.loaded_count.load(Order::relaxed);
-    full->next = full_;
-    full_ = full;
-    ++full_count_;
+    full->next = cpu.full;
+    cpu.full = full;
+    ++cpu.full_count;
     depot_objects_ += full->count;
     cpu.loaded_count.store(0, Order::relaxed);
 }
@@ -201,20 +216,19 @@ void SlabCache::drain_cpu(CpuMagazines& cpu) {
         return_objects(*magazine);
         allocator_.free_magazine(magazine);
     }
+    give_back_full(cpu);
 }
 
-/// Gives back the depot and every empty slab; true if that freed any frame.
-bool SlabCache::reap() {
+/// Gives back what the depot has from a CPU.
+void SlabCache::give_back_full(CpuMagazines& cpu) {
     Magazine* full = nullptr;
-    Magazine* empty = nullptr;
-    u64 slabs_before = 0;
     {
         SpinLockGuard guard(lock_);
-        full = std::exchange(full_, nullptr);
-        empty = std::exchange(empty_, nullptr);
-        full_count_ = 0;
-        depot_objects_ = 0;
-        slabs_before = slab_count_;
+        full = std::exchange(cpu.full, nullptr);
+        for (Magazine* magazine = full; magazine != nullptr; magazine = magazine->next) {
+            depot_objects_ -= magazine->count;
+        }
+        cpu.full_count = 0;
     }
     while (full != nullptr) {
         Magazine* next = full->next;
@@ -222,6 +236,18 @@ bool SlabCache::reap() {
         allocator_.free_magazine(full);
         full = next;
     }
+}
+
+/// Gives back the depot and every empty slab; true if that freed any frame.
+bool SlabCache::reap() {
+    Magazine* empty = nullptr;
+    u64 slabs_before = 0;
+    {
+        SpinLockGuard guard(lock_);
+        empty = std::exchange(empty_, nullptr);
+        slabs_before = slab_count_;
+    }
+    allocator_.for_each_cpu(id_, [&](CpuMagazines& cpu) { give_back_full(cpu); });
     while (empty != nullptr) {
         allocator_.free_magazine(std::exchange(empty, empty->next));
     }
@@ -234,7 +260,9 @@ SlabStatistics SlabCache::statistics() {
     SlabStatistics result;
     result.name = name_;
     result.object_size = layout_.object_size;
-    result.cached = allocator_.count_cached(id_);
+    allocator_.for_each_cpu(id_, [&](const CpuMagazines& cpu) {
+        result.cached += cpu.loaded_count.load(Order::relaxed) + cpu.previous_count.load(Order::relaxed);
+    });
     SpinLockGuard guard(lock_);
     result.cached += depot_objects_;
     result.in_use = taken_objects_ - (result.cached < taken_objects_ ? result.cached : taken_objects_);

@@ -3,7 +3,8 @@
 /// "Magazines and Vmem", 2001). Three layers, asked in turn:
 ///
 ///   magazines  two small stacks of objects for each CPU, used with interrupts off and no lock
-///   depot      full and empty magazines for all CPUs, one lock
+///   depot      full and empty magazines for all CPUs, one lock; a CPU takes those first that it has filled itself,
+///              since the objects are still in its data cache
 ///   slabs      blocks of frames cut into objects, the same lock
 ///
 /// Allocation and freeing never sleep and are legal in every context that may take a lock of rank
@@ -36,6 +37,9 @@ struct CpuMagazines {
     Magazine* previous = nullptr;  // full or empty: what makes alternating bursts cheap
     Atomic<u32> loaded_count{0};
     Atomic<u32> previous_count{0};
+    // In the depot, under its lock: the full ones that come from this CPU.
+    Magazine* full = nullptr;
+    u32 full_count = 0;
 };
 
 struct SlabStatistics {
@@ -80,7 +84,9 @@ private:
     static void swap_magazines(CpuMagazines& cpu);
     bool load_full(CpuMagazines& cpu);
     bool make_room(CpuMagazines& cpu);
+    Magazine* take_full(CpuMagazines& cpu) REQUIRES(lock_);
     void push_full(CpuMagazines& cpu, Magazine* empty) REQUIRES(lock_);
+    void give_back_full(CpuMagazines& cpu);
     bool add_magazines(CpuMagazines& cpu);
 
     void* allocate_from_slabs(CpuMagazines* cpu);
@@ -101,7 +107,7 @@ private:
     void drain_cpu(CpuMagazines& cpu);
     bool reap();
 
-    /// Empty slabs kept for the next burst, and full magazines kept for each cache.
+    /// Empty slabs kept for the next burst, and full magazines kept from each CPU.
     static constexpr u32 kSpareSlabs = 1;
     static constexpr u32 kSpareMagazines = 16;
 
@@ -113,9 +119,7 @@ private:
     ListNode all_node_;  // in SlabAllocator::caches_
 
     SpinLock<LockRank::SlabDepot> lock_;
-    Magazine* full_ GUARDED_BY(lock_) = nullptr;
     Magazine* empty_ GUARDED_BY(lock_) = nullptr;
-    u32 full_count_ GUARDED_BY(lock_) = 0;
     u64 depot_objects_ GUARDED_BY(lock_) = 0;
     SlabList partial_ GUARDED_BY(lock_);
     SlabList empty_slabs_ GUARDED_BY(lock_);

@@ -109,7 +109,7 @@ bool run_processes(Shared& all, Body body) {
 double rate(const Row& row, unsigned processes) {
     auto* all = shared<Shared>();
     all->processes = processes;
-    const unsigned count = std::max(row.count / 100, 1u);
+    const unsigned count = std::max(row.count / 10, 1u);
     const bool sound = run_processes(*all, [&](unsigned number) {
         settle(row, number, count);
         meet(*all, 1);
