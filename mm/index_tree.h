@@ -33,7 +33,7 @@ public:
         return slot == nullptr ? 0 : slot->load(Order::acquire);
     }
     /// Where the word of `index` is, for who looks at it twice in one read-side section; null if it has no place. A
-    /// place that is taken out of the tree meanwhile holds zero, or no word of the owner's.
+    /// place that is taken out of the tree meanwhile holds zero, or something of the tree's own (has_moved()).
     const Atomic<u64>* find_slot(u64 index) const {
         const u64 root = root_.load(Order::acquire);
         return is_node(root) ? find_slot_below(node_of(root), index) : index == 0 ? &root_ : nullptr;
@@ -44,6 +44,9 @@ public:
         const bool in_leaf = slot != nullptr && slot != &root_;
         return {slot, slot == nullptr ? 0 : in_leaf ? kSlots - first % kSlots : 1};
     }
+
+    /// Whether what a place holds says that its word is elsewhere by now: that of a lone word when the tree got a node.
+    static bool has_moved(u64 word) { return is_node(word); }
 
     // The rest with the lock held.
 

@@ -7,7 +7,7 @@
 
 namespace cairn::mm {
 
-u32 MemoryObject::acquire_present_pages(u64, std::span<FrameNumber>) {
+u32 MemoryObject::map_present_pages(u64, EntryWindow&) {
     return 0;
 }
 

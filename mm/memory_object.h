@@ -2,9 +2,9 @@
 /// MemoryObject: pages that can be mapped. Files, shared anonymous memory, memfd and devices are
 /// objects; a mapping is a window on one. mm asks an object for a page and never learns what it is.
 ///
-/// A frame that an object hands out has FrameUse::Object while it belongs to the object. Whoever takes it away
-/// (truncation) makes it FrameUse::Detached first and calls unmap_pages() then: a fault that comes too late sees
-/// Detached under the page-table lock and tries again.
+/// A frame that an object hands out has FrameUse::File or SharedMemory while it belongs to the object. Whoever takes it
+/// away (truncation) makes it detached first and calls unmap_pages() then: a fault that comes too late sees that under
+/// the page-table lock and tries again.
 
 #include <span>
 
@@ -14,6 +14,8 @@
 #include "mm/mapping.h"
 
 namespace cairn::mm {
+
+class EntryWindow;
 
 enum class PageAccess : u8 {
     Read,
@@ -26,9 +28,10 @@ public:
     /// beyond the end of the object (SIGBUS); EIO: it cannot be read (SIGBUS); ENOMEM. No spinlock held.
     virtual Result<FrameNumber> acquire_page(u64 index, PageAccess access) = 0;
 
-    /// For faults: up to `frames.size()` frames of pages from `first` on that are there already, with a reference for
-    /// each; the frame number is 0 where a page is missing. Does not sleep. Returns how many entries it filled in.
-    virtual u32 acquire_present_pages(u64 first, std::span<FrameNumber> frames);
+    /// For faults: makes entries for those of `window.size()` pages from `first` on that are there already and have
+    /// none; each has a reference. Does not sleep. Returns how many. A page that is taken away is in the mappings
+    /// before unmap_pages() or not at all, since both hold the lock of the entries.
+    virtual u32 map_present_pages(u64 first, EntryWindow& window);
 
     /// Whether frames are RAM with metadata (false: device memory, mapped without references, by shared mappings only).
     virtual bool has_frames() const { return true; }
@@ -84,7 +87,7 @@ private:
 };
 
 /// A fixed list of frames: the vDSO's pages, or anything else that the kernel shows to programs. Each frame has one
-/// reference that the object owns, and FrameUse::Object.
+/// reference that the object owns.
 class FrameListObject final : public MemoryObject {
 public:
     /// Takes over one reference of each frame on success. At most kMaxFrames. ENOMEM, EINVAL.

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "kernel/base/kernel.h"
+#include "mm/entry_window.h"
 
 namespace cairn::mm {
 
@@ -69,6 +70,9 @@ FrameNumber PageCache::find_page(u64 index) {
     for (;;) {
         const Atomic<u64>* place = tree_.find_slot(index);
         const u64 word = place == nullptr ? 0 : place->load(Order::acquire);
+        if (IndexTree::has_moved(word)) [[unlikely]] {
+            continue;
+        }
         if (word == 0 || (word & kFilling) != 0) {
             return {};
         }
@@ -89,47 +93,65 @@ FrameNumber PageCache::find_page(u64 index) {
     }
 }
 
-u32 PageCache::acquire_present_pages(u64 first, std::span<FrameNumber> out) {
-    constexpr usize kMost = 16;
+/// Calls `found(i, page)` with a reference for each page `first` + i of the first `count` that is there, and does not
+/// change just now, if `wants(i)`. Returns how many of them are within the size.
+template <typename Wants, typename Found>
+u32 PageCache::acquire_present_pages(u64 first, u64 count, Wants wants, Found found) {
     const u64 end = page_count(size());
     if (first >= end) {
         return 0;
     }
-    const usize wanted = std::min<u64>({out.size(), kMost, end - first});
+    const u32 within = static_cast<u32>(std::min(count, end - first));
     NearFrames near = g_kernel.frames->near_frames();
     sync::ReadGuard guard;
-    for (usize done = 0; done < wanted;) {
+    for (u32 done = 0; done < within;) {
         const std::span<const Atomic<u64>> places = tree_.find_slots(first + done);
         if (places.empty()) {
-            out[done++] = {};
+            ++done;
             continue;
         }
-        for (const Atomic<u64>& place : places.first(std::min(places.size(), wanted - done))) {
-            out[done] = acquire_present(place, first + done, near);
-            ++done;
+        const u32 stop = static_cast<u32>(std::min<u64>(within, done + places.size()));
+        for (const Atomic<u64>* place = places.data(); done < stop; ++done, ++place) {
+            const u64 word = place->load(Order::acquire);
+            if (IndexTree::has_moved(word)) [[unlikely]] {
+                break;  // looked up again
+            }
+            if (word == 0 || (word & kFilling) != 0 || !wants(done)) {
+                continue;
+            }
+            const PhysicalAddress page{word & ~kFlags};
+            if (!FrameAllocator::try_add_reference(near.of_allocated(page))) {
+                continue;
+            }
+            if (((place->load(Order::acquire) ^ word) & ~kFlags) != 0) [[unlikely]] {
+                g_kernel.frames->drop_reference(FrameNumber::containing(page));
+                break;  // likewise: the place may have moved, not the page
+            }
+            if (persistent_ && (word & kReferenced) == 0) {
+                static_cast<void>(tree_.exchange(first + done, word, word | kReferenced));
+            }
+            found(done, page);
         }
     }
-    return static_cast<u32>(wanted);
+    return within;
 }
 
-/// The frame that a place in the tree names, with a reference; 0 if there is none, or it changes just now.
-FrameNumber PageCache::acquire_present(const Atomic<u64>& place, u64 index, NearFrames& near) {
-    const u64 word = place.load(Order::acquire);
-    if (word == 0 || (word & kFilling) != 0) {
-        return {};
-    }
-    const FrameNumber frame = frame_of(word);
-    if (!FrameAllocator::try_add_reference(near.of_allocated(frame.address()))) {
-        return {};
-    }
-    if (frame_of(place.load(Order::acquire)) != frame) [[unlikely]] {
-        g_kernel.frames->drop_reference(frame);
-        return {};
-    }
-    if (persistent_ && (word & kReferenced) == 0) {
-        static_cast<void>(tree_.exchange(index, word, word | kReferenced));
-    }
-    return frame;
+u32 PageCache::find_pages(u64 first, std::span<FrameNumber> frames) {
+    std::ranges::fill(frames, FrameNumber{});
+    return acquire_present_pages(
+        first, frames.size(), [](u32) { return true; },
+        [&](u32 i, PhysicalAddress page) { frames[i] = FrameNumber::containing(page); });
+}
+
+u32 PageCache::map_present_pages(u64 first, EntryWindow& window) {
+    u32 mapped = 0;
+    acquire_present_pages(
+        first, window.size(), [&](u32 i) { return window.is_empty(i); },
+        [&](u32 i, PhysicalAddress page) {
+            window.put(i, page);
+            ++mapped;
+        });
+    return mapped;
 }
 
 bool PageCache::is_resident(u64 index) {

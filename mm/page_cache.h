@@ -66,11 +66,13 @@ public:
 
     /// The page, with a reference, if it is there and filled; frame 0 otherwise.
     FrameNumber find_page(u64 index);
+    /// The same for the pages from `first` on; returns how many of them are within the size.
+    u32 find_pages(u64 first, std::span<FrameNumber> frames);
     u64 resident_pages() const { return pages_.load(Order::relaxed); }
 
     // MemoryObject.
     Result<FrameNumber> acquire_page(u64 index, PageAccess access) override;
-    u32 acquire_present_pages(u64 first, std::span<FrameNumber> frames) override;
+    u32 map_present_pages(u64 first, EntryWindow& window) override;
     bool tracks_writes() const override { return persistent_; }
     bool is_shared_memory() const override { return !persistent_; }
     bool is_resident(u64 index) override;
@@ -107,7 +109,8 @@ private:
     FrameUse use() const { return persistent_ ? FrameUse::File : FrameUse::SharedMemory; }
     void count(i64 pages);
 
-    FrameNumber acquire_present(const Atomic<u64>& place, u64 index, NearFrames& near);
+    template <typename Wants, typename Found>
+    u32 acquire_present_pages(u64 first, u64 count, Wants wants, Found found);
     Result<FrameNumber> ensure_page(u64 index, PageAccess access, Bound bound);
     Result<FrameNumber> take_present(u64 index, PageAccess access, Bound bound);
     Result<void> add_page(u64 index, FrameNumber frame, u64 flags, Bound bound);

@@ -27,7 +27,7 @@ public:
         if (index < first_ || index >= first_ + count_) {
             drop();
             first_ = index;
-            count_ = cache_.acquire_present_pages(index, std::span(frames_, std::min<u64>(wanted, kSize)));
+            count_ = cache_.find_pages(index, std::span(frames_, std::min<u64>(wanted, kSize)));
         }
         const u64 at = index - first_;
         if (at >= count_ || frames_[at].value == 0) {

@@ -80,8 +80,8 @@ private:
     SlabCache& size_class(u32 index);
 };
 
-/// The magazines of one CPU, by cache (PerCpu::slab_cache). Its own CPU only, interrupts off; what is of the depot under
-/// the depot's lock.
+/// The magazines of one CPU, by cache (PerCpu::slab_cache). Its own CPU only, interrupts off; what is of the depot
+/// under the depot's lock.
 class CpuSlabCache {
 public:
     CpuMagazines magazines[SlabAllocator::kMaxCaches];

@@ -6,6 +6,7 @@
 #include "kernel/base/kernel.h"
 #include "kernel/sched/thread.h"
 #include "mm/address_space.h"
+#include "mm/entry_window.h"
 #include "mm/system_memory.h"
 
 namespace cairn::mm {
@@ -174,66 +175,39 @@ std::optional<FaultResult> AddressSpace::fault_object(Mapping& mapping, VirtualA
     }
     const bool tracked = object.tracks_writes();
     const bool writable = mapping.is_shared() && mapping.permits(kAccessWrite) && (write || !tracked);
-    if (!(write && tracked) && !mapping.has(MappingFlag::RandomRead)) {
-        return fault_around(mapping, page, slot, writable);
+    if (!(write && tracked) && !mapping.has(MappingFlag::RandomRead) && mapping.properties.access != 0) {
+        if (std::optional<FaultResult> result = fault_around(mapping, page, slot, writable)) {
+            return result;
+        }
     }
     return fault_page(mapping, page, slot, write ? PageAccess::Write : PageAccess::Read, writable);
 }
 
-/// Maps the object's page, and what is in memory of those around it.
+/// Maps what is in memory of the object's page and those around it; no answer if the page itself is not, or another
+/// thread was faster.
 std::optional<FaultResult> AddressSpace::fault_around(const Mapping& mapping, VirtualAddress page, Slot slot,
                                                       bool writable) {
     MemoryObject& object = mapping.object->get();
     const VirtualAddress window{align_down(page.value, kFaultAround * kPageSize)};
     const VirtualAddress start = std::max(window, mapping.start);
     const VirtualAddress end = std::min(window + kFaultAround * kPageSize, mapping.end);
-    const u32 wanted = static_cast<u32>((page - start) / kPageSize);
-    FrameNumber frames[kFaultAround] = {};
-    const u32 count =
-        object.acquire_present_pages(mapping.page_index(start), std::span(frames, (end - start) / kPageSize));
-    if (wanted >= count || frames[wanted].value == 0) {
-        for (u32 i = 0; i < count; ++i) {
-            if (frames[i].value != 0) {
-                frames_.drop_reference(frames[i]);
-            }
-        }
-        const bool write = writable && object.tracks_writes();
-        return fault_page(mapping, page, slot, write ? PageAccess::Write : PageAccess::Read, writable);
+    const u32 first = slot.index - static_cast<u32>((page - start) / kPageSize);
+    const PageEntry pattern = PageEntry::make({}, mapping.properties.access, writable, object.caching());
+    EntryWindow entries(slot.leaf, first, static_cast<u32>((end - start) / kPageSize), pattern.not_accessed());
+    SpinLockGuard guard(table_lock_);
+    if (!table_.load(slot.leaf, slot.index).empty()) {
+        return std::nullopt;
     }
-    const u32 first = slot.index - wanted;
-    bool done = false;
-    {
-        SpinLockGuard guard(table_lock_);
-        // All of the object's pages are of one kind: what has another use has been given up.
-        const FrameUse use = frames_.frame(frames[wanted]).use.load(Order::relaxed);
-        TableEntries entries(slot.leaf);
-        NearFrames near = frames_.near_frames();
-        i64 added = 0;
-        for (u32 i = is_detached(use) ? count : 0; i < count; ++i) {
-            if (frames[i].value == 0 || entries.load(first + i) != 0 ||
-                near.of_allocated(frames[i].address()).use.load(Order::relaxed) != use) {
-                continue;
-            }
-            PageEntry entry = PageEntry::make(frames[i], mapping.properties.access, writable, object.caching());
-            if (i != wanted) {
-                entry = entry.not_accessed();
-            } else {
-                done = true;
-            }
-            entries.store(first + i, entry.bits());
-            ++added;
-            frames[i] = {};
-        }
-        if (added != 0) {
-            add_resident(kind_of(use), added);
-        }
+    const u32 mapped = object.map_present_pages(mapping.page_index(start), entries);
+    if (mapped != 0) {
+        add_resident(object.is_shared_memory() ? ResidentShared : ResidentFile, mapped);
     }
-    for (u32 i = 0; i < count; ++i) {
-        if (frames[i].value != 0) {
-            frames_.drop_reference(frames[i]);
-        }
+    const PageEntry entry = table_.load(slot.leaf, slot.index);
+    if (entry.empty()) {
+        return std::nullopt;
     }
-    return done ? std::optional(FaultResult::Resolved) : std::nullopt;
+    table_.store(slot.leaf, slot.index, entry.accessed_now());
+    return FaultResult::Resolved;
 }
 
 /// Maps the object's page, for which the object may have to wait.

@@ -88,16 +88,18 @@ Result<void> AddressSpace::split_at(VirtualAddress address) {
                           lower->page_index(address)};
     Own<Mapping> upper = TRY(make_mapping(address, lower->end, lower->properties, backing));
     upper->has_own_pages.store(lower->has_own_pages.load(Order::relaxed), Order::relaxed);
+    // The tree first gets the upper part: where there never is a gap, nothing has to be said of one up to the root.
+    Mapping& added = *upper.release();
+    mappings_.insert(added);
     if (lower->object) {
         MemoryObject& object = lower->object->get();
         sync::MutexGuard guard(object.mappings_mutex());
         lower->end = address;
-        object.add_mapping_locked(*upper);
+        object.add_mapping_locked(added);
     } else {
         lower->end = address;
     }
     mappings_.refresh(*lower);
-    mappings_.insert(*upper.release());
     return {};
 }
 
@@ -118,7 +120,6 @@ void AddressSpace::absorb_next(Mapping& mapping, Mapping& next, MappingBin& bin)
     if (next.has_own_pages.load(Order::relaxed)) {
         mapping.has_own_pages.store(true, Order::relaxed);
     }
-    mappings_.remove(next);
     if (mapping.object) {
         MemoryObject& object = mapping.object->get();
         sync::MutexGuard guard(object.mappings_mutex());
@@ -128,6 +129,7 @@ void AddressSpace::absorb_next(Mapping& mapping, Mapping& next, MappingBin& bin)
         mapping.end = next.end;
     }
     mappings_.refresh(mapping);
+    mappings_.remove(next);
     bin.add(next);
 }
 

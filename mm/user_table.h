@@ -69,6 +69,7 @@ public:
     }
     PageEntry read_only() const { return PageEntry(bits_ & ~Format::kWritable); }
     PageEntry not_accessed() const { return PageEntry(bits_ & ~Format::kAccessed); }
+    PageEntry accessed_now() const { return PageEntry(bits_ | Format::kAccessed); }
 
 private:
     u64 bits_ = 0;

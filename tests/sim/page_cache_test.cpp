@@ -1,0 +1,139 @@
+/// A file's pages in memory, which others read and map while the file grows and memory's shortage takes pages away.
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
+
+#include "kernel/base/kernel.h"
+#include "mm/address_space.h"
+#include "mm/page_cache.h"
+#include "tests/support/in_address_space.h"
+#include "tests/support/simulation.h"
+
+namespace cairn {
+namespace {
+
+using arch::host::user_load;
+using mm::AddressSpace;
+using mm::MapRequest;
+using mm::PageCache;
+using sim::InAddressSpace;
+using sim::Simulation;
+
+constexpr VirtualAddress kStart{0x0000'0040'0000'0000};
+constexpr u64 kPages = 3;
+constexpr u64 kFirstWord = 100;
+
+/// Each page begins with a word that says which one it is.
+class NumberedStore final : public mm::PageStore {
+public:
+    Result<void> read_page(u64 index, FrameNumber frame) override {
+        const u64 word = kFirstWord + index;
+        std::memcpy(arch::direct_map(frame.address()), &word, sizeof word);
+        return {};
+    }
+};
+
+/// Takes what it gets, and uses it for something else.
+void reclaim_and_overwrite(Simulation& sim) {
+    g_kernel.memory->reclaim(kPages);
+    std::vector<FrameNumber> taken;
+    for (u64 i = 0; i < kPages; ++i) {
+        Result<FrameNumber> frame = g_kernel.frames->allocate(0);
+        sim.check(frame.ok(), "no frame");
+        std::memset(arch::direct_map(frame.value().address()), 0xee, kPageSize);
+        taken.push_back(frame.value());
+    }
+    for (FrameNumber frame : taken) {
+        g_kernel.frames->free(frame, 0);
+    }
+}
+
+TEST(PageCacheSim, FaultsAndReadsFindTheirPageWhileMemoryIsShort) {
+    EXPLORE("fault: reclaim", {.cpus = 3}, [](Simulation& sim) {
+        NumberedStore store;
+        auto created = PageCache::create(&store, kPages * kPageSize);
+        sim.check(created.ok(), "page cache");
+        Ref<PageCache> file = std::move(created).value();
+        auto space = AddressSpace::create();
+        sim.check(space.ok(), "no address space");
+        MapRequest request{.address = kStart, .length = kPages * kPageSize};
+        request.placement = MapRequest::Placement::FixedNoReplace;
+        request.access = mm::kAccessRead;
+        request.object = &*file;
+        sim.check(space.value()->map(request).ok(), "map");
+        sim.spawn("user", [&] {
+            InAddressSpace inside(*space.value());
+            for (int round = 0; round < 3; ++round) {
+                for (u64 i = 0; i < kPages; ++i) {
+                    sim.check(user_load<u64>(kStart + i * kPageSize) == kFirstWord + i, "another page is mapped");
+                }
+                constexpr i32 kDontNeed = 4;
+                sim.check(space.value()->advise(kStart, kPages * kPageSize, kDontNeed).ok(), "madvise");
+            }
+        });
+        sim.spawn("reader", [&] {
+            std::vector<std::byte> bytes(kPages * kPageSize);
+            for (int round = 0; round < 3; ++round) {
+                auto sink = mm::IoSink::to_kernel(bytes);
+                auto read = file->read(0, sink);
+                sim.check(read.ok() && read.value() == bytes.size(), "read");
+                for (u64 i = 0; i < kPages; ++i) {
+                    u64 word = 0;
+                    std::memcpy(&word, bytes.data() + i * kPageSize, sizeof word);
+                    sim.check(word == kFirstWord + i, "another page is read");
+                }
+            }
+        });
+        sim.spawn("shortage", [&] {
+            for (int round = 0; round < 4; ++round) {
+                reclaim_and_overwrite(sim);
+            }
+        });
+        sim.join();
+    });
+}
+
+/// A file of one page has no tree; with its second page it gets one.
+TEST(PageCacheSim, TheFirstPageIsThereWhileTheFileGrows) {
+    EXPLORE("page cache: growth", {.cpus = 3}, [](Simulation& sim) {
+        auto created = PageCache::create(nullptr);
+        sim.check(created.ok(), "page cache");
+        Ref<PageCache> file = std::move(created).value();
+        const auto write = [&](u64 index) {
+            const u64 word = kFirstWord + index;
+            auto source = mm::IoSource::from_kernel(std::as_bytes(std::span(&word, 1)));
+            sim.check(file->write(index * kPageSize, source).ok(), "write");
+        };
+        write(0);
+        sim.check(file->resize(2 * kPageSize).ok(), "resize");
+        sim.spawn("writer", [&] {
+            for (u64 index : {u64{1}, u64{100}, u64{5000}}) {
+                write(index);
+            }
+        });
+        const auto read = [&](usize size) {
+            std::vector<std::byte> bytes(size);
+            auto sink = mm::IoSink::to_kernel(bytes);
+            auto done = file->read(0, sink);
+            u64 word = 0;
+            std::memcpy(&word, bytes.data(), sizeof word);
+            sim.check(done.ok() && done.value() >= sizeof word && word == kFirstWord, "the page was not there");
+        };
+        sim.spawn("reader of a word", [&] {
+            for (int round = 0; round < 3; ++round) {
+                read(sizeof(u64));
+            }
+        });
+        sim.spawn("reader of pages", [&] {
+            for (int round = 0; round < 3; ++round) {
+                read(2 * kPageSize);
+            }
+        });
+        sim.join();
+    });
+}
+
+}  // namespace
+}  // namespace cairn
