@@ -205,7 +205,7 @@ class Runner(unittest.TestCase):
 
     def test_a_writable_folder_stays_when_the_guest_does_not_end_r04(self):
         with tempfile.TemporaryDirectory() as name:
-            result = self._run("sh", "-c", "echo x > /w/file; sleep 1000", timeout=25,
+            result = self._run("sh", "-c", "echo x > /w/file; sleep 1000", timeout=15,
                                mounted=[mounts.Mount(pathlib.Path(name), "/w", writable=True)])
             self.assertEqual((guest.STATUS_TIMEOUT, []), (result.status, os.listdir(name)))
 
@@ -301,7 +301,7 @@ class Runner(unittest.TestCase):
                 self._continue(pathlib.Path(file.name), b"")
 
     def test_timeout(self):
-        result = self._run("sh", "-c", "echo begun; sleep 1000", timeout=25)
+        result = self._run("sh", "-c", "echo begun; sleep 1000", timeout=15)
         self._expect(result, guest.STATUS_TIMEOUT, b"begun\n")
 
     def test_a_kernel_that_fails(self):
