@@ -1,6 +1,8 @@
 #include "exec/elf.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 
 namespace cairn::exec {
 
@@ -67,13 +69,16 @@ Result<ElfHeader> parse_elf_header(std::span<const std::byte> first_bytes, u64 f
                      .program_headers = table};
 }
 
+/// Most rows of a program are of no segment, so a row's type is looked at before it is copied.
 void ElfProgramHeaders::Iterator::find() {
-    while (std::optional<ElfProgramHeader> row = load_at<ElfProgramHeader>(of_.table_, offset_)) {
-        if (of_.filter_ == Filter::All || row->type == elf::kLoad) {
-            current_ = *row;
+    static_assert(offsetof(ElfProgramHeader, type) == 0);
+    for (; offset_ + sizeof current_ <= of_.table_.size(); offset_ += sizeof current_) {
+        const std::byte* row = of_.table_.data() + offset_;
+        std::memcpy(&current_.type, row, sizeof current_.type);
+        if (of_.filter_ == Filter::All || current_.type == elf::kLoad) {
+            std::memcpy(&current_, row, sizeof current_);
             return;
         }
-        offset_ += sizeof(ElfProgramHeader);
     }
 }
 

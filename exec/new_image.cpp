@@ -9,6 +9,7 @@
 #include "kernel/base/kernel.h"
 #include "kernel/task/file_mapping.h"
 #include "mm/frame_allocator.h"
+#include "mm/system_memory.h"
 
 namespace cairn::exec {
 
@@ -78,15 +79,11 @@ public:
     /// The tail of the last page of what map_file() has just mapped.
     Result<void> zero(VirtualAddress start, u64 size) override {
         TRY(fetch_page(file_offset_ + (start - file_start_)));
-        static constexpr std::byte kZeros[256] = {};
-        for (u64 done = 0; done < size;) {
-            const u64 part = std::min<u64>(size - done, sizeof kZeros);
-            constexpr auto kForced = mm::AddressSpace::RemoteAccess::Forced;
-            const VirtualAddress at = start + done;
-            if (space_.write_memory(at, std::span(kZeros).first(part), kForced) != part) {
-                return fail(Errno::enomem);  // for a copy of the page
-            }
-            done += part;
+        const auto* zeros = static_cast<const std::byte*>(arch::direct_map(g_kernel.memory->zero_frame().address()));
+        constexpr auto kForced = mm::AddressSpace::RemoteAccess::Forced;
+        ASSERT(size <= kPageSize);
+        if (space_.write_memory(start, std::span(zeros, size), kForced) != size) {
+            return fail(Errno::enomem);  // for a copy of the page
         }
         return {};
     }

@@ -137,9 +137,12 @@ Magazine* SlabCache::take_full(CpuMagazines& cpu) {
             from = &other;
         }
     });
-    Magazine* full = std::exchange(from->full, from->full->next);
-    --from->full_count;
-    depot_objects_ -= full->count;
+    Magazine* full = from->full;
+    if (full != nullptr) {
+        from->full = full->next;
+        --from->full_count;
+        depot_objects_ -= full->count;
+    }
     return full;
 }
 
