@@ -206,6 +206,7 @@ private:
     Result<Own<Mapping>> make_mapping(VirtualAddress start, VirtualAddress end, const MappingProperties& properties,
                                       const Backing& backing);
     Mapping& insert(Own<Mapping> mapping) REQUIRES(lock_);
+    void join_object(Mapping& mapping) REQUIRES(lock_);
     void unlink(Mapping& mapping) REQUIRES(lock_);
     void leave_object(Mapping& mapping) REQUIRES(lock_);
     void set_bounds(Mapping& mapping, VirtualAddress start, VirtualAddress end) REQUIRES(lock_);

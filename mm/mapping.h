@@ -141,6 +141,11 @@ public:
         tree_.remove(mapping);
         count_.store(count() - 1, Order::relaxed);
     }
+    /// Fills an empty tree with the `count` mappings of a list in order of address, which is empty then.
+    void build(MappingList& list, usize count) {
+        tree_.build(count, [&]() -> Mapping& { return *list.pop_front(); });
+        count_.store(count, Order::relaxed);
+    }
     /// Takes all out; `visit` is called with each.
     template <typename Visit>
     void clear(Visit visit) {

@@ -190,6 +190,8 @@ Result<void> AddressSpace::copy_mappings(AddressSpace& child) {
     child.stack_limit_.store(stack_limit_.load(Order::relaxed), Order::relaxed);
     TlbFlush flush(frames_);
     Result<void> result;
+    MappingList copies;
+    usize count = 0;
     for (const Mapping* mapping = mappings_.first(); mapping != nullptr; mapping = mappings_.next(*mapping)) {
         if (mapping->has(MappingFlag::DontFork)) {
             continue;
@@ -205,7 +207,10 @@ Result<void> AddressSpace::copy_mappings(AddressSpace& child) {
         }
         const bool own_pages = mapping->has_own_pages.load(Order::relaxed);
         copy.value()->has_own_pages.store(own_pages, Order::relaxed);
-        child.insert(std::move(copy).value());
+        Mapping& added = *std::move(copy).value().release();
+        copies.push_back(added);
+        ++count;
+        child.join_object(added);
         // An object's pages come by faults again.
         const bool copied =
             !mapping->is_shared() && !mapping->has(MappingFlag::WipeOnFork) && (mapping->is_anonymous() || own_pages);
@@ -217,6 +222,7 @@ Result<void> AddressSpace::copy_mappings(AddressSpace& child) {
             }
         }
     }
+    child.mappings_.build(copies, count);
     flush.settle(tables_, directory_.flush(tlb_, flush));
     return result;
 }

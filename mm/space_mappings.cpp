@@ -33,11 +33,16 @@ Result<Own<Mapping>> AddressSpace::make_mapping(VirtualAddress start, VirtualAdd
 Mapping& AddressSpace::insert(Own<Mapping> owned) {
     Mapping& mapping = *owned.release();
     mappings_.insert(mapping);
+    join_object(mapping);
+    return mapping;
+}
+
+/// What remains to be done for a mapping that is in the tree, or will be.
+void AddressSpace::join_object(Mapping& mapping) {
     if (mapping.object) {
         (*mapping.object)->add_mapping(mapping);
     }
     account(mapping, static_cast<i64>(mapping.pages()));
-    return mapping;
 }
 
 void AddressSpace::unlink(Mapping& mapping) {

@@ -13,10 +13,12 @@
 /// `element` says of its subtree from itself and its two children (nullable) and returns
 /// whether that changed. After changing a field that only the augmentation reads, call refresh().
 
+#include <bit>
 #include <utility>
 
 #include "kernel/base/assert.h"
 #include "kernel/base/member_offset.h"
+#include "kernel/base/types.h"
 
 namespace cairn {
 
@@ -113,6 +115,16 @@ public:
     void insert_last(T& element, T* last) {
         link(&(element.*kNode), last == nullptr ? nullptr : &(last->*kNode), 1, update_function());
     }
+    /// Makes an empty tree that of `count` elements, which `next()` gives in order. O(n): as flat as can be, and what
+    /// an element says of its subtree is computed once.
+    template <typename Next>
+    void build(usize count, Next next) {
+        ASSERT(empty());
+        root_ = build_below(nullptr, count, static_cast<u32>(std::bit_width(count)), next);
+        if (root_ != nullptr) {
+            root_->red_ = false;
+        }
+    }
     /// Takes all elements out, in no particular order, and calls `visit` with each when it is out. O(n): nothing is
     /// balanced on the way.
     template <typename Visit>
@@ -166,6 +178,29 @@ public:
 private:
     static constexpr bool kAugmented = requires(T& element, T* child) { Policy::update(element, child, child); };
 
+    /// All levels of the tree but the last one are full: what is on that one is red, so that all ways down have as many
+    /// black nodes.
+    template <typename Next>
+    static RbNode* build_below(RbNode* parent, usize count, u32 levels, Next& next) {
+        if (count == 0) {
+            return nullptr;
+        }
+        RbNode* left = build_below(nullptr, count / 2, levels - 1, next);
+        RbNode* node = &(next().*kNode);
+        ASSERT(!node->linked_);
+        node->linked_ = true;
+        node->red_ = levels == 1;
+        node->parent_ = parent;
+        node->child_[0] = left;
+        node->child_[1] = build_below(node, count - 1 - count / 2, levels - 1, next);
+        if (left != nullptr) {
+            left->parent_ = node;
+        }
+        if constexpr (kAugmented) {
+            update_node(node);
+        }
+        return node;
+    }
     static T* object(RbNode* node) { return node == nullptr ? nullptr : object_of_member<T, RbNode, kNode>(node); }
     static bool update_node(RbNode* node) {
         return Policy::update(*object(node), object(node->child_[0]), object(node->child_[1]));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <random>
 #include <set>
 #include <vector>
@@ -75,6 +76,42 @@ TEST(RbTree, AgreesWithMultisetUnderRandomOperations) {
     }
     while (Item* item = tree.last()) {
         tree.remove(*item);
+    }
+}
+
+TEST(RbTree, ABuiltOneIsFlatAndStaysBalanced) {
+    std::mt19937 random(7);
+    for (usize count = 0; count < 130; ++count) {
+        SCOPED_TRACE(count);
+        std::vector<Item> items(count);
+        usize built = 0;
+        Tree tree;
+        tree.build(count, [&]() -> Item& {
+            items[built].key = static_cast<int>(built);
+            return items[built++];
+        });
+        ASSERT_EQ(built, count);
+        ASSERT_EQ(height(tree, tree.root()), static_cast<int>(std::bit_width(count)));
+        check_augmentation(tree, tree.root());
+        int key = 0;
+        for (Item* at = tree.first(); at != nullptr; at = tree.next(*at)) {
+            ASSERT_EQ(at->key, key++);
+        }
+        ASSERT_EQ(static_cast<usize>(key), count);
+        // What is done to it now would go wrong if the colours were.
+        for (usize step = 0; step < 4 * count; ++step) {
+            Item& item = items[random() % count];
+            if (item.node.linked()) {
+                tree.remove(item);
+            } else {
+                tree.insert(item);
+            }
+            check_augmentation(tree, tree.root());
+            ASSERT_LE(height(tree, tree.root()), 2 * static_cast<int>(std::bit_width(count)));
+        }
+        while (Item* item = tree.first()) {
+            tree.remove(*item);
+        }
     }
 }
 
