@@ -271,15 +271,15 @@ Walker::Reached Walker::glide(Goal goal, bool follow) {
                 return reached;
             }
         }
-        if (glide.at().mount->try_acquire_reference()) {
-            mount = Ref<Mount>::adopt(*glide.at().mount);
-        }
-        if (glide.at().entry->try_acquire_reference()) {
-            entry = Ref<Dentry>::adopt(*glide.at().entry);
-        }
-        if (!mount || !entry) {
+        // The mount first: while it is held its filesystem is mounted, and nothing is kept in the cache when it goes.
+        if (!glide.at().mount->try_acquire_reference()) {
             return Reached::Somewhere;  // what was reached goes away
         }
+        mount = Ref<Mount>::adopt(*glide.at().mount);
+        if (!glide.at().entry->try_acquire_reference()) {
+            return Reached::Somewhere;
+        }
+        entry = Ref<Dentry>::adopt(*glide.at().entry);
         rest_ = glide.rest();
         links_ += glide.links();
         trailing_slash_ = trailing_slash_ || glide.slash();
