@@ -215,7 +215,13 @@ Result<void> Walker::go_up() {
             return cross_mounts();
         }
     }
-    at_->step_to(at_->dentry().parent());
+    Ref<Dentry> parent = at_->dentry().parent();
+    // Of a mount that shows a part of a filesystem a directory may have been moved away since.
+    const Dentry& top = at_->mount().root();
+    if (!top.is_root() && !parent->is_below(top)) {
+        return fail(Errno::enoent);
+    }
+    at_->step_to(std::move(parent));
     return cross_mounts();
 }
 

@@ -115,6 +115,32 @@ TEST(Mount, Bind) {
     umount("target");
 }
 
+TEST(Mount, BindShowsNoMoreThanItsPart) {
+    ASSERT_OK(mkdir("all", 0755));
+    ASSERT_OK(mkdir("all/part", 0755));
+    ASSERT_OK(mkdir("all/part/d", 0755));
+    ASSERT_OK(mkdir("m", 0755));
+    ASSERT_OK(mount("all/part", "m", nullptr, MS_BIND, nullptr));
+    child([] {
+        ASSERT_OK(chdir("m/d"));
+        ASSERT_OK(rename("../../all/part/d", "../../all/d"));
+        EXPECT_ERRNO(ENOENT, access("..", F_OK)) << "moved out of what the mount shows";
+        EXPECT_OK(access(".", F_OK));
+    });
+    umount("m");
+}
+
+TEST(Mount, NothingOnWhatIsGone) {
+    ASSERT_OK(mkdir("gone", 0755));
+    child([] {
+        ASSERT_OK(chdir("gone"));
+        ASSERT_OK(rmdir("../gone"));
+        EXPECT_ERRNO(ENOENT, mount("none", ".", "tmpfs", 0, nullptr));
+        EXPECT_ERRNO(ENOENT, mount("/", ".", nullptr, MS_BIND, nullptr));
+        EXPECT_ERRNO(ENOENT, mount("/", ".", nullptr, MS_BIND | MS_REC, nullptr));
+    });
+}
+
 TEST(Mount, BindOfAFile) {
     write_file("a", "A");
     write_file("b", "B");
