@@ -161,13 +161,20 @@ void MountTree::set_root(Ref<Mount> mount) {
     root_.store(&root, Order::release);
 }
 
+/// Who follows both upwards does so under the tree lock, and sees both or neither change.
+void MountTree::set_place(Mount& mount, Mount* parent, Dentry* point) {
+    the_vfs().dentries.with_tree([&] {
+        mount.parent_.store(parent, Order::release);
+        mount.point_.store(point, Order::release);
+    });
+}
+
 /// The caller's reference becomes the tree's.
 void MountTree::attach_locked(Mount& mount, Mount& parent, Dentry& point) {
     parent.acquire_reference();
     point.acquire_reference();
     ++parent.children_;
-    mount.parent_.store(&parent, Order::release);
-    mount.point_.store(&point, Order::release);
+    set_place(mount, &parent, &point);
     mount.attached_.store(true, Order::release);
     mount.next_on_point_.store(point.mounts_.load(Order::relaxed), Order::release);
     point.mounts_.store(&mount, Order::release);
@@ -211,6 +218,22 @@ Result<void> check_place(const Mount& mount, const Path& where) {
     return {};
 }
 
+/// Calls `body` while the entry can be neither removed nor renamed. ENOENT: its name is gone.
+template <typename Body>
+Result<void> with_name(Dentry& entry, Body body) {
+    for (;;) {
+        Ref<Dentry> parent = entry.parent();
+        sync::SharedGuard names(parent->inode().directory_lock);
+        if (entry.is_deleted()) {
+            return fail(Errno::enoent);
+        }
+        if (&*entry.parent() == &*parent) {
+            body();
+            return {};
+        }
+    }
+}
+
 }  // namespace
 
 Result<void> MountTree::attach(Ref<Mount> mount, const Path& where) {
@@ -224,15 +247,8 @@ Result<void> MountTree::attach(Ref<Mount> mount, const Path& where) {
         &at.dentry() == &at.mount().root()) {
         return fail(Errno::ebusy);
     }
-    Ref<Dentry> parent = at.dentry().parent();
-    {
-        // Against unlink and rename of the mount point.
-        sync::SharedGuard names(parent->inode().directory_lock);
-        if (at.dentry().is_deleted()) {
-            return fail(Errno::enoent);
-        }
-        attach_locked(mount.release(), at.mount(), at.dentry());
-    }
+    TRY(with_name(at.dentry(),
+                  [&]() NO_THREAD_SAFETY_ANALYSIS { attach_locked(mount.release(), at.mount(), at.dentry()); }));
     note_change();
     return {};
 }
@@ -252,11 +268,13 @@ Result<void> MountTree::move(const Path& from, const Path& to) {
         if (is_below_locked(to.mount(), mount)) {
             return fail(Errno::eloop);
         }
-        old_parent = Ref<Mount>::adopt(*parent);
-        old_point = Ref<Dentry>::adopt(*mount.point_.load(Order::relaxed));
-        detach_locked(mount, moved);
-        moved.remove(mount);
-        attach_locked(mount, to.mount(), to.dentry());
+        TRY(with_name(to.dentry(), [&]() NO_THREAD_SAFETY_ANALYSIS {
+            old_parent = Ref<Mount>::adopt(*parent);
+            old_point = Ref<Dentry>::adopt(*mount.point_.load(Order::relaxed));
+            detach_locked(mount, moved);
+            moved.remove(mount);
+            attach_locked(mount, to.mount(), to.dentry());
+        }));
     }
     note_change();
     return {};
@@ -305,8 +323,11 @@ Result<void> MountTree::bind(const Path& from, const Path& to, u32 flags, bool r
             result = clone_children_locked(from.mount(), *copy, dying);
         }
         if (result.ok()) {
-            attach_locked(copy.release(), to.mount(), to.dentry());
-        } else {
+            result = with_name(to.dentry(), [&]() NO_THREAD_SAFETY_ANALYSIS {
+                attach_locked(Ref<Mount>(copy).release(), to.mount(), to.dentry());
+            });
+        }
+        if (!result.ok()) {
             for (Mount *at = all_.front(), *next = nullptr; at != nullptr; at = next) {
                 next = all_.next(*at);
                 if (at != &*copy && is_below_locked(*at, *copy)) {
@@ -387,8 +408,7 @@ Result<void> MountTree::pivot(const Path& new_root, const Path& put_old, const P
         old_point = Ref<Dentry>::adopt(*mount.point_.load(Order::relaxed));
         detach_locked(mount, moved);
         moved.remove(mount);
-        mount.parent_.store(nullptr, Order::release);
-        mount.point_.store(nullptr, Order::release);
+        set_place(mount, nullptr, nullptr);
         mount.attached_.store(true, Order::release);
         all_.push_front(mount);
         root_.store(&mount, Order::release);

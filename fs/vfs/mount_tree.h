@@ -26,7 +26,7 @@ public:
     bool has(u32 flag) const { return (flags() & flag) != 0; }
     bool is_read_only() const { return has(mount_flags::kReadOnly); }
     bool is_attached() const { return attached_.load(Order::acquire); }
-    /// Where it stands; under a ReadGuard. Null: nowhere (the root of the tree, or detached).
+    /// Where it stands; under the tree lock of the cache of names. Null: nowhere (the root of the tree, or detached).
     Mount* parent_under_guard() const { return is_attached() ? parent_.load(Order::acquire) : nullptr; }
     Dentry* point_under_guard() const { return point_.load(Order::acquire); }
     /// A mount that no walk reaches (memfd_create(2)): paths on it begin at its root.
@@ -101,6 +101,7 @@ public:
 
 private:
     friend class Mount;
+    static void set_place(Mount& mount, Mount* parent, Dentry* point);
     void attach_locked(Mount& mount, Mount& parent, Dentry& point) REQUIRES(mutex_);
     void detach_locked(Mount& mount, List<Mount, &Mount::node>& dying) REQUIRES(mutex_);
     bool is_below_locked(const Mount& mount, const Mount& ancestor) REQUIRES(mutex_);

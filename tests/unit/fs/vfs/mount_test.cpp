@@ -124,6 +124,46 @@ TEST(Mounts, MoveAndPivot) {
     });
 }
 
+TEST(Mounts, StandOnNamesThatAreThere) {
+    in_world("mounts: deleted", [](World& world) {
+        Caller& c = world.root;
+        c.mkdir("/a");
+        c.mkdir("/m");
+        c.mount("/m");
+        c.mkdir("/gone");
+        c.chdir("/gone");
+        c.rmdir("/gone");
+        EXPECT_EQ(c.mount("."), Errno::enoent);
+        EXPECT_EQ(c.mount(".", "", kBind, "/a", ""), Errno::enoent);
+        EXPECT_EQ(c.mount(".", "", kBind | kRecursive, "/", ""), Errno::enoent);
+        EXPECT_EQ(c.mount(".", "", kMove, "/m", ""), Errno::enoent);
+        EXPECT_EQ(c.umount("/m"), kSuccess);
+        c.chdir("/");
+    });
+}
+
+/// Nobody goes up out of what a mount shows, though a directory of it was moved away.
+TEST(Mounts, ShowNoMoreThanTheirPart) {
+    in_world("mounts: moved out", [](World& world) {
+        Caller& c = world.root;
+        c.mkdir("/all");
+        c.mkdir("/all/part");
+        c.mkdir("/all/part/d");
+        c.mkdir("/all/part/d/e");
+        c.mkdir("/m");
+        EXPECT_EQ(c.mount("/m", "", kBind, "/all/part", ""), kSuccess);
+        EXPECT_EQ(world.user.chdir("/m/d"), kSuccess);
+        EXPECT_EQ(world.user.resolve(".."), "/m");
+        EXPECT_EQ(c.rename("/all/part/d", "/all/d"), kSuccess);
+        EXPECT_EQ(world.user.exists(".."), Errno::enoent);
+        EXPECT_EQ(world.user.exists("e/.."), Errno::enoent);
+        EXPECT_EQ(world.user.exists("e"), kSuccess);
+        EXPECT_EQ(c.resolve("/all/d/.."), "/all");
+        world.user.chdir("/");
+        EXPECT_EQ(c.umount("/m"), kSuccess);
+    });
+}
+
 TEST(Mounts, AreListed) {
     in_world("mounts: list", [](World& world) {
         Caller& c = world.root;
