@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 
+#include <cstring>
 #include <set>
 
 #include "tests/abi/support/abi.h"
@@ -456,4 +457,30 @@ TEST(Root, ChrootConfines) {
         EXPECT_OK(syscall(SYS_getcwd, now, sizeof now));
         EXPECT_EQ(0u, std::string(now).rfind("(unreachable)", 0)) << now;
     });
+}
+
+TEST(PathText, MayEndWhereMemoryEnds) {
+    constexpr size_t kPage = 4096;
+    char* memory =
+        static_cast<char*>(mmap(nullptr, 4 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    ASSERT_NE(MAP_FAILED, memory);
+    ASSERT_OK(mprotect(memory + 3 * kPage, kPage, PROT_NONE));
+    char* end = memory + 3 * kPage;
+    for (size_t length = 1; length < PATH_MAX; length += length < 300 || length >= PATH_MAX - 20 ? 1 : 97) {
+        std::memset(memory, '/', 3 * kPage);
+        EXPECT_ERRNO(EFAULT, access(end - length, F_OK)) << length << " without an end";
+        end[-1] = 0;
+        EXPECT_OK(access(end - 1 - length, F_OK)) << length << " up to a page's end";
+        // Over a page's end, with something else behind it.
+        char* start = memory + 2 * kPage - length / 2;
+        std::memset(memory, 'x', 3 * kPage);
+        std::memset(start, '/', length);
+        start[length] = 0;
+        EXPECT_OK(access(start, F_OK)) << length << " over a page's end";
+    }
+    std::memset(memory, '/', 3 * kPage);
+    EXPECT_ERRNO(ENAMETOOLONG, access(end - PATH_MAX, F_OK));
+    EXPECT_ERRNO(ENAMETOOLONG, access(end - PATH_MAX - 3, F_OK));
+    EXPECT_ERRNO(EFAULT, access(end, F_OK));
+    munmap(memory, 4 * kPage);
 }
