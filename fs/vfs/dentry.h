@@ -56,7 +56,8 @@ public:
     bool is_link() const { return type_ == FileType::SymbolicLink; }
     Superblock& superblock() const { return *superblock_; }
     bool is_root() const { return parent_.load(Order::relaxed) == nullptr; }
-    /// Under a ReadGuard, or the tree lock: the present name and parent.
+    /// The present name and parent; under the tree lock, or for holders of the directory's lock. The parent also under
+    /// a ReadGuard.
     const DentryName& name() const { return *name_.load(Order::acquire); }
     Dentry* parent_under_guard() const { return parent_.load(Order::acquire); }
     /// The directory that holds it; itself for a root. Valid however names change meanwhile.
@@ -87,6 +88,8 @@ private:
         }
     }
 
+    /// Null while name and parent change. No name is given twice: who reads the same one before and after the parent
+    /// has read what belongs together.
     Atomic<DentryName*> name_;
     Atomic<Dentry*> parent_;         // counted
     Superblock* const superblock_;   // counted
@@ -174,8 +177,6 @@ public:
         hash = (hash ^ hash >> 32) * kFactor;
         return static_cast<u32>(hash >> 32);
     }
-    /// Changes before and after each change of names or parents: what was seen between two equal even values holds.
-    u32 generation() const { return generation_.load(Order::acquire); }
     /// Calls `body` with the tree lock held: names and parents stand still.
     template <typename Body>
     auto with_tree(Body body) {
@@ -214,7 +215,6 @@ private:
     Atomic<u64> count_{0};
     Atomic<usize> hand_{0};
     SpinLock<LockRank::DentryTree> tree_lock_;
-    Atomic<u32> generation_{0};
 };
 
 }  // namespace cairn::vfs

@@ -52,12 +52,11 @@ DentryCache::Chain& DentryCache::chain_of(const Dentry& parent, u32 hash) const 
     return chains_[(mixed ^ (mixed >> 32)) & (chain_count_ - 1)];
 }
 
+/// A reader may stand on an entry that is being moved.
 bool DentryCache::matches(const Dentry& entry, const Dentry& parent, u32 hash, std::string_view name) {
-    if (entry.parent_.load(Order::acquire) != &parent) {
-        return false;
-    }
-    const DentryName& own = entry.name();
-    return own.hash == hash && same_text(own.text(), name);
+    const DentryName* own = entry.name_.load(Order::acquire);
+    return entry.parent_.load(Order::acquire) == &parent && own != nullptr && own->hash == hash &&
+           same_text(own->text(), name) && entry.name_.load(Order::relaxed) == own;
 }
 
 Dentry* DentryCache::find_under_guard(const Dentry& parent, u32 hash, std::string_view name) {
@@ -238,6 +237,7 @@ void DentryCache::set_place(Dentry& entry, Dentry& parent, DentryName* name) {
         SpinLockGuard guard(chain.lock);
         cached = unlink(chain, entry);
     }
+    entry.name_.store(nullptr, Order::relaxed);
     entry.parent_.store(&parent, Order::release);
     entry.name_.store(name, Order::release);
     if (cached) {
@@ -268,11 +268,7 @@ void DentryCache::move(Dentry& entry, Dentry& new_parent, DentryName* new_name, 
     if (&new_parent != old_parent) {
         new_parent.acquire_reference();
     }
-    with_tree([&] {
-        generation_.fetch_add(1, Order::acq_rel);
-        set_place(entry, new_parent, new_name);
-        generation_.fetch_add(1, Order::release);
-    });
+    with_tree([&] { set_place(entry, new_parent, new_name); });
     if (was_cached) {
         entry.release_reference();
     }
@@ -290,10 +286,8 @@ void DentryCache::move(Dentry& entry, Dentry& new_parent, DentryName* new_name, 
     bool other_cached = other.cached_.load(Order::relaxed);
     // Each parent loses one child and gains one: the references only change hands.
     with_tree([&] {
-        generation_.fetch_add(1, Order::acq_rel);
         set_place(entry, *other_parent, entry_name);
         set_place(other, *entry_parent, other_name);
-        generation_.fetch_add(1, Order::release);
     });
     if (entry_cached) {
         entry.release_reference();
