@@ -197,10 +197,13 @@ void TmpfsSuperblock::describe_options(TextBuffer& text) {
 namespace {
 
 Result<void> take(Atomic<u64>& count, u64 amount, u64 limit) {
-    if (count.fetch_add(amount, Order::relaxed) + amount > limit && limit != 0) {
-        count.fetch_sub(amount, Order::relaxed);
-        return fail(Errno::enospc);
-    }
+    // Never beyond the limit, not even for a moment: somebody else may take what has just become free.
+    u64 seen = count.load(Order::relaxed);
+    do {
+        if (limit != 0 && seen + amount > limit) {
+            return fail(Errno::enospc);
+        }
+    } while (!count.compare_exchange(seen, seen + amount, Order::relaxed, Order::relaxed));
     return {};
 }
 

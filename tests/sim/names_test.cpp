@@ -1,6 +1,7 @@
 /// Names that are looked up without a lock while others change them: by rename(2), unlink(2), rmdir(2), umount(2),
 /// pivot_root(2), and by memory's shortage.
 
+#include <algorithm>
 #include <bit>
 
 #include "fs/vfs/mount_tree.h"
@@ -196,6 +197,28 @@ TEST(NamesSim, NamesAreMadeOnceAndNotInWhatIsGone) {
     });
 }
 
+/// What has become free is there for the next, though somebody else fails for want of it at the same time.
+TEST(NamesSim, AFullFilesystemTakesAsMuchAsItGives) {
+    explore_world("names: full", {.cpus = 2}, [](Simulation& sim, World& world) {
+        Caller& root = world.root;
+        root.mkdir("/m");
+        sim.check(root.mount("/m", "nr_inodes=4") == kSuccess, "mount");
+        root.mkdir("/m/d");
+        root.mkdir("/m/e");
+        root.chmod("/m/e", 0777);
+        sim.check(root.write("/m/d/a", "") == kSuccess, "the only file");
+        Errno made[2];
+        sim.spawn("exchanges", [&] {
+            sim.check(root.unlink("/m/d/a") == kSuccess, "unlink");
+            made[0] = root.write("/m/d/b", "");
+        });
+        sim.spawn("other", [&] { made[1] = world.user.write("/m/e/c", ""); });
+        sim.join();
+        const int count = (made[0] == kSuccess) + (made[1] == kSuccess);
+        sim.check(count == 1, "how many files there are");
+    });
+}
+
 /// Takes one entry at a time.
 class Single final : public DirectorySink {
 public:
@@ -254,6 +277,75 @@ TEST(NamesSim, ADirectoryIsReadWhileItsNamesChange) {
             sim.check(seen["b"] + seen["second"] + seen[longer] == 1, "the renamed file");
         });
         sim.join();
+    });
+}
+
+/// Whatever fails for want of memory: the cache and the filesystem know the same names, and nothing is left behind.
+TEST(NamesSim, CacheAndFilesystemAgreeWhenMemoryFails) {
+    constexpr sim::KernelOptions kOptions{.cpus = 2, .allocation_failures = 12};
+    EXPLORE("names: failing allocations", kOptions, [](Simulation& sim) {
+        sim.inject_failures(false);
+        {
+            World world;
+            Caller& root = world.root;
+            root.mkdir("/d", 0777);
+            root.chmod("/d", 0777);
+            root.mkdir("/d/sub");
+            root.write("/d/a", "");
+            static constexpr std::string_view kNames[] = {"/d/a", "/d/b", "/d/sub", "/d/sub/a", "/d/link"};
+            const auto work = [&sim](Caller& caller) {
+                const auto name = [&] { return kNames[sim.random(std::size(kNames))]; };
+                for (int step = 0; step < 12; ++step) {
+                    switch (sim.random(7)) {
+                        case 0:
+                            caller.write(name(), "text");
+                            break;
+                        case 1:
+                            caller.unlink(name());
+                            break;
+                        case 2:
+                            caller.rename(name(), name());
+                            break;
+                        case 3:
+                            caller.rename(name(), name(), 2);
+                            break;
+                        case 4:
+                            caller.link(name(), name());
+                            break;
+                        case 5:
+                            caller.rmdir(name());
+                            break;
+                        default:
+                            caller.exists(name());
+                            break;
+                    }
+                }
+            };
+            Caller second(world.root_path(), 0, 0);
+            sim.inject_failures(true);
+            sim.spawn("first", [&] { work(root); });
+            sim.spawn("second", [&] { work(second); });
+            sim.join();
+            sim.inject_failures(false);
+            const auto agree = [&](const std::string& directory) {
+                const std::vector<std::string> names = root.list(directory);
+                for (std::string_view text : kNames) {
+                    const std::string path(text);
+                    const usize slash = path.rfind('/');
+                    if (path.substr(0, slash) == directory) {
+                        const bool listed = std::count(names.begin(), names.end(), path.substr(slash + 1)) != 0;
+                        WalkOptions itself;
+                        itself.follow_last_link = false;
+                        sim.check((root.exists(path, itself) == kSuccess) == listed, "cache and directory differ");
+                    }
+                }
+            };
+            agree("/d");
+            if (root.stat("/d/sub", false).type == FileType::Directory && root.exists("/d/sub") == kSuccess) {
+                agree("/d/sub");
+            }
+        }
+        World::tear_down();
     });
 }
 
