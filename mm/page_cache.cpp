@@ -83,7 +83,7 @@ FrameNumber PageCache::find_page(u64 index) {
             }
             continue;
         }
-        if (frame_of(place->load(Order::acquire)) == frame) {
+        if (is_unchanged(*place, word)) {
             if (persistent_ && (word & kReferenced) == 0) {
                 static_cast<void>(tree_.exchange(index, word, word | kReferenced));
             }
@@ -123,7 +123,7 @@ u32 PageCache::acquire_present_pages(u64 first, u64 count, Wants wants, Found fo
             if (!FrameAllocator::try_add_reference(near.of_allocated(page))) {
                 continue;
             }
-            if (((place->load(Order::acquire) ^ word) & ~kFlags) != 0) [[unlikely]] {
+            if (!is_unchanged(*place, word)) [[unlikely]] {
                 g_kernel.frames->drop_reference(FrameNumber::containing(page));
                 break;  // likewise: the place may have moved, not the page
             }

@@ -94,6 +94,11 @@ private:
     static constexpr u64 kFlags = kPageSize - 1;
     static FrameNumber frame_of(u64 word) { return FrameNumber::containing({word & ~kFlags}); }
     static u64 word_for(FrameNumber frame, u64 flags) { return frame.address().value | flags; }
+    /// Of a place that held `word` before the page got a reference: whether it still has that page, and not one that is
+    /// read into the same frame once more.
+    static bool is_unchanged(const Atomic<u64>& place, u64 word) {
+        return ((place.load(Order::acquire) ^ word) & (~kFlags | kFilling)) == 0;
+    }
     static u64 page_count(u64 size) { return size / kPageSize + (size % kPageSize != 0 ? 1 : 0); }
     static std::byte* memory_of(FrameNumber frame);
 

@@ -95,6 +95,57 @@ TEST(PageCacheSim, FaultsAndReadsFindTheirPageWhileMemoryIsShort) {
     });
 }
 
+/// Tells the page's word late, so that others come by while it is read.
+class SlowStore final : public mm::PageStore {
+public:
+    Result<void> read_page(u64 index, FrameNumber frame) override {
+        Atomic<u32> steps{0};
+        while (steps.fetch_add(1, Order::relaxed) < 5) {
+        }
+        const u64 word = kFirstWord + index;
+        std::memcpy(arch::direct_map(frame.address()), &word, sizeof word);
+        return {};
+    }
+};
+
+/// The frame that a page has lost is often the one that it is read into again.
+TEST(PageCacheSim, APageThatIsReadAgainIsNotFoundBeforeItIsThere) {
+    EXPLORE("page cache: the same frame again", {.cpus = 3}, [](Simulation& sim) {
+        SlowStore store;
+        auto created = PageCache::create(&store, 2 * kPageSize);
+        sim.check(created.ok(), "page cache");
+        Ref<PageCache> file = std::move(created).value();
+        const auto read = [&](u64 first, u64 pages) {
+            std::vector<std::byte> bytes(pages * kPageSize);
+            auto sink = mm::IoSink::to_kernel(bytes);
+            auto done = file->read(first * kPageSize, sink);
+            sim.check(done.ok() && done.value() == bytes.size(), "read");
+            for (u64 i = 0; i < pages; ++i) {
+                u64 word = 0;
+                std::memcpy(&word, bytes.data() + i * kPageSize, sizeof word);
+                sim.check(word == kFirstWord + first + i, "the page was not there yet");
+            }
+        };
+        sim.spawn("reader of a page", [&] {
+            for (int round = 0; round < 3; ++round) {
+                read(1, 1);
+            }
+        });
+        sim.spawn("reader of pages", [&] {
+            for (int round = 0; round < 3; ++round) {
+                read(0, 2);
+            }
+        });
+        sim.spawn("shortage", [&] {
+            for (int round = 0; round < 3; ++round) {
+                g_kernel.memory->reclaim(1);
+                read(1, 1);
+            }
+        });
+        sim.join();
+    });
+}
+
 /// A file of one page has no tree; with its second page it gets one.
 TEST(PageCacheSim, TheFirstPageIsThereWhileTheFileGrows) {
     EXPLORE("page cache: growth", {.cpus = 3}, [](Simulation& sim) {
