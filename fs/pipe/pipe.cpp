@@ -367,6 +367,7 @@ Result<bool> Pipe::wait_readable(Waiting waiting) {
             return !empty();
         }
         TRY(wait_for_data(waiting));
+        readable_.wake_one();  // the caller may leave what is there, as tee(2) does
     }
     return true;
 }

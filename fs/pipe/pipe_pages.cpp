@@ -87,6 +87,9 @@ void Pipe::release_place() {
         used_.fetch_sub(1, Order::release);
     }
     place_freed(was_full);
+    if (!was_full) {
+        writable_.wake_one();  // reserve_place() may have used up a wake-up
+    }
     if (!empty()) {
         readable_.wake_one();  // take() may have used up a wake-up and left more
     }

@@ -10,6 +10,7 @@
 #endif
 
 #include "fs/pipe/splice.h"
+#include "kernel/sync/completion.h"
 #include "kernel/time/clock.h"
 #include "tests/support/file_world.h"
 
@@ -317,6 +318,49 @@ TEST(PipeSim, AKilledReaderHandsItsWakeUpOn) {
         sim.join();
         sim.check(bytes.load(Order::relaxed) != 0, "nobody got the byte");
         ends.reset();
+    });
+}
+
+/// tee(2) leaves what it was woken for, which is then the reader's.
+TEST(PipeSim, TeeHandsItsWakeUpOn) {
+    EXPLORE("pipe: tee and a reader", {.cpus = 3}, [](Simulation& sim) {
+        FileWorld world;
+        std::optional<PipeEnds> from(world.pipe());
+        PipeEnds to = world.pipe(kNonBlock);
+        sync::Completion read;
+        sim.spawn("tee", [&] { static_cast<void>(pipe::tee(*from->reader, *to.writer, 1, 0)); });
+        sim.spawn("reader", [&] {
+            sim.check(world.read_text(*from->reader, 1) == "x", "the byte");
+            read.complete();
+        });
+        sim.spawn("writer", [&] {
+            sim.check(world.write(*from->writer, "x").value() == 1, "write");
+            read.wait();
+            const Ref<vfs::File> closed = std::move(from->writer);
+        });
+        sim.join();
+        from.reset();
+    });
+}
+
+/// A place that splice(2) was woken for and had no use for is another writer's.
+TEST(PipeSim, APlaceThatWasNotUsedIsAnotherWriters) {
+    EXPLORE("pipe: a place that was not used", {.cpus = 3}, [](Simulation& sim) {
+        FileWorld world;
+        PipeEnds nothing = world.pipe(kNonBlock);
+        PipeEnds ends = world.pipe();
+        static_cast<void>(must(pipe::set_pipe_size(world.context, *ends.reader, 8192), "resize"));
+        sim.check(world.write(*ends.writer, std::string(8192, 'f')).value() == 8192, "filled");
+        sim.spawn("splice", [&] {
+            Result<usize> moved = pipe::splice(world.context, *nothing.reader, nullptr, *ends.writer, nullptr, 4096, 0);
+            sim.check(moved.error() == Errno::eagain, "there is nothing to move");
+        });
+        sim.spawn("writer", [&] { sim.check(world.write(*ends.writer, "w").value() == 1, "write"); });
+        sim.spawn("reader", [&] {
+            sim.check(world.read_text(*ends.reader, 8192).size() == 8192, "what it was filled with");
+            sim.check(world.read_text(*ends.reader, 1) == "w", "what had to wait");
+        });
+        sim.join();
     });
 }
 
