@@ -43,7 +43,9 @@ Result<usize> EventCounter::read(vfs::OperationContext& context, mm::IoSink& sin
     }
     sync::WaitQueue::wake_one_of_each(writers_, pollers_);
     if (count() != 0) {
-        readers_.wake_one();  // a semaphore's next reader
+        // A semaphore's next reader; and there may be room for a small number, but not for the first writer's.
+        readers_.wake_one();
+        writers_.wake_all();
     }
     if (TRY(sink.put(&value, sizeof value)) != sizeof value) {
         return fail(Errno::efault);

@@ -104,6 +104,29 @@ TEST(EventCounterSim, AWriterWaitsForRoom) {
     });
 }
 
+/// A semaphore gives room bit by bit: whoever comes first may have to wait on where the next one need not.
+TEST(EventCounterSim, RoomForTheSmallerOfTwoWritersIsItsRoom) {
+    EXPLORE("eventfd: two writers", {.cpus = 3}, [](Simulation& sim) {
+        FileWorld world;
+        Ref<vfs::File> file = must(event::create_event_counter(0, 0, EventCounter::Mode::Semaphore), "eventfd");
+        sim.check(add(world, *file, ~u64{0} - 1).ok(), "fill");
+        Atomic<bool> written{false};
+        sim.spawn("large", [&] { sim.check(add(world, *file, 2).ok(), "in the end"); });
+        sim.spawn("small", [&] {
+            sim.check(add(world, *file, 1).ok(), "at once");
+            written.store(true, Order::release);
+        });
+        sim.spawn("reader", [&] {
+            sim.check(take(world, *file) == 1, "room for one");
+            while (!written.load(Order::acquire)) {
+                sched::yield();
+            }
+            sim.check(take(world, *file) == 1 && take(world, *file) == 1, "room for two");
+        });
+        sim.join();
+    });
+}
+
 TEST(TimerFile, CountsPeriodsThatNobodyReads) {
     RUN_ALONE("timerfd: periods", [](Simulation& sim) {
         FileWorld world;
