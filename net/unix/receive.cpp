@@ -94,20 +94,22 @@ void UnixEndpoint::copy_from_stream(ReceiveRequest& request, const ReceiveOption
         progress.tells_credentials = message->tells_credentials;
 
         const usize wanted = std::min(message->size() - skip, request.data.remaining());
-        Result<usize> copied = message->copy_out(request.data, skip, wanted);
-        if (!copied.ok()) {
-            progress.result = copied.failure();
+        const Result<usize> copied = message->copy_out(request.data, skip, wanted);
+        const usize moved = copied.ok() ? copied.value() : 0;
+        if (moved < wanted) {
+            // What of a message could not be delivered as wanted stays.
+            request.data.revert(moved);
+            progress.result = fail(Errno::efault);
             progress.complete = true;
             return;
         }
         progress.result = hand_over_files(*message, request);
-        progress.complete =
-            !progress.result.ok() || request.files || copied.value() < wanted || request.data.remaining() == 0;
+        progress.complete = !progress.result.ok() || request.files || request.data.remaining() == 0;
         skip = 0;
         if (peek) {
-            progress.skip += copied.value();
+            progress.skip += moved;
         } else {
-            message->consume(copied.value());
+            message->consume(moved);
             if (message->size() == 0) {
                 queue_.remove(*message);
                 --queued_;
@@ -127,10 +129,11 @@ Result<usize> UnixEndpoint::receive_stream(ReceiveRequest& request, const Receiv
     StreamProgress progress;
     progress.skip = peek && offset > 0 ? static_cast<usize>(offset) : 0;
     for (;;) {
-        DyingMessages dying;
         bool over = false;
         bool more = false;
+        const usize peeked = progress.skip;
         {
+            DyingMessages dying;  // behind the lock, and before a wait: they make room for what is waited for
             sync::MutexGuard guard(mutex_);
             if (state_ != State::Connected) {
                 return fail(Errno::einval);
@@ -148,6 +151,9 @@ Result<usize> UnixEndpoint::receive_stream(ReceiveRequest& request, const Receiv
         const usize moved = request.data.moved() - before;
         Result<void> waited;
         if (!progress.complete && !over && moved < target) {
+            if (more && progress.skip != peeked) {
+                readable_.wake_one();  // it is still there for others
+            }
             waited = wait_readable(options.deadline, progress.skip);
             if (waited.ok()) {
                 continue;

@@ -87,6 +87,30 @@ TEST(SocketPair, PeekAndDontwaitAndWaitall) {
     EXPECT_EQ(3, available);
 }
 
+TEST(SocketPair, WaitallReceivesMoreThanASendBuffer) {
+    make_pair();
+    const size_t size = 1 << 20;
+    char* bytes = map_pages(size / kPage);
+    pid_t pid = start_child([=] { EXPECT_EQ(static_cast<ssize_t>(size), write(pair_[0], bytes, size)); });
+    wait_until_asleep(pid);
+    EXPECT_EQ(static_cast<ssize_t>(size), recv(pair_[1], bytes, size, MSG_WAITALL));
+    EXPECT_ENDS("exit 0", wait_for(pid));
+}
+
+TEST(SocketPair, WhatCannotBeDeliveredStays) {
+    make_pair();
+    char* page = map_pages(2);
+    munmap(page + kPage, kPage);
+    EXPECT_EQ(100, write(pair_[0], page, 100));
+    EXPECT_ERRNO(EFAULT, read(pair_[1], page + kPage - 50, 100));
+    EXPECT_EQ(60, write(pair_[0], page, 60));
+    EXPECT_EQ(100, read(pair_[1], page + kPage - 130, 200)) << "the second message does not fit there";
+    EXPECT_ERRNO(EFAULT, recv(pair_[1], page + kPage - 30, 200, MSG_PEEK));
+    EXPECT_EQ(60, read(pair_[1], page, 200));
+    EXPECT_ERRNO(EFAULT, write(pair_[0], page + kPage - 50, 100));
+    EXPECT_ERRNO(EAGAIN, recv(pair_[1], page, 100, MSG_DONTWAIT));
+}
+
 TEST(SocketPair, PeerThatGoes) {
     make_pair();
     handle(SIGPIPE, SIG_IGN);

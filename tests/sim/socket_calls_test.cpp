@@ -199,6 +199,24 @@ TEST(SocketCalls, FilesAndCredentialsGoAlong) {
     });
 }
 
+TEST(SocketCalls, WhatCannotBeDeliveredStays) {
+    check_calls("recv: EFAULT", [](UserMachine& u) {
+        const Pair pair = socket_pair(u, SOCK_STREAM);
+        constexpr u64 kPage = 4096;
+        const u64 pages = static_cast<u64>(
+            check_made(u.syscall(SYS_mmap, 0, 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
+        expect(u, 0, SYS_munmap, pages + kPage, kPage);
+        expect(u, 100, SYS_write, pair.first, pages, 100);
+        expect(u, -EFAULT, SYS_read, pair.second, pages + kPage - 50, 100);
+        expect(u, 60, SYS_write, pair.first, pages, 60);
+        expect(u, 100, SYS_read, pair.second, pages + kPage - 130, 200);  // the second message does not fit there
+        expect(u, -EFAULT, SYS_recvfrom, pair.second, pages + kPage - 30, 200, MSG_PEEK, 0, 0);
+        expect(u, 60, SYS_read, pair.second, pages, 200);
+        expect(u, -EFAULT, SYS_write, pair.first, pages + kPage - 50, 100);
+        expect(u, -EAGAIN, SYS_recvfrom, pair.second, pages, 100, MSG_DONTWAIT, 0, 0);
+    });
+}
+
 TEST(SocketCalls, Splicing) {
     check_calls("splice, tee, vmsplice", [](UserMachine& u) {
         const Pipe one = pipe(u, 0, O_NONBLOCK);
