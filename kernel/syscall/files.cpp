@@ -12,19 +12,24 @@ namespace {
 constexpr i32 kSigPipe = 13;
 constexpr i32 kSigFileSize = 25;
 
-/// What a failed write does to the writer (write(2)).
-[[gnu::noinline]] void signal_failed_write(Caller& self, Errno error, u32 flags) {
-    if (error == Errno::epipe && (flags & vfs::transfer_flags::kNoSignal) == 0) {
+/// What a write that did not move all does to the writer (write(2)): one to a pipe that loses its readers has moved
+/// some bytes, and gets the signal all the same.
+[[gnu::noinline]] void signal_short_write(Caller& self, vfs::File& file, const Result<usize>& result, u32 flags) {
+    const bool broken = result.ok()
+                            ? file.inode().type() == vfs::FileType::Fifo && (file.poll(nullptr) & vfs::kPollErr) != 0
+                            : result.error() == Errno::epipe;
+    if (broken && (flags & vfs::transfer_flags::kNoSignal) == 0) {
         self.signal_self(kSigPipe);
     }
-    if (error == Errno::efbig && self.context().file_size_limit != ~u64{0}) {
+    if (result.error() == Errno::efbig && self.context().file_size_limit != ~u64{0}) {
         self.signal_self(kSigFileSize);
     }
 }
 
-inline Result<u64> finish_write(Caller& self, const Result<usize>& result, u32 flags = 0) {
-    if (!result.ok()) [[unlikely]] {
-        signal_failed_write(self, result.error(), flags);
+inline Result<u64> finish_write(Caller& self, vfs::File& file, const mm::IoSource& source, const Result<usize>& result,
+                                u32 flags = 0) {
+    if (!result.ok() || source.remaining() != 0) [[unlikely]] {
+        signal_short_write(self, file, result, flags);
     }
     return result;
 }
@@ -75,11 +80,9 @@ Result<u64> write_segments(Caller& self, const Segments& request) {
     if (source.remaining() == 0) {
         return u64{0};
     }
-    const u64 written =
-        TRY(finish_write(self,
-                         request.offset ? file->write_at(context, source, static_cast<u64>(*request.offset))
-                                        : file->write_at_position(context, source),
-                         request.flags));
+    const Result<usize> result = request.offset ? file->write_at(context, source, static_cast<u64>(*request.offset))
+                                                : file->write_at_position(context, source);
+    const u64 written = TRY(finish_write(self, *file, source, result, request.flags));
     if ((request.flags & (vfs::transfer_flags::kDataSync | vfs::transfer_flags::kSync)) != 0 &&
         file->inode().is_regular()) {
         TRY(file->synchronize(context, (request.flags & vfs::transfer_flags::kSync) == 0));
@@ -107,7 +110,8 @@ Result<u64> sys_write(Caller& self, Fd fd, UserIn<std::byte> from, usize size) {
     vfs::DescriptorReference file = TRY(self.borrow(fd));
     mm::IoSource source = mm::IoSource::from_user(from.address(), size);
     vfs::OperationContext context = self.context();
-    return finish_write(self, file->write_at_position(context, source));
+    const Result<usize> written = file->write_at_position(context, source);
+    return finish_write(self, *file, source, written);
 }
 
 /// pread(2).
@@ -129,7 +133,8 @@ Result<u64> sys_pwrite64(Caller& self, Fd fd, UserIn<std::byte> from, usize size
     vfs::DescriptorReference file = TRY(self.borrow(fd));
     mm::IoSource source = mm::IoSource::from_user(from.address(), size);
     vfs::OperationContext context = self.context();
-    return finish_write(self, file->write_at(context, source, static_cast<u64>(offset)));
+    const Result<usize> written = file->write_at(context, source, static_cast<u64>(offset));
+    return finish_write(self, *file, source, written);
 }
 
 /// readv(2).

@@ -82,6 +82,20 @@ TEST(Pipe, ReaderThatGoesWakesTheWriter) {
     EXPECT_ENDS("exit 0", wait_for(pid));
 }
 
+TEST(Pipe, AWriteThatLosesItsReadersIsSignalledToo) {
+    make_pipe();
+    std::string much(200'000, 'x');
+    pid_t pid = start_child([&] {
+        close(ends[0]);
+        count_signals(SIGPIPE);
+        EXPECT_EQ(65536, write(ends[1], much.data(), much.size()));
+        EXPECT_EQ(1, received(SIGPIPE));
+    });
+    wait_until_asleep(pid);
+    close(ends[0]);
+    EXPECT_ENDS("exit 0", wait_for(pid));
+}
+
 TEST(Pipe, FullPipe) {
     make_pipe(O_NONBLOCK);
     std::string much(100'000, 'x');

@@ -62,5 +62,27 @@ TEST(ProcessPipe, AWriterWithoutReaderGetsASignal) {
     });
 }
 
+TEST(ProcessPipe, AWriterThatLosesItsReaderGetsASignal) {
+    EXPLORE_PROCESSES("SIGPIPE after some bytes", {}, [](UserMachine& u) {
+        const Pipe ends = pipe(u);
+        require(u.syscall(SYS_fcntl, ends.writer, F_SETPIPE_SZ, 4096) == 4096, "size");
+        const i64 child = fork(u, [](UserMachine& c) {
+            const Pipe both = c.load<Pipe>(word(0));
+            c.syscall(SYS_close, both.reader);
+            require(c.syscall(SYS_write, both.writer, kBuffer, 1) == 1, "the first byte");
+            struct Parts {
+                u64 of[3][2];
+            };
+            c.store(kText, Parts{{{kBuffer.value, 4096}, {kBuffer.value, 4096}, {kBuffer.value, 4096}}});
+            c.syscall(SYS_writev, both.writer, kText, 3);
+            exit(c);
+        });
+        u.syscall(SYS_close, ends.writer);
+        u.syscall(SYS_read, ends.reader, kBuffer, 4096);
+        u.syscall(SYS_close, ends.reader);
+        expect_end(u, child, SIGPIPE, "status");
+    });
+}
+
 }  // namespace
 }  // namespace cairn
