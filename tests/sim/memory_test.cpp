@@ -87,17 +87,7 @@ TEST(FrameSim, ACrowdLeavesAReserve) {
         };
         static Atomic<bool> crowd_is_done;
         crowd_is_done.store(false, Order::relaxed);
-        sim.spawn("one of a crowd", [&sim, take_all] {
-            sched::Thread& self = *arch::current_thread();
-            const Nanoseconds until = arch::monotonic_now() + Nanoseconds::from_seconds(1'000'000);
-            g_kernel.frames->expect_restrained(until);
-            self.restrain_until(until);
-            sim.check(take_all() != 0, "nothing for one of a crowd");
-            const u32 shortages = self.memory_shortages();
-            sim.check(!g_kernel.frames->allocate(0, mm::FrameFlags::None).ok(), "the reserve was given to a crowd");
-            sim.check(self.memory_shortages() != shortages, "a shortage that nobody noticed");
-            crowd_is_done.store(true, Order::release);
-        });
+        // First, since its stack is not for it to find in the reserve.
         sim.spawn("another", [&sim, take_all] {
             while (!crowd_is_done.load(Order::acquire)) {
                 sched::sleep_for(Nanoseconds::from_milliseconds(1));
@@ -108,6 +98,17 @@ TEST(FrameSim, ACrowdLeavesAReserve) {
             for (FrameNumber number : taken) {
                 g_kernel.frames->free(number, 0);
             }
+        });
+        sim.spawn("one of a crowd", [&sim, take_all] {
+            sched::Thread& self = *arch::current_thread();
+            const Nanoseconds until = arch::monotonic_now() + Nanoseconds::from_seconds(1'000'000);
+            g_kernel.frames->expect_restrained(until);
+            self.restrain_until(until);
+            sim.check(take_all() != 0, "nothing for one of a crowd");
+            const u32 shortages = self.memory_shortages();
+            sim.check(!g_kernel.frames->allocate(0, mm::FrameFlags::None).ok(), "the reserve was given to a crowd");
+            sim.check(self.memory_shortages() != shortages, "a shortage that nobody noticed");
+            crowd_is_done.store(true, Order::release);
         });
         sim.join();
     });
