@@ -245,6 +245,53 @@ TEST(EpollSim, ChangesDoNotLoseEvents) {
     });
 }
 
+/// An item that is alone on the list stays there when it is told of. It may be changed, removed and closed meanwhile,
+/// and what comes behind it is told to all who wait.
+TEST(EpollSim, AnItemThatStaysOnTheListIsStillLookedAt) {
+    EXPLORE("epoll: one level", {.cpus = 3}, [](Simulation& sim) {
+        FileWorld world;
+        Ref<vfs::File> instance = create();
+        Epoll& epoll = *epoll::find_epoll(*instance);
+        PipeEnds first = world.pipe(kNonBlock);
+        PipeEnds second = world.pipe(kNonBlock);
+        std::optional<Ref<vfs::File>> reader(std::move(first.reader));
+        sim.check(add(*instance, **reader, vfs::kPollIn, 0).ok(), "add");
+        sim.check(add(*instance, *second.reader, vfs::kPollIn, 1).ok(), "add");
+        for (u32 i = 0; i < 2; ++i) {
+            sim.spawn("waiter", [&] {
+                for (bool over = false; !over;) {
+                    Events events = wait_on(*instance, Nanoseconds::never(), 1);
+                    sim.check(events.count == 1, "an event");
+                    over = events.events[0].data() == 1;
+                }
+            });
+        }
+        sim.spawn("writer", [&] {
+            static_cast<void>(world.write(*first.writer, "x"));
+            static_cast<void>(world.write(*second.writer, "x"));
+        });
+        sim.spawn("changer", [&] {
+            switch (sim.random(4)) {
+                case 0:
+                    static_cast<void>(world.read_text(**reader, 1));
+                    break;
+                case 1:
+                    sim.check(epoll.modify(**reader, 0, vfs::kPollIn | epoll::kOneShot, 0).ok(), "modify");
+                    break;
+                case 2:
+                    sim.check(epoll.remove(**reader, 0).ok(), "remove");
+                    break;
+                default:
+                    reader.reset();
+            }
+        });
+        sim.join();
+        reader.reset();
+        sim.check(world.read_text(*second.reader, 1) == "x", "the byte");
+        sim.check(wait_on(*instance).count == 0, "an event of something that is over");
+    });
+}
+
 TEST(EpollSim, AnInstanceCanBePolled) {
     EXPLORE("epoll: poll of an instance", {.cpus = 2}, [](Simulation& sim) {
         FileWorld world;

@@ -186,5 +186,67 @@ TEST(PageCacheSim, TheFirstPageIsThereWhileTheFileGrows) {
     });
 }
 
+/// What a mapping shows is what the file has, whatever became of its pages while they were mapped.
+TEST(PageCacheSim, HolesReachTheMappings) {
+    EXPLORE("page cache: holes and mappings", {.cpus = 3}, [](Simulation& sim) {
+        auto created = PageCache::create(nullptr, kPages * kPageSize);
+        sim.check(created.ok(), "page cache");
+        Ref<PageCache> file = std::move(created).value();
+        const auto write = [&](u64 index) {
+            const u64 word = kFirstWord + index;
+            auto source = mm::IoSource::from_kernel(std::as_bytes(std::span(&word, 1)));
+            sim.check(file->write(index * kPageSize, source).ok(), "write");
+        };
+        const auto read = [&](u64 index) {
+            u64 word = 0;
+            auto sink = mm::IoSink::to_kernel(std::as_writable_bytes(std::span(&word, 1)));
+            sim.check(file->read(index * kPageSize, sink).ok(), "read");
+            return word;
+        };
+        for (u64 i = 0; i < kPages; ++i) {
+            write(i);
+        }
+        auto space = AddressSpace::create();
+        sim.check(space.ok(), "no address space");
+        MapRequest request{.address = kStart, .length = kPages * kPageSize};
+        request.placement = MapRequest::Placement::FixedNoReplace;
+        request.access = mm::kAccessRead | mm::kAccessWrite;
+        request.flags = mm::flag_bits(mm::MappingFlag::Shared);
+        request.object = &*file;
+        sim.check(space.value()->map(request).ok(), "map");
+        sim.spawn("user", [&] {
+            InAddressSpace inside(*space.value());
+            for (int round = 0; round < 4; ++round) {
+                for (u64 i = 0; i < kPages; ++i) {
+                    const auto word = user_load<u64>(kStart + i * kPageSize);
+                    sim.check(word && (*word == 0 || *word == kFirstWord + i), "another page is mapped");
+                }
+            }
+        });
+        sim.spawn("reader", [&] {
+            for (int round = 0; round < 4; ++round) {
+                for (u64 i = 0; i < kPages; ++i) {
+                    const u64 word = read(i);
+                    sim.check(word == 0 || word == kFirstWord + i, "another page is read");
+                }
+            }
+        });
+        sim.spawn("puncher", [&] {
+            for (int round = 0; round < 2; ++round) {
+                sim.check(file->punch_hole(0, kPages * kPageSize).ok(), "hole");
+                for (u64 i = 0; i < kPages; ++i) {
+                    write(i);
+                }
+            }
+        });
+        sim.join();
+        InAddressSpace inside(*space.value());
+        for (u64 i = 0; i < kPages; ++i) {
+            sim.check(arch::host::user_store<u64>(kStart + i * kPageSize, 7 + i) && read(i) == 7 + i,
+                      "the mapping has a page of its own");
+        }
+    });
+}
+
 }  // namespace
 }  // namespace cairn
