@@ -96,6 +96,33 @@ TEST(Pipe, AWriteThatLosesItsReadersIsSignalledToo) {
     EXPECT_ENDS("exit 0", wait_for(pid));
 }
 
+TEST(Pipe, AtTheEndOfMemory) {
+    make_pipe(O_NONBLOCK);
+    char* pages = map_pages(4);
+    char* end = pages + 3 * kPage;
+    munmap(end, kPage);
+    auto left = [] {
+        int bytes = -1;
+        ioctl(ends[0], FIONREAD, &bytes);
+        return static_cast<size_t>(bytes);
+    };
+    EXPECT_EQ(100, write(ends[1], pages, 100));
+    EXPECT_ERRNO(EFAULT, read(ends[0], end - 50, 100));
+    EXPECT_EQ(100u, left());
+    EXPECT_EQ(5000, write(ends[1], pages, 5000));
+    EXPECT_EQ(1004, read(ends[0], end - 4000, 8000)) << "what of a page does not fit stays";
+    EXPECT_EQ(kPage, left());
+    EXPECT_EQ(4096, read(ends[0], pages, 8000));
+    EXPECT_EQ(3 * 4096, write(ends[1], pages, 3 * kPage));
+    EXPECT_EQ(4096, read(ends[0], end - kPage - 100, 3 * kPage));
+    EXPECT_EQ(2 * kPage, left());
+    EXPECT_EQ(2 * 4096, read(ends[0], pages, 3 * kPage));
+    EXPECT_ERRNO(EFAULT, write(ends[1], end - 50, 100));
+    EXPECT_EQ(0u, left());
+    EXPECT_EQ(2 * 4096, write(ends[1], end - 2 * kPage - 100, 3 * kPage));
+    EXPECT_EQ(2 * kPage, left());
+}
+
 TEST(Pipe, FullPipe) {
     make_pipe(O_NONBLOCK);
     std::string much(100'000, 'x');

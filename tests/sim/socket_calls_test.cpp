@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <mqueue.h>
+#include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -214,6 +215,37 @@ TEST(SocketCalls, WhatCannotBeDeliveredStays) {
         expect(u, 60, SYS_read, pair.second, pages, 200);
         expect(u, -EFAULT, SYS_write, pair.first, pages + kPage - 50, 100);
         expect(u, -EAGAIN, SYS_recvfrom, pair.second, pages, 100, MSG_DONTWAIT, 0, 0);
+    });
+}
+
+TEST(SocketCalls, PipesAtTheEndOfMemory) {
+    check_calls("pipe: EFAULT", [](UserMachine& u) {
+        constexpr u64 kPage = 4096;
+        const u64 pages = static_cast<u64>(
+            check_made(u.syscall(SYS_mmap, 0, 4 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
+        expect(u, 0, SYS_munmap, pages + 3 * kPage, kPage);
+        const u64 end = pages + 3 * kPage;
+        const Pipe ends = pipe(u, 0, O_NONBLOCK);
+        const auto left = [&](i32 wanted) {
+            expect(u, 0, SYS_ioctl, ends.reader, FIONREAD, word(5));
+            expect_memory<i32>(u, word(5), wanted);
+        };
+        expect(u, 100, SYS_write, ends.writer, pages, 100);
+        expect(u, -EFAULT, SYS_read, ends.reader, end - 50, 100);
+        left(100);
+        expect(u, 5000, SYS_write, ends.writer, pages, 5000);
+        expect(u, 1004, SYS_read, ends.reader, end - 4000, 8000);  // what of a page does not fit stays
+        left(4096);
+        expect(u, 4096, SYS_read, ends.reader, pages, 8000);
+        expect(u, 3 * 4096, SYS_write, ends.writer, pages, 3 * kPage);
+        expect(u, 4096, SYS_read, ends.reader, end - kPage - 100, 3 * kPage);
+        left(2 * 4096);
+        expect(u, 2 * 4096, SYS_read, ends.reader, pages, 3 * kPage);
+        expect(u, -EFAULT, SYS_write, ends.writer, end - 50, 100);
+        left(0);
+        expect(u, 2 * 4096, SYS_write, ends.writer, end - 2 * kPage - 100, 3 * kPage);
+        left(2 * 4096);
+        expect(u, 2 * 4096, SYS_read, ends.reader, pages, 3 * kPage);
     });
 }
 
