@@ -303,6 +303,7 @@ Result<usize> UnixSocket::receive(vfs::OperationContext&, ReceiveRequest& reques
     Result<usize> received = type() == SocketType::Stream ? endpoint_->receive_stream(request, options)
                                                           : endpoint_->receive_packet(request, options);
     if (request.files) {
+        // Also for a peek: a search for garbage that is under way may not have seen these references.
         g_kernel.unix_sockets->land(*request.files);
     }
     if (received.ok() && type() == SocketType::Stream && request.wants_address) {
