@@ -205,6 +205,7 @@ private:
         usize freed;
         bool spared;  // something had its second chance
     };
+    void drop_swept(Dentry& entry, bool by_chance);
     Swept sweep(Chain& chain, usize count, const Superblock* superblock, bool second_chance);
     Dentry* take_out_namesake(Chain& chain, const Dentry& parent, const DentryName& name);
     void set_place(Dentry& entry, Dentry& parent, DentryName* name);

@@ -326,9 +326,23 @@ DentryCache::Swept DentryCache::sweep(Chain& chain, usize count, const Superbloc
     }
     count_.fetch_sub(found, Order::relaxed);
     for (usize i = 0; i < found; ++i) {
-        dying[i]->last_reference_dropped();
+        drop_swept(*dying[i], superblock == nullptr);
     }
     return {found, spared};
+}
+
+/// Until now the entry kept its parent. Whoever has just taken a filesystem's last mount away may have passed the
+/// parent over for that reason: it is looked at again.
+void DentryCache::drop_swept(Dentry& entry, bool by_chance) {
+    if (!by_chance) {
+        entry.last_reference_dropped();
+        return;
+    }
+    const Ref<Superblock> superblock(entry.superblock());
+    entry.last_reference_dropped();
+    if (superblock->is_unmounted()) {
+        evict(*superblock);
+    }
 }
 
 usize DentryCache::shrink(usize count) {

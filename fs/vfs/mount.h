@@ -30,8 +30,13 @@ public:
     /// The entry at its root, which all its mounts share; made at first use. ENOMEM.
     Result<Ref<Dentry>> root_dentry();
     /// A mount of it begins or ends. With the last one its names leave the cache, and unmounted() is called.
-    void mount_begins() { mounts_.fetch_add(1, Order::relaxed); }
+    void mount_begins() {
+        mounts_.fetch_add(1, Order::relaxed);
+        was_mounted_.store(true, Order::relaxed);
+    }
     void mount_ends();
+    /// Whether its last mount has ended.
+    bool is_unmounted() const { return mounts_.load(Order::acquire) == 0 && was_mounted_.load(Order::relaxed); }
     /// Mounted nowhere any more: drops what keeps the filesystem alive by itself (its root).
     virtual void unmounted() {}
 
@@ -47,6 +52,7 @@ private:
     DeviceNumber device_;
     Atomic<u64> next_inode_{1};
     Atomic<u32> mounts_{0};
+    Atomic<bool> was_mounted_{false};
     Atomic<Dentry*> root_dentry_{nullptr};  // counted
 };
 

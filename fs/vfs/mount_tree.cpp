@@ -61,8 +61,9 @@ void Mount::last_reference_dropped() {
 // --- Looking -----------------------------------------------------------------------------------------------------
 
 Mount* MountTree::find_under_guard(const Mount& mount, const Dentry& point) {
+    // A mount that is moved just now leads over to those on its new place, so the place is compared, too.
     Mount* at = point.mounts_.load(Order::acquire);
-    while (at != nullptr && at->parent_.load(Order::acquire) != &mount) {
+    while (at != nullptr && (at->parent_.load(Order::acquire) != &mount || at->point_.load(Order::acquire) != &point)) {
         at = at->next_on_point_.load(Order::acquire);
     }
     return at;

@@ -140,6 +140,7 @@ TEST(NamesSim, AnUnmountedFilesystemTakesItsNamesAlong) {
                     }
                 });
             }
+            sim.spawn("shortage", [] { cache().shrink(100); });
             sim.join();
             // Of the directory below they may have learnt that it has no such name.
             sim.check(root.exists("/m/d") == Errno::enoent, "still mounted");
