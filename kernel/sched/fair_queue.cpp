@@ -1,5 +1,7 @@
 #include "kernel/sched/fair_queue.h"
 
+#include <algorithm>
+
 #include "kernel/base/assert.h"
 
 namespace cairn::sched {
@@ -174,8 +176,11 @@ bool FairQueue::renew_deadline(FairEntity& entity) {
     return true;
 }
 
+/// It comes after those who do not, but not any later for doing it again: who yields a million times with nobody there
+/// would go on for hours afterwards before anybody else has a turn.
 void FairQueue::forgo_slice() {
-    running_->deadline += virtual_length(kFairSlice, running_->weight);
+    const i64 slice = virtual_length(kFairSlice, running_->weight);
+    running_->deadline = std::min(running_->deadline, running_->virtual_time + slice) + slice;
 }
 
 void FairQueue::reweigh(FairEntity& entity, u32 weight) {

@@ -221,6 +221,64 @@ TEST(FairQueue, YieldLetsTheOthersGoFirst) {
     queue.dequeue(entities[1]);
 }
 
+TEST(FairQueue, WhoYieldsAgainAndAgainTakesTurns) {
+    std::deque<FairEntity> entities(16);
+    for (const usize number : {usize{2}, usize{3}, usize{16}}) {
+        FairQueue queue;
+        for (usize i = 0; i < number; ++i) {
+            queue.enqueue(entities[i], Arrival::Returning);
+        }
+        std::vector<u32> turns(number);
+        FairEntity* before = nullptr;
+        for (u32 i = 0; i < 1000 * number; ++i) {
+            FairEntity* const runs = queue.start_best();
+            EXPECT_NE(runs, before);
+            before = runs;
+            for (usize k = 0; k < number; ++k) {
+                turns[k] += runs == &entities[k] ? 1 : 0;
+            }
+            queue.account(Nanoseconds{1000});
+            queue.forgo_slice();
+        }
+        EXPECT_EQ(turns, std::vector<u32>(number, 1000));
+        for (usize i = 0; i < number; ++i) {
+            queue.dequeue(entities[i]);
+        }
+    }
+}
+
+TEST(FairQueue, YieldingOftenIsNoCreditForLater) {
+    // A spinning program yields millions of times with nobody there, and computes beside another one later.
+    std::deque<FairEntity> entities(3);
+    for (const usize others : {usize{1}, usize{2}}) {
+        FairQueue queue;
+        queue.enqueue(entities[0], Arrival::Returning);
+        queue.set_running(entities[0]);
+        for (u32 i = 0; i < 1'000'000; ++i) {
+            queue.account(Nanoseconds{300});
+            queue.forgo_slice();
+            EXPECT_EQ(queue.start_best(), &entities[0]);
+        }
+        for (usize i = 1; i <= others; ++i) {
+            queue.enqueue(entities[i], Arrival::Returning);
+        }
+        EXPECT_LE(queue.remaining_slice(), kFairSlice + kFairSlice);
+        Nanoseconds ran[3] = {};
+        for (u32 slice = 0; slice < 300; ++slice) {
+            FairEntity* const runs = queue.start_best();
+            const Nanoseconds length = queue.remaining_slice();
+            ran[runs - &entities[0]] += length;
+            queue.account(length);
+        }
+        for (usize i = 1; i <= others; ++i) {
+            EXPECT_NEAR(static_cast<double>(ran[i].value), static_cast<double>(ran[0].value), 4.0 * kFairSlice.value);
+        }
+        for (usize i = 0; i <= others; ++i) {
+            queue.dequeue(entities[i]);
+        }
+    }
+}
+
 TEST(FairQueue, WeightsAreThoseOfLinux) {
     EXPECT_EQ(weight_of_nice(0), 1024u);
     EXPECT_EQ(weight_of_nice(-20), 88761u);
