@@ -117,18 +117,17 @@ void kernel_syscall(arch::TrapFrame& frame) {
 namespace {
 
 /// Gives back what threads and readers have left behind on this CPU. Interrupts off, and on in between.
-[[gnu::noinline]] void do_housekeeping(PerCpu& cpu) {
-    cpu.housekeeping_wanted = false;
+[[gnu::noinline]] void do_housekeeping() {
     arch::enable_interrupts();
-    sched::free_dead_threads();
-    sync::ReadSide::call_due(cpu);
+    sched::free_dead_threads();  // of the CPU that this is by then, whose wish it takes back
+    sync::call_due_callbacks();
     arch::forbid_interrupts();
 }
 
 /// Apart, so that a return for which nothing is left to do saves no registers for this.
 [[gnu::noinline]] void do_pending_work(task::Task& task, arch::TrapFrame& frame) {
-    if (PerCpu& cpu = arch::this_cpu(); cpu.housekeeping_wanted) [[unlikely]] {
-        do_housekeeping(cpu);
+    if (arch::this_cpu().housekeeping_wanted) [[unlikely]] {
+        do_housekeeping();
     }
     for (;;) {
         const bool pending = signal::has_pending_work(task);

@@ -152,7 +152,10 @@ void Dispatcher::free_own_dead() {
     List<Thread, &Thread::reaper_node_> dead;
     {
         InterruptGuard guard;
-        RunQueue& queue = *arch::this_cpu().run_queue;
+        PerCpu& cpu = arch::this_cpu();
+        RunQueue& queue = *cpu.run_queue;
+        // Together: if the thread is moved before, there is still somebody to come for what is here.
+        cpu.housekeeping_wanted = false;
         dead.splice_back(queue.dead);
         queue.dead_count.store(0, Order::relaxed);
     }

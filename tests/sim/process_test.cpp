@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kernel/sched/scheduler.h"
 #include "tests/support/user_calls.h"
 
 namespace cairn {
@@ -129,6 +130,45 @@ TEST(Process, AThreadForksAndEnds) {
         require(wait(u) > 0, "wait");
         require(status(u) == exited(7), "status");
         require(u.load<u32>(word(0)) == 1, "memory of the parent");
+    });
+}
+
+void keep_to_cpu(UserMachine& u, i64 thread, u32 cpu, u32 slot) {
+    const VirtualAddress set = word(20 + slot);
+    u.store<u64>(set, u64{1} << cpu);
+    require(u.syscall(SYS_sched_setaffinity, thread, 8, set) == 0, "sched_setaffinity");
+}
+
+void compute(UserMachine& t) {
+    for (;;) {
+        t.pause();
+    }
+}
+
+/// Whoever returns to user mode on the CPU of a thread that has ended frees what is left of it, and may be sent to
+/// another CPU while it is about to.
+TEST(Process, AnEndedThreadIsFreedThoughWhoWasToDoItMoved) {
+    EXPLORE_PROCESSES("sched_setaffinity against what a thread leaves", {.cpus = 2}, [](UserMachine& u) {
+        keep_to_cpu(u, 0, 0, 0);
+        const i64 mover = start_thread(u, compute, 1);
+        start_thread(u, compute, 2);
+        start_thread(
+            u,
+            [](UserMachine& t) {
+                arrive(0);
+                exit_thread(t);
+            },
+            3);
+        keep_to_cpu(u, 0, 1, 0);
+        await(u, 0);
+        keep_to_cpu(u, mover, 1, 0);
+        join_thread(u, 3);
+        // CPU 0 computes all the time, and switches to nobody.
+        for (u32 i = 0; i < 8 && (i == 0 || g_kernel.scheduler->all_dead() != 0); ++i) {
+            sleep_nanoseconds(u, 1'000'000);
+        }
+        require(g_kernel.scheduler->all_dead() == 0, "the stack of an ended thread is kept");
+        exit(u);
     });
 }
 
