@@ -44,6 +44,8 @@ i32 stop(Task& self, const Stop& how) {
         {
             SpinLockGuard guard(group.lock);
             tracing = self.tracing.get();
+            // Also if the tracer is gone: stop_for_signal() takes it from there.
+            tracing->info = how.info != nullptr ? *how.info : SignalInfo{};
             if (!self.is_traced() || (!how.at_end && (group.exiting || self.must_exit))) {
                 return how.code;
             }
@@ -51,7 +53,6 @@ i32 stop(Task& self, const Stop& how) {
             tracing->code = how.code;
             tracing->message = how.message;
             tracing->has_info = how.info != nullptr;
-            tracing->info = how.info != nullptr ? *how.info : SignalInfo{};
             tracing->may_listen = (how.code >> 8) == event::kStop;
             tracing->stop_pending = false;
             if (tracing->may_listen) {

@@ -77,6 +77,37 @@ void require_no_child(UserMachine& u) {
     require(wait(u, -1, __WALL) == -ECHILD, "there is another child");
 }
 
+/// What a signal says is its sender's, also when the tracer that was to see it is gone a moment later.
+TEST(Ptrace, ASignalKeepsItsInformationWhenTheTracerEnds) {
+    EXPLORE_PROCESSES("the end of a tracer against a signal", {.cpus = 3}, [](UserMachine& u) {
+        constexpr u64 kInformation = 64, kFromQueue = static_cast<u32>(-1);  // siginfo_t, SI_QUEUE
+        const i64 child = fork_announced(u, [](UserMachine& c) {
+            constexpr u64 kWithInformation = 4;  // SA_SIGINFO
+            set_handler(c, SIGUSR1, address_of([](UserMachine& h) {
+                                        require(h.load<i32>({h.argument(1) + 8}) == -1, "si_code");
+                                        require(h.load<u64>({h.argument(1) + 24}) == 77, "si_value");
+                                        exit(h, 3);
+                                    }).value,
+                        kWithInformation);
+            arrive(0);
+            sleep_for_ever(c);
+        });
+        const i64 tracer = fork(u, [](UserMachine& t) {
+            await(t, 0);
+            require(trace(t, PTRACE_SEIZE, announced(t)) == 0, "PTRACE_SEIZE");
+            arrive(1);
+            exit(t);
+        });
+        await(u, 1);
+        u.store<u64>(kBuffer + kInformation, SIGUSR1);
+        u.store<u64>(kBuffer + kInformation + 8, kFromQueue);
+        u.store<u64>(kBuffer + kInformation + 24, 77);
+        require(u.syscall(SYS_rt_sigqueueinfo, child, SIGUSR1, kBuffer + kInformation) == 0, "sigqueue");
+        expect_end(u, tracer, exited(0), "the tracer's status");
+        expect_end(u, child, exited(3), "the tracee's status");
+    });
+}
+
 TEST(Ptrace, AttachAgainstExec) {
     EXPLORE_PROCESSES("PTRACE_ATTACH against execve", {.cpus = 3, .programs = kPrograms}, [](UserMachine& u) {
         const i64 child = fork(u, [](UserMachine& c) {
