@@ -251,14 +251,16 @@ Result<SignalReturn> pop_signal_frame(TrapFrame& frame) {
     SignalReturn result;
     {
         const UserWords words({start}, sizeof(UserContext));
+        // From both ends first: without its memory the registers stay as they are, for the handler of SIGSEGV.
+        result.mask = words.load<u64>(offsetof(UserContext, mask), failed);
+        static_cast<void>(words.load<u64>(offsetof(UserContext, flags), failed));
         // There is only one code segment of user mode. Linux would fault on the way out.
         const u64 segments = words.load<u64>(kRegisters + offsetof(SignalContext, cs), failed);
-        if ((static_cast<u16>(segments) | 3u) != kUserCodeSegment) {
+        if (failed != 0 || (static_cast<u16>(segments) | 3u) != kUserCodeSegment) {
             return fail(Errno::efault);
         }
         restore_registers(frame, words, failed);
         vector_area = words.load<u64>(kRegisters + offsetof(SignalContext, vector_state), failed);
-        result.mask = words.load<u64>(offsetof(UserContext, mask), failed);
         result.alternate_stack.base = words.load<u64>(kStack + offsetof(SignalStack, base), failed);
         result.alternate_stack.flags = static_cast<i32>(words.load<u32>(kStack + offsetof(SignalStack, flags), failed));
         result.alternate_stack.size = words.load<u64>(kStack + offsetof(SignalStack, size), failed);

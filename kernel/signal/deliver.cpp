@@ -135,7 +135,7 @@ void run_handler(Task& self, arch::TrapFrame& frame, Delivery& delivery) {
     const bool already = on_alternate_stack(self, arch::stack_pointer(frame).value);
     const bool enter = (action.flags & SignalAction::kOnStack) != 0 && self.alternate_stack.size != 0 && !already;
     arch::SignalStack shown = self.alternate_stack;
-    shown.flags = self.alternate_stack.size == 0 ? kDisabled : (already ? kOnStack : 0) | (shown.flags & kAutoDisarm);
+    shown.flags = shown.size == 0 ? kDisabled : shown.flags;
     const arch::SignalFrameRequest request{
         .signal = delivery.info.signal,
         .siginfo = std::as_bytes(std::span<const SignalInfo, 1>(&delivery.info, 1)),
@@ -153,7 +153,7 @@ void run_handler(Task& self, arch::TrapFrame& frame, Delivery& delivery) {
         return;
     }
     self.restore_saved_mask = false;
-    if (enter && (self.alternate_stack.flags & kAutoDisarm) != 0) {
+    if ((self.alternate_stack.flags & kAutoDisarm) != 0) {
         self.alternate_stack = {0, kDisabled, 0, 0};
     }
     if (stepping) {
@@ -330,10 +330,9 @@ Result<SignalInfo> wait_for_signal(SignalSet set, Nanoseconds deadline) {
     const sync::WakeReason reason = parking.sleep(sync::SleepKind::Interruptible, deadline);
     QueuedSignalList freed;
     SpinLockGuard guard(group.lock);
-    self.blocked = self.really_blocked;
-    self.really_blocked = {};
     const bool taken = take_locked(self, set, info, freed);
-    recompute_pending_locked(self);
+    // What else was directed here goes to a thread that does not block it.
+    change_mask_locked(self, std::exchange(self.really_blocked, {}));
     if (taken) {
         return info;
     }
@@ -372,7 +371,7 @@ Result<void> set_alternate_stack(const arch::SignalStack& fresh, u64 stack_point
     if (fresh.size < kLeast || fresh.size < arch::minimum_signal_stack()) {
         return fail(Errno::enomem);
     }
-    self.alternate_stack = {fresh.base, fresh.flags & kAutoDisarm, 0, fresh.size};
+    self.alternate_stack = {fresh.base, fresh.flags, 0, fresh.size};
     return {};
 }
 

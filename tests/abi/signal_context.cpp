@@ -255,6 +255,36 @@ TEST(SignalContext, SigreturnOutOfTheBlueKills) {  // S02
                 }));
 }
 
+TEST(SignalContext, WithoutItsMemoryRegistersStay) {  // S02
+    // The record ends where there is none: nothing is restored, and the handler of SIGSEGV sees what sigreturn found.
+    EXPECT_ENDS(
+        "exit 0", run_child([] {
+            char* area = map_pages(16);
+            const stack_t wish{area, 0, 16 * kPage};
+            sigaltstack(&wish, nullptr);
+            handle_info(
+                SIGSEGV,
+                [](int, siginfo_t*, void* context) {
+                    const auto* c = static_cast<ucontext_t*>(context);
+                    _exit(c->uc_mcontext.gregs[REG_RBX] == 0x1234 && c->uc_mcontext.gregs[REG_RIP] != 0 ? 0 : 1);
+                },
+                SA_ONSTACK);
+            char* half = map_pages(2);
+            munmap(half + kPage, kPage);
+            char* frame = half + kPage - 200;
+            reinterpret_cast<ucontext_t*>(frame)->uc_mcontext.gregs[REG_CSGSFS] = 0x33 | 0x2bLL << 48;  // the last word
+            // SAFETY: rt_sigreturn(2) with a bad frame, which does not return.
+            asm volatile(
+                "mov $0x1234, %%ebx\n\t"
+                "mov %0, %%rsp\n\t"
+                "mov $15, %%eax\n\t"
+                "syscall"
+                :
+                : "r"(frame)
+                : "rax", "rbx", "rcx", "r11", "memory");
+        }));
+}
+
 TEST(SignalContext, BlockedSignalsOfASavedMaskComeAtOnce) {  // S02
     count_signals(SIGUSR2);
     block({SIGUSR2});
@@ -310,7 +340,42 @@ TEST(AlternateStackFrame, AutodisarmComesBack) {  // S02
     EXPECT_EQ(kAutodisarm, now.ss_flags) << "armed again by the return";
 }
 
+TEST(AlternateStackFrame, AutodisarmGoesForAnyHandler) {  // S02
+    char* area = map_pages(16);
+    constexpr int kAutodisarm = static_cast<int>(1U << 31);
+    stack_t wish{area, kAutodisarm, 16 * kPage};
+    ASSERT_OK(sigaltstack(&wish, nullptr));
+    static stack_t inside;
+    raise_and([](ucontext_t*) { sigaltstack(nullptr, &inside); });
+    EXPECT_EQ(SS_DISABLE, inside.ss_flags) << "also one that does not run there";
+    EXPECT_EQ(kAutodisarm, seen.uc_stack.ss_flags);
+    stack_t now{};
+    ASSERT_OK(sigaltstack(nullptr, &now));
+    EXPECT_EQ(kAutodisarm, now.ss_flags) << "armed again by the return";
+    wish = {nullptr, SS_DISABLE, 0};
+    ASSERT_OK(sigaltstack(&wish, nullptr));
+}
+
+TEST(AlternateStackFrame, FlagsAreThoseThatWereGiven) {  // S02
+    char* area = map_pages(16);
+    for (const int flags : {0, int{SS_ONSTACK}}) {
+        stack_t wish{area, flags, 16 * kPage};
+        ASSERT_OK(sigaltstack(&wish, nullptr));
+        static int nested;
+        handle_info(
+            SIGUSR2,
+            [](int, siginfo_t*, void* context) { nested = static_cast<ucontext_t*>(context)->uc_stack.ss_flags; },
+            SA_ONSTACK);
+        raise_and([](ucontext_t*) { raise(SIGUSR2); }, SA_ONSTACK);
+        EXPECT_EQ(flags, seen.uc_stack.ss_flags);
+        EXPECT_EQ(flags, nested) << "not whether it is in use";
+    }
+    stack_t none{nullptr, SS_DISABLE, 0};
+    ASSERT_OK(sigaltstack(&none, nullptr));
+}
+
 TEST(AlternateStackFrame, JumpOutLeavesItFree) {  // S02
+                                                  // S02
     // Whether it is in use is judged by the stack pointer alone.
     char* area = map_pages(16);
     stack_t wish{area, 0, 16 * kPage};

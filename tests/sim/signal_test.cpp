@@ -100,6 +100,37 @@ TEST(ProcessSignal, AnotherThreadTakesWhatThisOneBlocks) {
     });
 }
 
+/// sigtimedwait(2) unblocks what it waits for, so that all of it is directed to its thread, and takes one of it.
+TEST(ProcessSignal, WhatAWaitDoesNotTakeGoesToAnotherThread) {
+    EXPLORE_PROCESSES("two signals against sigtimedwait", {.cpus = 3}, [](UserMachine& u) {
+        set_handler(u, SIGUSR2, address_of(count_at_word_ten).value);
+        set_mask(u, SIG_BLOCK, bit(SIGUSR1) | bit(SIGUSR2));
+        u.store<u64>(word(11), bit(SIGUSR1));
+        start_thread(
+            u,
+            [](UserMachine& t) {
+                require(t.syscall(SYS_rt_sigsuspend, word(11), 8) == -EINTR, "sigsuspend");
+                exit_thread(t);
+            },
+            0);
+        const i64 child = fork(u, [](UserMachine& c) {
+            const i64 parent = c.syscall(SYS_getppid);
+            c.syscall(SYS_kill, parent, SIGUSR1);
+            c.syscall(SYS_kill, parent, SIGUSR2);
+            exit(c);
+        });
+        u.store<u64>(kBuffer, bit(SIGUSR1) | bit(SIGUSR2));
+        const i64 taken = u.syscall(SYS_rt_sigtimedwait, kBuffer, 0, 0, 8);
+        require(taken == SIGUSR1 || taken == SIGUSR2, "sigtimedwait");
+        if (taken == SIGUSR2) {
+            u.syscall(SYS_kill, u.syscall(SYS_getpid), SIGUSR2);
+        }
+        join_thread(u, 0);
+        require(u.load<u32>(word(10)) == 1, "the signal was lost, or came twice");
+        require(u.syscall(SYS_wait4, child, 0, 0, 0) == child, "wait");
+    });
+}
+
 TEST(ProcessSignal, SuspendsUntilTheChildHasEnded) {
     EXPLORE_PROCESSES("SIGCHLD against sigsuspend", {}, [](UserMachine& u) {
         set_handler(u, SIGCHLD, address_of(count_at_word_ten).value);
