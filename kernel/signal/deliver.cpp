@@ -140,7 +140,7 @@ void run_handler(Task& self, arch::TrapFrame& frame, Delivery& delivery) {
         .signal = delivery.info.signal,
         .siginfo = std::as_bytes(std::span<const SignalInfo, 1>(&delivery.info, 1)),
         .handler = action.handler,
-        .restorer = action.restorer,
+        .restorer = (action.flags & SignalAction::kRestorer) != 0 ? action.restorer : 0,
         .mask = self.restore_saved_mask ? self.saved_mask.bits : delivery.mask_before.bits,
         .alternate_stack = shown,
         .enter_alternate_stack = enter,

@@ -29,6 +29,14 @@ int queue(int signal, int value) {
     return sigqueue(getpid(), signal, payload);
 }
 
+// The kernel's own form, since the C library adds SA_RESTORER.
+struct KernelAction {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)();
+    unsigned long mask;
+};
+
 }  // namespace
 
 TEST(SignalAction, ReadsBackWhatWasSet) {  // S02
@@ -59,17 +67,23 @@ TEST(SignalAction, Errors) {  // S02
 }
 
 TEST(SignalAction, UnknownFlagsAreCleared) {  // S02
-    // The kernel's own form, since the C library adds SA_RESTORER.
-    struct {
-        void (*handler)(int);
-        unsigned long flags;
-        void (*restorer)();
-        unsigned long mask;
-    } action{SIG_IGN, 0x400 | 0x800 | SA_RESTART, nullptr, ~0UL}, old{};
+    KernelAction action{SIG_IGN, 0x400 | 0x800 | SA_RESTART, nullptr, ~0UL}, old{};
     ASSERT_OK(syscall(SYS_rt_sigaction, SIGUSR1, &action, nullptr, 8));
     ASSERT_OK(syscall(SYS_rt_sigaction, SIGUSR1, nullptr, &old, 8));
     EXPECT_EQ(static_cast<unsigned long>(SA_RESTART | 0x800), old.flags) << "SA_UNSUPPORTED shows itself as cleared";
     EXPECT_EQ(~((1UL << (SIGKILL - 1)) | (1UL << (SIGSTOP - 1))), old.mask);
+}
+
+TEST(SignalAction, ARestorerWithoutItsFlagIsNone) {  // S02
+    EXPECT_ENDS("SIGSEGV", run_child([] {
+                    handle(SIGUSR1, note_order, 0);
+                    KernelAction action{};
+                    syscall(SYS_rt_sigaction, SIGUSR1, nullptr, &action, 8);
+                    constexpr unsigned long kRestorer = 0x04000000;
+                    action.flags &= ~kRestorer;
+                    syscall(SYS_rt_sigaction, SIGUSR1, &action, nullptr, 8);
+                    raise(SIGUSR1);
+                }));
 }
 
 TEST(SignalAction, HandlerBlocksItsOwnSignalAndTheMask) {  // S02
