@@ -156,16 +156,19 @@ Result<void> AddressSpace::discard(VirtualAddress start, VirtualAddress end, i32
 
 /// MADV_REMOVE. The objects are changed without lock_, since they unmap their pages here, too.
 Result<void> AddressSpace::remove_backing(VirtualAddress start, VirtualAddress end) {
+    bool hole_seen = false;
     while (start < end) {
         std::optional<Ref<MemoryObject>> object;
         u64 first = 0;
         VirtualAddress stop;
         {
             sync::SharedGuard guard(lock_);
-            const Mapping* mapping = mappings_.find(start);
-            if (mapping == nullptr) {
+            const Mapping* mapping = mappings_.at_or_after(start);
+            if (mapping == nullptr || mapping->start >= end) {
                 return fail(Errno::enomem);
             }
+            hole_seen = hole_seen || mapping->start > start;
+            start = std::max(start, mapping->start);
             if (!mapping->object || mapping->has(MappingFlag::Locked)) {
                 return fail(Errno::einval);
             }
@@ -179,7 +182,7 @@ Result<void> AddressSpace::remove_backing(VirtualAddress start, VirtualAddress e
         TRY((*object)->remove_pages(first, first + (stop - start) / kPageSize));
         start = stop;
     }
-    return {};
+    return hole_seen ? fail(Errno::enomem) : Result<void>();
 }
 
 Result<void> AddressSpace::lock(VirtualAddress start, u64 size, LockMode mode, const MemoryLimits& limits) {
@@ -227,26 +230,25 @@ Result<MappingProperties> AddressSpace::with_lock_mode(const Mapping& mapping, L
     return changed;
 }
 
-/// As mlock(2): what cannot be read at all is an error, ENOMEM; what nobody may use is passed over.
+/// As mlock(2): ENOMEM for what cannot be filled in, also because nobody may use it; the rest is.
 Result<void> AddressSpace::fill_locked(VirtualAddress start, VirtualAddress end) {
+    constexpr u32 kLocked = flag_bits(MappingFlag::Locked);
+    bool filled = true;
     while (start < end) {
         std::optional<MappingInformation> mapping = find_mapping(start);
         if (!mapping || mapping->start >= end) {
-            return {};
+            break;
         }
         start = std::max(start, mapping->start);
         const VirtualAddress stop = std::min(end, mapping->end);
-        const bool locked = (mapping->properties.flags & flag_bits(MappingFlag::Locked)) != 0;
-        if (locked && mapping->properties.access != 0) {
+        if ((mapping->properties.flags & (kLocked | flag_bits(MappingFlag::LockOnFault))) == kLocked) {
             const bool write = (mapping->properties.access & kAccessWrite) != 0 && !mapping->is_shared();
             const FaultResult result = populate(start, stop - start, write ? FaultAccess::Write : FaultAccess::Read);
-            if (result != FaultResult::Resolved && result != FaultResult::SegvMaperr) {
-                return fail(Errno::enomem);
-            }
+            filled = filled && (result == FaultResult::Resolved || result == FaultResult::SegvMaperr);
         }
         start = stop;
     }
-    return {};
+    return filled ? Result<void>() : fail(Errno::enomem);
 }
 
 Result<void> AddressSpace::lock_all(LockMode mode, bool current, bool future, const MemoryLimits& limits) {

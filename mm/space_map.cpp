@@ -214,17 +214,17 @@ Result<VirtualAddress> AddressSpace::place(const MapRequest& request, u64 size) 
 Result<void> AddressSpace::check_limits(const MappingProperties& properties, u64 pages, u64 replaced,
                                         const MemoryLimits& limits) {
     const auto has = [&](MappingFlag flag) { return (properties.flags & flag_bits(flag)) != 0; };
-    const u64 total = total_pages_.load(Order::relaxed) + pages - std::min(pages, replaced);
-    if (total > limits.address_space / kPageSize) {
+    if (has(MappingFlag::Locked) && locked_pages_.load(Order::relaxed) + pages > limits.locked / kPageSize) {
+        return fail(Errno::eagain);
+    }
+    const u64 added = pages - std::min(pages, replaced);
+    if (total_pages_.load(Order::relaxed) + added > limits.address_space / kPageSize) {
         return fail(Errno::enomem);
     }
     const bool private_writable = !has(MappingFlag::Shared) && (properties.access & kAccessWrite) != 0;
     if (private_writable && !has(MappingFlag::Stack) &&
-        data_pages_.load(Order::relaxed) + pages > limits.data / kPageSize) {
+        data_pages_.load(Order::relaxed) + added > limits.data / kPageSize) {
         return fail(Errno::enomem);
-    }
-    if (has(MappingFlag::Locked) && locked_pages_.load(Order::relaxed) + pages > limits.locked / kPageSize) {
-        return fail(Errno::eagain);
     }
     // Overcommit as Linux's default: only a single request that cannot be met by any means is refused.
     if (private_writable && !has(MappingFlag::NoReserve) && pages > frames_.managed_frames()) {
@@ -242,7 +242,7 @@ VirtualAddress AddressSpace::set_break(VirtualAddress wanted, const MemoryLimits
         sync::ExclusiveGuard guard(lock_);
         before = break_;
         after = set_break_locked(wanted, limits, bin);
-        populate_new = (future_flags_ & flag_bits(MappingFlag::Locked)) != 0 && after > before;
+        populate_new = future_flags_ == flag_bits(MappingFlag::Locked) && after > before;
     }
     if (populate_new) {
         const VirtualAddress start{align_up(before.value, kPageSize)};

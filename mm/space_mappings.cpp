@@ -242,7 +242,8 @@ Result<void> AddressSpace::protect(VirtualAddress start, u64 size, u32 access, P
         }
         const bool becomes_data = (access & kAccessWrite) != 0 && !mapping.is_shared() &&
                                   !mapping.has(MappingFlag::Stack) && !mapping.is_data();
-        if (becomes_data && (data_pages_.load(Order::relaxed) + mapping.pages()) * kPageSize > limits.data) {
+        const u64 part = std::min(end, mapping.end) - std::max(start, mapping.start);
+        if (becomes_data && data_pages_.load(Order::relaxed) * kPageSize + part > limits.data) {
             return fail(Errno::enomem);
         }
         return changed;

@@ -46,8 +46,7 @@ Result<VirtualAddress> AddressSpace::remap(const RemapRequest& asked, const Memo
         fill_in = mapping != nullptr && mapping->has(MappingFlag::Locked) && request.new_size > request.old_size;
     }
     if (fill_in) {
-        const u64 added = request.new_size - request.old_size;
-        static_cast<void>(populate(result + request.old_size, added, FaultAccess::Read));
+        static_cast<void>(fill_locked(result + request.old_size, result + request.new_size));
     }
     return result;
 }
@@ -58,7 +57,7 @@ Result<VirtualAddress> AddressSpace::remap_locked(const RemapRequest& request, c
     if (mapping == nullptr) {
         return fail(Errno::efault);
     }
-    if (request.old_size == 0 && (!mapping->is_shared() || !request.may_move)) {
+    if (request.old_size == 0 && !mapping->is_shared()) {
         return fail(Errno::einval);
     }
     const bool to_elsewhere = request.fixed || request.keep_old;
@@ -80,7 +79,9 @@ Result<VirtualAddress> AddressSpace::remap_locked(const RemapRequest& request, c
     }
     MappingProperties properties = mapping->properties;
     const u64 added = (part.new_size - part.old_size) / kPageSize + (part.keep_old ? part.old_size / kPageSize : 0);
-    TRY(check_limits(properties, added, 0, limits));
+    if (added != 0) {
+        TRY(check_limits(properties, added, 0, limits));
+    }
 
     const VirtualAddress old_end = part.address + part.old_size;
     const VirtualAddress new_end = part.address + part.new_size;
@@ -115,6 +116,9 @@ Result<VirtualAddress> AddressSpace::move_mapping(Mapping& mapping, const RemapR
         to = found.value();
     }
     const VirtualAddress to_end = to + request.new_size;
+    if (mappings_.count() >= mapping_limit.load(Order::relaxed)) {
+        return fail(Errno::enomem);
+    }
     const Backing backing{mapping.object ? &mapping.object->get() : nullptr,
                           mapping.file ? &mapping.file->get() : nullptr, mapping.page_index(from)};
     Own<Mapping> fresh = TRY(make_mapping(to, to_end, mapping.properties, backing));
@@ -126,7 +130,10 @@ Result<VirtualAddress> AddressSpace::move_mapping(Mapping& mapping, const RemapR
     if (request.fixed) {
         TRY(unmap_locked(to, to_end, bin));
     }
-    TRY(ensure_tables_for_move(from, to, size));
+    if (Result<void> tables = ensure_tables_for_move(from, to, size); !tables.ok()) {
+        remove_range(to, to_end, bin);  // tables may be where no mapping is
+        return tables.failure();
+    }
 
     Mapping& target = *fresh.release();
     mappings_.insert(target);
@@ -152,7 +159,7 @@ Result<VirtualAddress> AddressSpace::move_mapping(Mapping& mapping, const RemapR
     return to;
 }
 
-/// A last-level table at the target for each one at the source. What is made and then not used goes with the space.
+/// A last-level table at the target for each one at the source. What was made stays when it fails.
 Result<void> AddressSpace::ensure_tables_for_move(VirtualAddress from, VirtualAddress to, u64 size) {
     for (u64 offset = 0; offset < size;) {
         const u64 rest = std::min(UserTable::kLeafSpan - (from + offset).value % UserTable::kLeafSpan,

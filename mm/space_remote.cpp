@@ -9,11 +9,10 @@ namespace cairn::mm {
 
 namespace {
 
-/// What is mapped permits reading in one way or another (handle_fault).
 bool permits_remote(const Mapping& mapping, PageAccess access, AddressSpace::RemoteAccess mode) {
     const bool forced = mode == AddressSpace::RemoteAccess::Forced;
     if (access == PageAccess::Read) {
-        return mapping.properties.access != 0 || (forced && mapping.properties.maximum != 0);
+        return ((forced ? mapping.properties.maximum : mapping.properties.access) & kAccessRead) != 0;
     }
     return mapping.permits(kAccessWrite) ||
            (forced && !mapping.is_shared() && (mapping.properties.maximum & kAccessWrite) != 0);

@@ -32,16 +32,32 @@ namespace {
 constexpr u32 kProtectionGrowsDown = 0x01000000, kProtectionGrowsUp = 0x02000000;
 constexpr u32 kShared = 1, kPrivate = 2, kSharedValidate = 3, kTypeMask = 0xf, kFixed = 0x10, kAnonymous = 0x20;
 constexpr u32 k32Bit = 0x40, kGrowsDown = 0x100, kLocked = 0x2000, kNoReserve = 0x4000;
-constexpr u32 kPopulate = 0x8000, kFixedNoReplace = 0x100000;
+constexpr u32 kGrowingStack = mm::flag_bits(MappingFlag::GrowsDown) | mm::flag_bits(MappingFlag::Stack);
+constexpr u32 kPopulate = 0x8000, kHugePages = 0x40000, kFixedNoReplace = 0x100000;
+/// What MAP_SHARED_VALIDATE knows: the flags that there were before it, those without a meaning here among them.
+constexpr u32 kOldFlags = 0x7c07f9f3;
 
 mm::AddressSpace& space_of(Caller& self) {
     return self.task.address_space();
+}
+
+Result<void> check_may_lock(Caller& self) {
+    if (memory_limits(self).locked == 0) {
+        return fail(Errno::eperm);
+    }
+    return {};
 }
 
 /// What the file's access mode lets a mapping do (mmap(2): EACCES, EPERM, ENODEV).
 Result<void> apply_file(vfs::File& file, u32 type, u32 flags, MapRequest& request) {
     if (file.is_path_only()) {
         return fail(Errno::ebadf);
+    }
+    if ((flags & kHugePages) != 0) {
+        return fail(Errno::einval);
+    }
+    if (type == kSharedValidate && (flags & ~kOldFlags) != 0) {
+        return fail(Errno::eopnotsupp);
     }
     if (!file.readable()) {
         return fail(Errno::eacces);
@@ -103,10 +119,19 @@ Result<u64> sys_mmap(Caller& self, u64 address, u64 length, u32 protection, u32 
             (flags & kFixedNoReplace) != 0 ? MapRequest::Placement::FixedNoReplace : MapRequest::Placement::Fixed;
     }
     request.flags = (type != kPrivate ? mm::flag_bits(MappingFlag::Shared) : 0) |
-                    ((flags & kGrowsDown) != 0 ? mm::flag_bits(MappingFlag::GrowsDown) : 0) |
+                    ((flags & kGrowsDown) != 0 ? kGrowingStack : 0) |
                     ((flags & kLocked) != 0 ? mm::flag_bits(MappingFlag::Locked) : 0) |
                     ((flags & kNoReserve) != 0 ? mm::flag_bits(MappingFlag::NoReserve) : 0);
+    if ((flags & kLocked) != 0) {
+        TRY(check_may_lock(self));
+    }
     if ((flags & kAnonymous) != 0) {
+        if (type == kSharedValidate || (type == kShared && (flags & kGrowsDown) != 0)) {
+            return fail(Errno::einval);
+        }
+        if ((flags & kHugePages) != 0) {
+            return fail(Errno::enomem);  // there are none
+        }
         const VirtualAddress at = TRY(space_of(self).map(request, memory_limits(self)));
         return at.value;
     }
@@ -227,13 +252,6 @@ Result<void> lock(Caller& self, u64 address, u64 length, mm::AddressSpace::LockM
     return space_of(self).lock({start}, size, mode, memory_limits(self));
 }
 
-Result<void> check_may_lock(Caller& self) {
-    if (memory_limits(self).locked == 0) {
-        return fail(Errno::eperm);
-    }
-    return {};
-}
-
 }  // namespace
 
 /// mlock(2)
@@ -291,11 +309,16 @@ Result<i64> transfer(Caller& self, i32 pid, UserIn<mm::IoSegment> local, u64 loc
         return fail(Errno::einval);
     }
     IoVector own = TRY(IoVector::fetch(local, local_count));
+    u64 asked = 0;
     for (u64 i = 0; i < remote_count; ++i) {
         const mm::IoSegment segment = TRY(remote.fetch(i));
         if (static_cast<i64>(segment.size) < 0) {
             return fail(Errno::einval);
         }
+        asked |= segment.size;
+    }
+    if (asked == 0 || own.source().remaining() == 0) {
+        return 0;  // whoever there is
     }
     Ref<mm::AddressSpace> space = TRY(remote_space(self, pid));
     mm::IoSource source = own.source();

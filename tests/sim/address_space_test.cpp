@@ -224,5 +224,33 @@ TEST(AddressSpaceSim, FailuresLeaveNothingBehind) {
     });
 }
 
+TEST(AddressSpaceSim, AMoveThatFailsLeavesNoTables) {
+    EXPLORE(
+        "address spaces: a move fails", {.cpus = 1},
+        [](Simulation& sim) {
+            auto& injector = g_kernel.frames->failure_injector();
+            // Far away from all other mappings, below and above them.
+            for (const u64 target : {kPage.value / 2, kPage.value / 4 * 5}) {
+                Ref<AddressSpace> space = make_space(sim);
+                InAddressSpace inside(*space);
+                sim.check(space->map_anonymous(kPage, kPageSize, kReadWrite).ok(), "no mapping");
+                sim.check(user_store<u64>(kPage, 3), "no store");
+                const u64 tables = space->statistics().page_tables;
+                AddressSpace::RemapRequest request{.address = kPage, .old_size = kPageSize, .new_size = kPageSize};
+                request.may_move = request.fixed = true;
+                request.new_address = {target};
+                bool moved = false;
+                for (u64 n = 0; !moved; ++n) {
+                    injector.fail_once_at(n);
+                    moved = space->remap(request).ok();
+                    injector.disarm();
+                    sim.check(user_load<u64>(moved ? request.new_address : kPage) == 3, "the page is lost");
+                    sim.check(space->statistics().page_tables == tables, "tables where nothing is mapped");
+                }
+            }
+        },
+        20);
+}
+
 }  // namespace
 }  // namespace cairn
