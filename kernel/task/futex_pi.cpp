@@ -299,8 +299,9 @@ namespace {
 void hand_over(FutexBucket& bucket, FutexWaiter& waiter, Task& dying) {
     const mm::FutexKey& key = waiter.key;
     FutexWaiter* heir = most_urgent(bucket, key, nullptr);
-    // A private word has the same address in every thread.
-    if (!key.kept && grant(bucket, *heir, key.offset & ~u64{3}, kOwnerDied)) {
+    // A private word has the same address in every thread, but who waits may have told its own process of this thread.
+    const bool in_reach = !key.kept && &heir->lock_wait.waiter.address_space() == &dying.address_space();
+    if (in_reach && grant(bucket, *heir, key.offset & ~u64{3}, kOwnerDied)) {
         return;
     }
     // The word lies in memory that is not reached from here: its waiters find out who is next.
@@ -351,7 +352,9 @@ void end_pi_ownership(Task& self) {
         release_pi_futexes(self);
     }
     refuse_lock_waiters(self, Refusing::AnyWay);
-    release_pi_futexes(self);
+    do {
+        release_pi_futexes(self);  // misses one that is being moved just now
+    } while (count_lock_waiters(self) != 0);
 }
 
 }  // namespace cairn::task

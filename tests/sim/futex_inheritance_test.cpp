@@ -113,6 +113,35 @@ TEST(Futex, AnInheritingLockOrATimeout) {
     });
 }
 
+TEST(Futex, AnOwnersEndLeavesItsMemoryToItself) {
+    // A word of its own that says who owns it is a process's to write as it likes, also with another one's thread.
+    EXPLORE_PROCESSES("lock, an owner without knowing", {.cpus = 3}, [](UserMachine& u) {
+        start_thread(
+            u,
+            [](UserMachine& t) {
+                t.store<u32>(word(0), static_cast<u32>(t.syscall(SYS_gettid)));
+                arrive(0);
+                await(t, 1);
+                sleep_nanoseconds(t, 50'000);
+                exit_thread(t);
+            },
+            0);
+        await(u, 0);
+        const u32 owner = u.load<u32>(word(0));
+        const i64 child = fork(u, [](UserMachine& c) {
+            arrive(1);
+            const i64 result = c.syscall(SYS_futex, word(0), FUTEX_LOCK_PI_PRIVATE, 0, 0, 0, 0);
+            const u32 mine = static_cast<u32>(c.syscall(SYS_gettid)) | FUTEX_OWNER_DIED;
+            require(result == -ESRCH || result == 0, "lock");
+            require(result != 0 || (c.load<u32>(word(0)) & ~FUTEX_WAITERS) == mine, "the owner's place");
+            exit(c, 3);
+        });
+        join_thread(u, 0);
+        require(u.load<u32>(word(0)) == owner, "the memory of another process");
+        expect_end(u, child, exited(3), "who waited");
+    });
+}
+
 constexpr VirtualAddress kShared{0x3000'0000};
 
 /// Waits in a process of its own, and for its turn again if another one was faster.
