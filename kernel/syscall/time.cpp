@@ -78,7 +78,7 @@ Result<u64> sleep_on_cpu_clock(Caller& self, const u64 (&data)[6]) {
 
 Result<void> sleep_until_absolute(i32 clock, Nanoseconds when) {
     Nanoseconds deadline = when;
-    if (clock == kRealtime) {
+    if (clock == kRealtime || clock == kInternationalAtomic) {
         deadline = time::now() + (when - time::wall_now());
     }
     sync::Parking parking;

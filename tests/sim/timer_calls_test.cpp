@@ -61,6 +61,13 @@ TEST(TimerCalls, ClocksAndSleeps) {
         expect(u, -EINTR, SYS_nanosleep, time_at(u, 0, 10, 0), word(2));
         require(u.load<i64>(word(2)) == 9, "the rest of a sleep");
         // The wall clock is set by who may; waiting for a time of it ends then.
+        const i64 before = now(u, CLOCK_MONOTONIC);
+        for (int clock : {CLOCK_REALTIME, CLOCK_TAI}) {
+            const i64 soon = now(u, clock) + 1'000'000;
+            expect(u, 0, SYS_clock_nanosleep, clock, TIMER_ABSTIME,
+                   time_at(u, 0, soon / 1'000'000'000, soon % 1'000'000'000), 0);
+        }
+        require(now(u, CLOCK_MONOTONIC) - before < 1'000'000'000, "an absolute sleep by clocks of the wall");
         expect(u, 0, SYS_clock_settime, CLOCK_REALTIME, time_at(u, 0, 2'000'000'000, 0));
         require(now(u, CLOCK_REALTIME) / 1'000'000'000 == 2'000'000'000, "clock_settime");
         expect(u, 0, SYS_settimeofday, time_at(u, 0, 2'000'000'100, 0), 0);
