@@ -66,13 +66,13 @@ TimerSetting TimerFile::setting_now() {
     return {interval_, left.value == 0 ? Nanoseconds{1} : left};
 }
 
-TimerSetting TimerFile::set(const TimerSetting& setting, u32 flags) {
+Result<TimerSetting> TimerFile::set(const TimerSetting& setting, u32 flags) {
     SpinLockGuard guard(lock_);
     const TimerSetting before = setting_now();
     static_cast<void>(timer_.cancel());
     absolute_ = (flags & kAbsolute) != 0;
     cancel_on_set_ = absolute_ && by_wall_clock() && (flags & kCancelOnSet) != 0;
-    cancelled_ = false;
+    const bool cancelled = std::exchange(cancelled_, false) && cancel_on_set_ && setting.first.value != 0;
     flags_ = flags;
     resting_ = false;
     ticks_ = 0;
@@ -81,6 +81,9 @@ TimerSetting TimerFile::set(const TimerSetting& setting, u32 flags) {
     if (setting.first.value != 0) {
         next_ = absolute_ ? setting.first : clock_now() + setting.first;
         arm();
+    }
+    if (cancelled) {
+        return fail(Errno::ecanceled);
     }
     return before;
 }

@@ -27,8 +27,9 @@ public:
     TimerFile(Ref<vfs::Inode> inode, u32 flags, TimerClock clock)
         : File(std::move(inode), flags), clock_(clock), timer_(&fire) {}
 
-    /// timerfd_settime(2); returns what was in force. EINVAL is the caller's to check.
-    TimerSetting set(const TimerSetting& setting, u32 flags);
+    /// timerfd_settime(2); returns what was in force. EINVAL is the caller's to check. ECANCELED: it is set, but the
+    /// clock was set before, of which no read has told.
+    Result<TimerSetting> set(const TimerSetting& setting, u32 flags);
     /// timerfd_gettime(2): how long until it fires next.
     TimerSetting get();
 

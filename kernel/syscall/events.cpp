@@ -83,7 +83,7 @@ Result<void> sys_timerfd_settime(Caller& self, Fd fd, u32 flags, UserIn<TimerSpe
     const Nanoseconds first = TRY(duration_of(wanted.value));
     const Nanoseconds interval = TRY(duration_of(wanted.interval));
     Ref<vfs::File> file = TRY(find_timer_file(self, fd));
-    const event::TimerSetting old = event::find_timer(*file)->set({interval, first}, flags);
+    const event::TimerSetting old = TRY(event::find_timer(*file)->set({interval, first}, flags));
     if (before.is_null()) {
         return {};
     }

@@ -134,7 +134,7 @@ TEST(TimerFile, CountsPeriodsThatNobodyReads) {
         Ref<vfs::File> file = must(event::create_timer(TimerClock::Monotonic, kNonBlock), "timerfd");
         TimerFile& timer = *event::find_timer(*file);
         const Nanoseconds start = time::now();
-        timer.set({kMillisecond, start + kMillisecond}, TimerFile::kAbsolute);
+        must(timer.set({kMillisecond, start + kMillisecond}, TimerFile::kAbsolute), "set");
         sim.check(take(world, *file) == 0, "not yet");
         sched::sleep_for(Nanoseconds{kMillisecond.value * 5 / 2});
         const u64 due = (time::now() - start).value / kMillisecond.value;
@@ -142,7 +142,7 @@ TEST(TimerFile, CountsPeriodsThatNobodyReads) {
         sim.check(ticks >= 2 && ticks >= due && ticks <= due + 1, "two or more have passed");
         const event::TimerSetting left = timer.get();
         sim.check(left.interval == kMillisecond && left.first <= kMillisecond && left.first.value != 0, "the next");
-        sim.check(timer.set({}, 0).interval == kMillisecond, "disarm");
+        sim.check(timer.set({}, 0).value().interval == kMillisecond, "disarm");
         sched::sleep_for(kMillisecond);
         sim.check(take(world, *file) == 0, "disarmed");
         file = must(event::create_event_counter(0, 0, EventCounter::Mode::Counter), "another");
@@ -159,10 +159,11 @@ TEST(TimerFile, FollowsTheWallClock) {
             Ref<vfs::File> moved = must(event::create_timer(TimerClock::Realtime, kNonBlock), "timerfd");
             Ref<vfs::File> cancelled = must(event::create_timer(TimerClock::Realtime, kNonBlock), "timerfd");
             Ref<vfs::File> relative = must(event::create_timer(TimerClock::Realtime, kNonBlock), "timerfd");
-            event::find_timer(*moved)->set({{}, time::wall_now() + hour}, TimerFile::kAbsolute);
-            event::find_timer(*cancelled)
-                ->set({{}, time::wall_now() + hour + hour + hour}, TimerFile::kAbsolute | TimerFile::kCancelOnSet);
-            event::find_timer(*relative)->set({{}, hour}, 0);
+            must(event::find_timer(*moved)->set({{}, time::wall_now() + hour}, TimerFile::kAbsolute), "set");
+            must(event::find_timer(*cancelled)
+                     ->set({{}, time::wall_now() + hour + hour + hour}, TimerFile::kAbsolute | TimerFile::kCancelOnSet),
+                 "set");
+            must(event::find_timer(*relative)->set({{}, hour}, 0), "set");
             must(g_kernel.clock->set_wall(time::wall_now() + hour + hour), "set the clock");
             event::realtime_clock_was_set();
             sched::sleep_for(kMillisecond);
@@ -170,6 +171,14 @@ TEST(TimerFile, FollowsTheWallClock) {
             u64 value = 0;
             sim.check(world.read(*cancelled, &value, sizeof value).error() == Errno::ecanceled, "ECANCELED");
             sim.check(take(world, *cancelled) == 0, "once");
+            // Who does not read is told when it sets the timer, which is in force then.
+            const event::TimerSetting again{{}, time::wall_now() + hour + hour};
+            const u32 flags = TimerFile::kAbsolute | TimerFile::kCancelOnSet;
+            event::realtime_clock_was_set();
+            sim.check(event::find_timer(*cancelled)->set(again, flags).error() == Errno::ecanceled, "set anew");
+            sim.check(event::find_timer(*cancelled)->set(again, flags).value().first > hour, "once, and in force");
+            event::realtime_clock_was_set();
+            sim.check(event::find_timer(*cancelled)->set(again, TimerFile::kAbsolute).ok(), "another kind");
             sim.check(take(world, *relative) == 0, "not moved");
             sched::sleep_for(hour);
             sim.check(take(world, *relative) == 1, "after its hour");
@@ -184,7 +193,7 @@ TEST(TimerFileSim, AReaderIsWoken) {
         FileWorld world;
         Ref<vfs::File> file = must(event::create_timer(TimerClock::Monotonic, 0), "timerfd");
         sim.spawn("reader", [&] { sim.check(take(world, *file) == 1, "expired"); });
-        sim.spawn("setter", [&] { event::find_timer(*file)->set({{}, kMillisecond}, 0); });
+        sim.spawn("setter", [&] { must(event::find_timer(*file)->set({{}, kMillisecond}, 0), "set"); });
         sim.join();
     });
 }
