@@ -40,9 +40,9 @@ Nanoseconds time_left(const Timers& timers, const CpuTimes& now) {
     return left;
 }
 
-/// Sets what has expired to its next deadline and notes the signals. Stops at a timer of timer_create(2), which has to
-/// be dealt with when the lock is free; null: all is done.
-CpuTimer* expire_locked(Timers& timers, const CpuTimes& now, SignalSet& signals, u64& missed) {
+/// Sets what has expired to its next deadline. Stops at one that sends a signal, which has to be done when the lock is
+/// free; null: all is done.
+CpuTimer* expire_locked(Timers& timers, const CpuTimes& now, u64& missed) {
     for (CpuTimer* next = timers.front(); next != nullptr;) {
         CpuTimer& timer = *next;
         next = timers.next(timer);
@@ -51,15 +51,11 @@ CpuTimer* expire_locked(Timers& timers, const CpuTimes& now, SignalSet& signals,
             continue;
         }
         missed = timer.advance_locked(clock);
-        if (timer.timer != nullptr) {
+        if (timer.sleeper == nullptr) {
             timer.begin_expiry_locked();
             return &timer;
         }
-        if (timer.sleeper != nullptr) {
-            timer.sleeper->complete();
-        } else {
-            signals.add(timer.signal);
-        }
+        timer.sleeper->complete();
     }
     return nullptr;
 }
@@ -158,26 +154,28 @@ void run_time_reached(sched::Thread& thread) {
                 thread.watch_run_time(Nanoseconds::never());
                 break;
             }
-            expired = expire_locked(process.cpu_timers, process_times, signals, missed);
+            expired = expire_locked(process.cpu_timers, process_times, missed);
             if (expired == nullptr) {
-                expired = expire_locked(task->cpu_timers, thread_times, signals, missed);
+                expired = expire_locked(task->cpu_timers, thread_times, missed);
             }
             if (expired == nullptr) {
                 watch_cpu_time_locked(process, task);
                 break;
             }
         }
-        static_cast<void>(expired->timer->expired(missed));
+        if (expired->timer != nullptr) {
+            static_cast<void>(expired->timer->expired(missed));
+        } else {
+            static_cast<void>(send_to_process(process, SignalInfo::from_kernel(expired->signal)));
+        }
         expired->end_expiry();
     }
     if (signals.has(kSigKill)) {
         kill_process(process);
         return;
     }
-    for (const i32 signal : {kSigXcpu, kSigVtalrm, kSigProf}) {
-        if (signals.has(signal)) {
-            static_cast<void>(send_to_process(process, SignalInfo::from_kernel(signal)));
-        }
+    if (signals.has(kSigXcpu)) {
+        static_cast<void>(send_to_process(process, SignalInfo::from_kernel(kSigXcpu)));
     }
 }
 
@@ -206,7 +204,15 @@ IntervalSetting CpuTimer::get() {
 }
 
 CpuTimer::Change CpuTimer::set(const IntervalSetting& setting, bool absolute) {
-    SpinLockGuard guard(process_.lock);
+    for (;; arch::cpu_relax()) {
+        SpinLockGuard guard(process_.lock);
+        if (expiring_ == 0) {
+            return set_locked(setting, absolute);
+        }
+    }
+}
+
+CpuTimer::Change CpuTimer::set_locked(const IntervalSetting& setting, bool absolute) {
     const Nanoseconds now = now_locked();
     Change change{.before = setting_locked(now)};
     if (node.linked()) {

@@ -62,6 +62,7 @@ public:
         u64 missed = 0;
         Nanoseconds deadline{};  // what it is on the clock
     };
+    /// No expiry of the setting before is under way afterwards. As stop().
     Change set(const IntervalSetting& setting, bool absolute);
     void end_expiry();
     /// From here on set() has no effect, and no expiry is under way. Not with the lock of a process held.
@@ -82,6 +83,7 @@ public:
     u64 catch_up_locked(const task::ThreadGroup& receiver);
 
 private:
+    Change set_locked(const IntervalSetting& setting, bool absolute);
     Nanoseconds now_locked() const;
     IntervalSetting setting_locked(Nanoseconds now) const;
 

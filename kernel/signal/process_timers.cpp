@@ -19,6 +19,10 @@ constexpr i32 kClockRealtime = 0, kClockTai = 11;
 
 IntervalSetting RealTimer::get() {
     SpinLockGuard guard(lock_);
+    return get_locked();
+}
+
+IntervalSetting RealTimer::get_locked() {
     if (deadline_ == Nanoseconds::never()) {
         return {interval_, {}};
     }
@@ -28,12 +32,17 @@ IntervalSetting RealTimer::get() {
 }
 
 IntervalSetting RealTimer::set(const IntervalSetting& setting) {
-    const IntervalSetting before = get();
-    SpinLockGuard guard(lock_);
-    interval_ = setting.interval;
-    deadline_ = setting.value.value == 0 ? Nanoseconds::never() : time::now() + setting.value;
-    timer_.arm(deadline_);
-    return before;
+    for (;; arch::cpu_relax()) {
+        SpinLockGuard guard(lock_);
+        if (timer_.is_expiring()) {
+            continue;  // its signal is not sent yet
+        }
+        const IntervalSetting before = get_locked();
+        interval_ = setting.interval;
+        deadline_ = setting.value.value == 0 ? Nanoseconds::never() : time::now() + setting.value;
+        timer_.arm(deadline_);
+        return before;
+    }
 }
 
 namespace {
@@ -101,6 +110,10 @@ IntervalSetting PosixTimer::get() {
         return is_clock_gone() ? IntervalSetting{} : cpu_timer_->get();
     }
     SpinLockGuard guard(lock_);
+    return get_locked();
+}
+
+IntervalSetting PosixTimer::get_locked() {
     if (deadline_ == Nanoseconds::never()) {
         return {interval_, {}};
     }
@@ -115,23 +128,28 @@ IntervalSetting PosixTimer::set(const IntervalSetting& setting, bool absolute) {
     if (cpu_timer_) {
         return set_cpu_timer(setting, absolute);
     }
-    const IntervalSetting before = get();
-    SpinLockGuard guard(lock_);
-    if (stopped_) {
+    for (;; arch::cpu_relax()) {
+        SpinLockGuard guard(lock_);
+        if (timer_.is_expiring()) {
+            continue;  // its signal is not sent yet
+        }
+        const IntervalSetting before = get_locked();
+        if (stopped_) {
+            return before;
+        }
+        interval_ = setting.interval;
+        overruns_ = 0;
+        last_overrun_ = 0;
+        if (setting.value.value == 0) {
+            deadline_ = Nanoseconds::never();
+        } else if (absolute) {
+            deadline_ = time::now() + (setting.value - now());
+        } else {
+            deadline_ = time::now() + setting.value;
+        }
+        timer_.arm(notify == Notify::None ? Nanoseconds::never() : deadline_);
         return before;
     }
-    interval_ = setting.interval;
-    overruns_ = 0;
-    last_overrun_ = 0;
-    if (setting.value.value == 0) {
-        deadline_ = Nanoseconds::never();
-    } else if (absolute) {
-        deadline_ = time::now() + (setting.value - now());
-    } else {
-        deadline_ = time::now() + setting.value;
-    }
-    timer_.arm(notify == Notify::None ? Nanoseconds::never() : deadline_);
-    return before;
 }
 
 IntervalSetting PosixTimer::set_cpu_timer(const IntervalSetting& setting, bool absolute) {
@@ -241,11 +259,13 @@ Result<Ref<PosixTimer>> ProcessTimers::create(ThreadGroup& process, i32 clock, s
         id = next_id_;
         next_id_ = (next_id_ + 1) & 0x7fff'ffff;
     }
-    Ref<PosixTimer> timer = TRY(try_new_ref<PosixTimer>(process, id, clock, std::move(cpu_clock), std::move(entry)));
+    return try_new_ref<PosixTimer>(process, id, clock, std::move(cpu_clock), std::move(entry));
+}
+
+void ProcessTimers::add(PosixTimer& timer) {
+    timer.acquire_reference();  // the table's
     SpinLockGuard guard(lock_);
-    timer->acquire_reference();  // the table's
-    timers_.insert(*timer);
-    return timer;
+    timers_.insert(timer);
 }
 
 Result<Ref<PosixTimer>> ProcessTimers::find(i32 id) {
@@ -268,8 +288,11 @@ void take_out_of_queues(ThreadGroup& process, PosixTimer& timer) {
 }  // namespace
 
 IntervalSetting ProcessTimers::set(PosixTimer& timer, const IntervalSetting& setting, bool absolute) {
+    // First taken back, so that no signal comes after those that are taken out.
+    const IntervalSetting before = timer.set({}, false);
     take_out_of_queues(real.process(), timer);
-    return timer.set(setting, absolute);
+    static_cast<void>(timer.set(setting, absolute));
+    return before;
 }
 
 Result<void> ProcessTimers::remove(i32 id) {

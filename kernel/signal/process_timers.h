@@ -25,11 +25,12 @@ public:
 
     task::ThreadGroup& process() const { return process_; }
     IntervalSetting get();
-    /// Returns the setting before.
+    /// Returns the setting before, of which no signal comes any more. Thread context.
     IntervalSetting set(const IntervalSetting& setting);
 
 private:
     static void expired(time::Timer& timer);
+    IntervalSetting get_locked() REQUIRES(lock_);
     task::ThreadGroup& process_;
     SpinLock<LockRank::ProcessTimers> lock_;
     time::Timer timer_;
@@ -48,6 +49,7 @@ public:
     i32 id() const { return id_; }
     i32 clock() const { return clock_; }
     IntervalSetting get();
+    /// Returns the setting before, which expires no more. Thread context.
     IntervalSetting set(const IntervalSetting& setting, bool absolute);
     /// The thread or process whose processor time it counts is no more.
     bool is_clock_gone() const;
@@ -69,6 +71,7 @@ public:
 private:
     static void expired_at(time::Timer& timer);
     Nanoseconds now() const;
+    IntervalSetting get_locked() REQUIRES(lock_);
     IntervalSetting set_cpu_timer(const IntervalSetting& setting, bool absolute);
     task::ThreadGroup& process_;
     const i32 id_;
@@ -94,9 +97,10 @@ public:
     CpuTimer user_time;  // ITIMER_VIRTUAL
     CpuTimer cpu_time;   // ITIMER_PROF
 
-    /// With a clock of processor time or without.
+    /// With a clock of processor time or without. Nobody finds it before it is added.
     Result<Ref<PosixTimer>> create(task::ThreadGroup& process, i32 clock, std::optional<CpuClock> cpu_clock,
                                    Own<QueuedSignal> entry);
+    void add(PosixTimer& timer);
     Result<Ref<PosixTimer>> find(i32 id);
     /// Arms it anew. A signal of its time before that is still queued goes (timer_settime(2)).
     IntervalSetting set(PosixTimer& timer, const IntervalSetting& setting, bool absolute);

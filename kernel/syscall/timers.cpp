@@ -148,11 +148,9 @@ Result<void> sys_timer_create(Caller& self, i32 clock, UserIn<SignalEvent> event
     if (!given) {
         timer->entry().info.words[1] = static_cast<u32>(timer->id());
     }
-    Result<void> stored = id.store(timer->id());
-    if (!stored.ok()) {
-        static_cast<void>(timers->remove(timer->id()));
-    }
-    return stored;
+    TRY(id.store(timer->id()));
+    timers->add(*timer);
+    return {};
 }
 
 namespace {

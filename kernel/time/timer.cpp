@@ -89,6 +89,11 @@ bool Timer::cancel_and_wait() NO_THREAD_SAFETY_ANALYSIS {
     }
 }
 
+bool Timer::is_expiring() const {
+    const CpuTimers* home = home_.load(Order::acquire);
+    return home != nullptr && home->running_.load(Order::acquire) == this;
+}
+
 void CpuTimers::insert(Timer& timer, Nanoseconds deadline) {
     timer.deadline_ = deadline;
     timers_.insert(timer);

@@ -32,6 +32,8 @@ public:
     /// cancel(), and waits while the callback runs on another CPU. Not from the callback itself,
     /// and not while holding a lock that the callback takes.
     bool cancel_and_wait();
+    /// Its callback runs just now. For who holds a lock under which alone the timer is armed, the callback included.
+    bool is_expiring() const;
 
 private:
     friend class CpuTimers;
