@@ -71,6 +71,16 @@ struct Spares {
     }
 };
 
+/// Each owner's locks stand in order, so that F_GETLK finds the first that is in the way.
+void enter(HeldList& list, HeldRecord& record) {
+    for (HeldRecord& other : list) {
+        if (other.owner == record.owner && other.lock.start > record.lock.start) {
+            return list.insert_before(other, record);
+        }
+    }
+    list.push_back(record);
+}
+
 /// Gives `owner` what `wanted` says, joined with its neighbours of the same type; what is replaced goes to `dying`.
 /// Under the list's lock; nothing of others is in the way.
 void apply(HeldList& list, RecordLock wanted, LockOwner owner, LockScope scope, Spares& spares, HeldList& dying) {
@@ -101,7 +111,7 @@ void apply(HeldList& list, RecordLock wanted, LockOwner owner, LockScope scope, 
             rest->lock = {present.type, wanted.end + 1, present.end, present.process};
             rest->owner = owner;
             rest->scope = scope;
-            list.push_back(*rest);
+            enter(list, *rest);
             present.end = wanted.start - 1;
         } else if (present.start < wanted.start) {
             present.end = wanted.start - 1;
@@ -117,7 +127,7 @@ void apply(HeldList& list, RecordLock wanted, LockOwner owner, LockScope scope, 
         made->lock = wanted;
         made->owner = owner;
         made->scope = scope;
-        list.push_back(*made);
+        enter(list, *made);
     }
 }
 
@@ -148,7 +158,25 @@ bool LockWaiters::would_deadlock(LockOwner owner, LockOwner blocker) {
     return false;
 }
 
+void LockWaiters::forget(const FileLockList& list, LockOwner blocker) {
+    SpinLockGuard guard(lock);
+    LockWaiter* next = nullptr;
+    for (LockWaiter* at = waiters.front(); at != nullptr; at = next) {
+        next = waiters.next(*at);
+        if (at->list == &list && at->blocker == blocker) {
+            waiters.remove(*at);
+        }
+    }
+}
+
 namespace {
+
+/// Locks of `owner` went, or became smaller or shared. What waited for them counts as waiting no more, lest the
+/// owner's next lock be taken for a deadlock before those who are woken have run.
+void tell_released(FileLockList& list, LockOwner owner) {
+    the_vfs().lock_waiters.forget(list, owner);
+    list.released.wake_all();
+}
 
 enum class Attempt : u8 { Done, Blocked, Deadlock };
 
@@ -158,6 +186,7 @@ public:
     RecordLockRequest(FileLockList& list, const RecordLock& lock, LockOwner owner, LockScope scope, Spares& spares)
         : list_(list), lock_(lock), scope_(scope), spares_(spares) {
         waiter_.owner = owner;
+        waiter_.list = &list;
     }
     ~RecordLockRequest() {
         {
@@ -238,8 +267,7 @@ Result<void> set_record_lock(OperationContext& context, File& file, const Record
         case Attempt::Done:
             break;
     }
-    // A lock may have become smaller or shared.
-    list.released.wake_all();
+    tell_released(list, owner_of(context, file, scope));
     return {};
 }
 
@@ -322,7 +350,7 @@ void release_all(FileLockList& list, LockOwner owner, bool flocks_too) {
     }
     if (found) {
         FileLockList::free_all(dying);
-        list.released.wake_all();
+        tell_released(list, owner);
     }
 }
 

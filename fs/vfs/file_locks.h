@@ -41,9 +41,12 @@ void release_file_locks(File& file);
 Result<FileLockList*> create_locks();
 void delete_locks(FileLockList* locks);
 
-/// A process that waits for a record lock, and whose lock is in its way.
+class FileLockList;
+
+/// A process that waits for a record lock of a file, and whose lock is in its way.
 struct LockWaiter {
     ListNode node;
+    const FileLockList* list = nullptr;
     LockOwner owner = nullptr;
     LockOwner blocker = nullptr;
 };
@@ -55,6 +58,8 @@ struct LockWaiters {
     List<LockWaiter, &LockWaiter::node> waiters;  // under lock
     /// Whether `owner` would wait for itself if it waited for `blocker`. Under the lock.
     bool would_deadlock(LockOwner owner, LockOwner blocker);
+    /// `blocker` gave up a lock of that file: nobody waits for it there until having tried again.
+    void forget(const FileLockList& list, LockOwner blocker);
 };
 
 }  // namespace cairn::vfs

@@ -155,6 +155,16 @@ TEST(RecordLock, DeadlockIsFound) {
     EXPECT_ENDS("exit 0", wait_for(pid));
 }
 
+TEST(RecordLock, TheFirstInTheWayIsTold) {
+    int file = new_file();
+    ASSERT_OK(set(file, range(F_WRLCK, 6, 2)));
+    ASSERT_OK(set(file, range(F_RDLCK, 0, 5)));
+    EXPECT_EQ("read 0+5", seen_by_another(range(F_WRLCK)));
+    ASSERT_OK(set(file, range(F_UNLCK, 1, 2)));
+    EXPECT_EQ("read 3+2", seen_by_another(range(F_WRLCK, 1)));
+    EXPECT_EQ("write 6+2", seen_by_another(range(F_RDLCK)));
+}
+
 TEST(DescriptionLock, BelongsToTheOpenFile) {
     int file = new_file();
     int other = open("f", O_RDWR);

@@ -37,7 +37,7 @@ TEST(FileLocks, ConflictsBetweenProcesses) {
         EXPECT_EQ(b.set(Type::Write, 5, 9), Errno::eagain);
         EXPECT_EQ(b.set(Type::Write, 10, 20), kSuccess);
         EXPECT_EQ(a.set(Type::Write, 0, 4), kSuccess);
-        EXPECT_EQ(b.conflict(0, 100), "r 5 9 1000");
+        EXPECT_EQ(b.conflict(0, 100), "w 0 4 1000");
         EXPECT_EQ(a.conflict(0, 100), "r 5 9 2000");
         EXPECT_EQ(a.conflict(0, 4), "free");
         EXPECT_EQ(a.set(Type::Unlock, 0, ~0ul >> 1), kSuccess);
