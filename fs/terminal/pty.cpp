@@ -95,11 +95,10 @@ Result<void> Pty::check_open() {
 }
 
 void Pty::first_opened() {
-    slave_closed_.store(users() == 0, Order::release);
+    slave_was_open_.store(true, Order::release);
 }
 
 void Pty::last_closed() {
-    slave_closed_.store(users() == 0, Order::release);
     master_input_wait_.wake_all();
     master_output_wait_.wake_all();
 }
@@ -242,7 +241,7 @@ Result<usize> Pty::master_read(mm::IoSink& sink, bool non_blocking) {
         if (moved != 0) {
             break;
         }
-        if (slave_closed_.load(Order::acquire)) {
+        if (slave_closed()) {
             if (master_readable()) {
                 continue;  // its last words came after our look
             }
@@ -251,8 +250,8 @@ Result<usize> Pty::master_read(mm::IoSink& sink, bool non_blocking) {
         if (non_blocking) {
             return fail(Errno::eagain);
         }
-        sync::WakeReason reason = master_input_wait_.wait_until(
-            [&] { return master_readable() || slave_closed_.load(Order::acquire); }, sync::SleepKind::Interruptible);
+        sync::WakeReason reason = master_input_wait_.wait_until([&] { return master_readable() || slave_closed(); },
+                                                                sync::SleepKind::Interruptible);
         if (reason != sync::WakeReason::Condition) {
             return fail(Errno::eintr);
         }
@@ -266,7 +265,7 @@ vfs::PollEvents Pty::master_poll(vfs::PollRegistrar* registrar) {
         registrar->watch(master_output_wait_);
     }
     // Before the look at what there is to read: who sees the end sees all that came before it.
-    vfs::PollEvents events = slave_closed_.load(Order::acquire) ? vfs::kPollHup : 0;
+    vfs::PollEvents events = slave_closed() ? vfs::kPollHup : 0;
     {
         SpinLockGuard guard(queue_lock_);
         bool status = packet_mode_.load(Order::relaxed) && packet_status_ != 0;

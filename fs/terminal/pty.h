@@ -64,6 +64,8 @@ private:
     void deliver();
     usize accept(std::span<const u8> characters);
     bool master_readable();
+    /// It was open, and is no more.
+    bool slave_closed() const { return slave_was_open_.load(Order::acquire) && users() == 0; }
     bool master_may_write();
     usize take_output(std::span<u8> to, bool first, bool& status);
 
@@ -74,7 +76,7 @@ private:
     const Ref<vfs::Inode> slave_;
     Atomic<bool> locked_{true};  // TIOCSPTLCK
     Atomic<bool> master_closed_{false};
-    Atomic<bool> slave_closed_{false};  // it was open, and is no more
+    Atomic<bool> slave_was_open_{false};
     Atomic<bool> packet_mode_{false};
 
     SpinLock<LockRank::TerminalQueue> queue_lock_;

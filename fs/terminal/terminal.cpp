@@ -206,8 +206,12 @@ Result<usize> Terminal::write_characters(vfs::OperationContext& context, mm::IoS
     if (settings().has_local(local_flags::kStopBackgroundOutput)) {
         TRY(check_background(context, kSignalBackgroundWrite));
     }
-    Turn::Holder turn = TRY(writer_.take(file.non_blocking()));
-    return write_in_turn(source, file);
+    Result<usize> moved = [&]() -> Result<usize> {
+        Turn::Holder turn = TRY(writer_.take(file.non_blocking()));
+        return write_in_turn(source, file);
+    }();
+    output_room();  // a poll meanwhile found the turn taken
+    return moved;
 }
 
 Result<usize> Terminal::write_in_turn(mm::IoSource& source, const TerminalFile& file) {

@@ -270,20 +270,24 @@ Result<void> Terminal::change_settings(vfs::OperationContext&, const Termios& wa
     }
     for (;;) {
         TRY(wait_until_sent());
-        Turn::Holder turn = TRY(writer_.take(false));
         bool raced = false;
         {
-            sync::MutexGuard guard(output_mutex_);
-            raced = pending_output() != 0;  // another writer was faster
+            Turn::Holder turn = TRY(writer_.take(false));
+            {
+                sync::MutexGuard guard(output_mutex_);
+                raced = pending_output() != 0;  // another writer was faster
+            }
+            if (!raced && when == When::AfterOutputFlushingInput) {
+                flush(true, false);
+            }
+            if (!raced) {
+                set_settings(wanted);
+            }
         }
-        if (raced) {
-            continue;
+        output_room();  // a poll meanwhile found the turn taken
+        if (!raced) {
+            return {};
         }
-        if (when == When::AfterOutputFlushingInput) {
-            flush(true, false);
-        }
-        set_settings(wanted);
-        return {};
     }
 }
 

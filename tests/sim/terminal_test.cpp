@@ -13,6 +13,7 @@
 #include "fs/vfs/filesystem_context.h"
 #include "fs/vfs/mount.h"
 #include "fs/vfs/vfs.h"
+#include "tests/support/file_world.h"
 #include "tests/support/simulation.h"
 
 namespace cairn {
@@ -179,6 +180,36 @@ TEST(TerminalSim, ClosingTheSlaveEndsTheMastersRead) {
         slave = world.open("/pts/0");
         sim.check((master->poll(nullptr) & vfs::kPollHup) == 0, "it can be opened again");
     });
+}
+
+TEST(TerminalSim, ASlaveThatIsOpenedWhileItClosesIsOpen) {
+    EXPLORE("pty: opened while it closes", kOptions, [](Simulation& sim) {
+        World world(sim);
+        Ref<vfs::File> master = world.open_master();
+        std::optional<Ref<vfs::File>> first = world.open("/pts/0");
+        std::optional<Ref<vfs::File>> second;
+        sim.spawn("close", [&] { first.reset(); });
+        second = world.open("/pts/0");
+        sim.join();
+        sim.check((master->poll(nullptr) & vfs::kPollHup) == 0, "no hang-up");
+        world.expect(world.write(**second, "x"), "1", "write");
+        world.expect(world.read(*master), "x", "what it wrote");
+    });
+}
+
+TEST(TerminalSim, APollDuringAWriteIsToldOfItsEnd) {
+    EXPLORE(
+        "pty: poll during a write", {.cpus = 3, .memory = 12 * kMiB},
+        [](Simulation& sim) {
+            World world(sim);
+            Ref<vfs::File> master = world.open_master();
+            Ref<vfs::File> slave = world.open("/pts/0");
+            sim.spawn("writer", [&] { world.expect(world.write(*slave, "x"), "1", "write"); });
+            sim.spawn("reader", [&] { world.expect(world.read(*master), "x", "read"); });
+            sim.check((sim::wait_for(*slave, vfs::kPollOut) & vfs::kPollOut) != 0, "it may be written to");
+            sim.join();
+        },
+        6000);
 }
 
 TEST(TerminalSim, NothingIsLostWhenBothBuffersAreFull) {
