@@ -56,7 +56,7 @@ Result<void> Pipe::read_present(mm::IoSink& sink) {
     {
         sync::MutexGuard guard(mutex_);
         was_full = full();
-        if (buffers_.empty() && has_writers()) {
+        if (buffers_.empty() && !ended()) {
             return fail(Errno::eagain);
         }
         const u32 spares = was_full ? kStreamSparePages : kSparePages;
@@ -108,6 +108,7 @@ std::span<const std::byte> Pipe::first_bytes(usize limit) {
 /// Returns how many were delivered and are still there.
 usize Pipe::drop_bytes(usize moved, usize wanted, u32 spares) {
     u32 emptied = 0;
+    ++reads_;
     while (wanted != 0) {
         PipeBuffer& buffer = *buffers_.front();
         const u32 part = static_cast<u32>(std::min<usize>(buffer.size, wanted));
@@ -125,8 +126,9 @@ usize Pipe::drop_bytes(usize moved, usize wanted, u32 spares) {
         }
     }
     if (emptied != 0) {
-        filled_.fetch_sub(emptied, Order::release);
+        // In this order, for those who find the pipe empty and ask whether it has ended.
         used_.fetch_sub(emptied, Order::release);
+        filled_.fetch_sub(emptied, Order::release);
         if (spare_count_ > spares) {
             keep_spares(spares);
         }
@@ -341,7 +343,7 @@ Result<void> Pipe::wait_for_data(Waiting waiting) {
         return fail(Errno::eagain);
     }
     sync::WakeReason reason =
-        readable_.wait_for_next_look([this] { return !empty() || !has_writers(); }, sync::SleepKind::Interruptible);
+        readable_.wait_for_next_look([this] { return !empty() || ended(); }, sync::SleepKind::Interruptible);
     if (reason != sync::WakeReason::Condition) {
         return fail(Errno::eintr);
     }
@@ -362,7 +364,7 @@ Result<void> Pipe::wait_for_place(Waiting waiting) {
 
 Result<bool> Pipe::wait_readable(Waiting waiting) {
     while (empty()) {
-        if (!has_writers()) {
+        if (ended()) {
             // The last writer may have written between the two looks.
             return !empty();
         }

@@ -82,6 +82,8 @@ public:
     // --- State -----------------------------------------------------------------------------------------------
     bool empty() const { return filled_.load(Order::acquire) == 0; }
     bool full() const { return used_.load(Order::acquire) >= capacity_.load(Order::acquire); }
+    /// No writer is left, nor anything that take() gave and that may come back.
+    bool ended() const { return !has_writers() && used_.load(Order::acquire) == 0; }
     bool named() const { return named_; }
     usize queued_bytes();
     u64 capacity() const { return u64{capacity_.load(Order::relaxed)} * kPageSize; }
@@ -97,12 +99,13 @@ public:
     void release_place();
     /// Waits for a free place and takes it. EPIPE, EAGAIN, EINTR.
     Result<void> reserve_place(Waiting waiting);
-    /// Fills a reserved place. EPIPE: no reader is left, and the place is free again.
-    Result<void> append(Own<PipeBuffer> buffer);
+    /// Fills a reserved place. EPIPE: no reader is left; the place is free again, and the buffer still the caller's.
+    Result<void> append(Own<PipeBuffer>& buffer);
     /// Waits until there is something to read. False: there is not and no writer is left. EAGAIN, EINTR.
     Result<bool> wait_readable(Waiting waiting);
-    /// A copy of the bytes from `skip` on, at most `limit` and at most a page; null at the end. ENOMEM.
-    Result<Own<PipeBuffer>> copy_at(usize skip, usize limit);
+    /// A copy of the bytes from `skip` on, at most `limit` and at most a page; null at the end, and when something was
+    /// read since the copy from 0 on, which sets `reads`. ENOMEM.
+    Result<Own<PipeBuffer>> copy_at(usize skip, usize limit, u32& reads);
 
     void watch_readable(vfs::PollRegistrar& registrar) {
         registrar.watch(read_pollers_, vfs::kPollIn | vfs::kPollReadNormal | vfs::kPollHup);
@@ -142,8 +145,9 @@ private:
     Buffers buffers_ GUARDED_BY(mutex_);
     Buffers spares_ GUARDED_BY(mutex_);  // emptied pages, for the next writes
     u32 spare_count_ GUARDED_BY(mutex_) = 0;
-    Atomic<u32> filled_{0};  // buffers in the list
-    Atomic<u32> used_{0};    // filled, and places that splice holds
+    u32 reads_ GUARDED_BY(mutex_) = 0;  // how often bytes were taken out
+    Atomic<u32> filled_{0};             // buffers in the list
+    Atomic<u32> used_{0};               // filled, and places that splice holds
     Atomic<u32> capacity_{kDefaultPages};
     Atomic<u32> readers_{0};
     Atomic<u32> writers_{0};

@@ -108,8 +108,9 @@ vfs::PollEvents PipeFile::poll(vfs::PollRegistrar* registrar) {
     if (readable()) {
         // Writers first: one that wrote and left must not be seen as only having left.
         const bool hung_up = !pipe().has_writers() && pipe().writer_generation() != ignored_generation_;
-        events |= pipe().empty() ? 0 : vfs::kPollIn | vfs::kPollReadNormal;
-        events |= hung_up ? vfs::kPollHup : 0;
+        const bool empty = pipe().empty();
+        events |= empty ? 0 : vfs::kPollIn | vfs::kPollReadNormal;
+        events |= hung_up && (!empty || pipe().ended()) ? vfs::kPollHup : 0;
     }
     if (writable()) {
         events |= pipe().full() ? 0 : vfs::kPollOut | vfs::kPollWriteNormal;

@@ -54,6 +54,7 @@ Result<Own<PipeBuffer>> Pipe::take(usize limit, Waiting waiting) {
         if (first == nullptr) {
             continue;  // somebody was faster
         }
+        ++reads_;
         if (first->size <= limit) {
             buffers_.remove(*first);
             filled_.fetch_sub(1, Order::release);
@@ -77,6 +78,7 @@ void Pipe::put_back(Own<PipeBuffer> buffer) {
         filled_.fetch_add(1, Order::release);
     }
     data_arrived(true);
+    readable_.wake_all();  // without a writer one of them gets this, and the others the end
 }
 
 void Pipe::release_place() {
@@ -92,6 +94,9 @@ void Pipe::release_place() {
     }
     if (!empty()) {
         readable_.wake_one();  // take() may have used up a wake-up and left more
+    } else if (ended()) {
+        readable_.wake_all();  // that was the last page, and it did not come back
+        read_pollers_.wake_all();
     }
 }
 
@@ -111,7 +116,7 @@ Result<void> Pipe::reserve_place(Waiting waiting) {
     }
 }
 
-Result<void> Pipe::append(Own<PipeBuffer> buffer) {
+Result<void> Pipe::append(Own<PipeBuffer>& buffer) {
     bool was_empty = false;
     bool broken = false;
     {
@@ -133,9 +138,14 @@ Result<void> Pipe::append(Own<PipeBuffer> buffer) {
     return {};
 }
 
-Result<Own<PipeBuffer>> Pipe::copy_at(usize skip, usize limit) {
+Result<Own<PipeBuffer>> Pipe::copy_at(usize skip, usize limit, u32& reads) {
     Own<PipeBuffer> copy = TRY(PipeBuffer::create());
     sync::MutexGuard guard(mutex_);
+    if (skip == 0) {
+        reads = reads_;
+    } else if (reads != reads_) {
+        return Own<PipeBuffer>();
+    }
     for (const PipeBuffer& buffer : buffers_) {
         if (skip >= buffer.size) {
             skip -= buffer.size;

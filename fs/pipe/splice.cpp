@@ -87,7 +87,7 @@ Result<usize> move_page_to_pipe(vfs::OperationContext& context, vfs::File& file,
         return read;
     }
     buffer->size = static_cast<u32>(read.value());
-    TRY(pipe.append(std::move(buffer)));
+    TRY(pipe.append(buffer));
     return read;
 }
 
@@ -131,11 +131,12 @@ Result<usize> pipe_to_pipe(PipeFile& in, PipeFile& out, usize size, u32 flags) {
         }
         Own<PipeBuffer> buffer = std::move(taken).value();
         const usize bytes = buffer->size;
-        in.pipe().release_place();
-        Result<void> appended = out.pipe().append(std::move(buffer));
+        Result<void> appended = out.pipe().append(buffer);
         if (!appended.ok()) {
+            in.pipe().put_back(std::move(buffer));
             return moved == 0 ? Result<usize>(appended.failure()) : Result<usize>(moved);
         }
+        in.pipe().release_place();
         moved += bytes;
         waiting_in = waiting_out = Pipe::Waiting::Forbidden;
     }
@@ -188,20 +189,21 @@ Result<usize> tee(vfs::File& in, vfs::File& out, usize size, u32 flags) {
         return usize{0};
     }
     usize copied = 0;
+    u32 reads = 0;
     Pipe::Waiting waiting = waiting_of(out, flags);
     while (copied < size) {
         Result<void> reserved = to->pipe().reserve_place(waiting);
         if (!reserved.ok()) {
             return copied == 0 ? Result<usize>(reserved.failure()) : Result<usize>(copied);
         }
-        Result<Own<PipeBuffer>> copy = from->pipe().copy_at(copied, size - copied);
+        Result<Own<PipeBuffer>> copy = from->pipe().copy_at(copied, size - copied, reads);
         if (!copy.ok() || !copy.value()) {
             to->pipe().release_place();
             return copy.ok() || copied != 0 ? Result<usize>(copied) : Result<usize>(copy.failure());
         }
         Own<PipeBuffer> buffer = std::move(copy).value();
         const usize bytes = buffer->size;
-        TRY(to->pipe().append(std::move(buffer)));
+        TRY(to->pipe().append(buffer));
         copied += bytes;
         waiting = Pipe::Waiting::Forbidden;
     }

@@ -343,6 +343,23 @@ TEST(PipeSim, TeeHandsItsWakeUpOn) {
     });
 }
 
+/// What tee(2) copies has no gaps, though somebody reads meanwhile.
+TEST(PipeSim, TeeLeavesNothingOut) {
+    EXPLORE("pipe: tee while somebody reads", {.cpus = 2}, [](Simulation& sim) {
+        FileWorld world;
+        PipeEnds from = world.pipe();
+        PipeEnds to = world.pipe(kNonBlock);
+        const std::string all = std::string(4096, 'a') + std::string(4096, 'b') + std::string(4096, 'c');
+        sim.check(world.write(*from.writer, all).value() == all.size(), "write");
+        sim.spawn("reader", [&] { sim.check(world.read_text(*from.reader, 4096) == all.substr(0, 4096), "read"); });
+        const usize copied = must(pipe::tee(*from.reader, *to.writer, all.size(), 0), "tee");
+        const std::string seen = world.read_text(*to.reader, all.size());
+        sim.join();
+        sim.check(seen.size() == copied && copied != 0, "as much as tee says");
+        sim.check(all.find(seen) != std::string::npos, "no gaps");
+    });
+}
+
 /// A place that splice(2) was woken for and had no use for is another writer's.
 TEST(PipeSim, APlaceThatWasNotUsedIsAnotherWriters) {
     EXPLORE("pipe: a place that was not used", {.cpus = 3}, [](Simulation& sim) {
@@ -361,6 +378,76 @@ TEST(PipeSim, APlaceThatWasNotUsedIsAnotherWriters) {
             sim.check(world.read_text(*ends.reader, 1) == "w", "what had to wait");
         });
         sim.join();
+    });
+}
+
+/// What splice(2) took is not lost when the pipe that it goes to breaks.
+TEST(PipeSim, WhatCannotBeSplicedStays) {
+    EXPLORE("pipe: splice to a pipe that breaks", {.cpus = 2}, [](Simulation& sim) {
+        FileWorld world;
+        PipeEnds from = world.pipe(kNonBlock);
+        std::optional<PipeEnds> to(world.pipe());
+        sim.check(world.write(*from.writer, "abc").value() == 3, "write");
+        sim.spawn("reader leaves", [&] { const Ref<vfs::File> closed = std::move(to->reader); });
+        Result<usize> moved = pipe::splice(world.context, *from.reader, nullptr, *to->writer, nullptr, 3, 0);
+        sim.join();
+        sim.check(moved.ok() ? moved.value() == 3 : moved.error() == Errno::epipe, "splice");
+        sim.check(world.read_text(*from.reader, 10) == (moved.ok() ? "!eagain" : "abc"), "what is left");
+        to.reset();
+    });
+}
+
+/// Nor does a reader see the end of the pipe while the last page is out and may come back.
+TEST(PipeSim, TheEndIsNotSeenBeforeWhatComesBack) {
+    EXPLORE("pipe: read while a splice fails", {.cpus = 3}, [](Simulation& sim) {
+        FileWorld world;
+        std::optional<PipeEnds> from(world.pipe());
+        std::optional<net::SocketPair> broken(world.socket_pair(net::SocketType::Stream));
+        {
+            const Ref<net::Socket> closed = std::move(broken->second);
+        }
+        sim.check(world.write(*from->writer, "abc").value() == 3, "write");
+        {
+            const Ref<vfs::File> closed = std::move(from->writer);
+        }
+        sim.spawn("splice", [&] {
+            Result<usize> moved = pipe::splice(world.context, *from->reader, nullptr, *broken->first, nullptr, 3, 0);
+            sim.check(moved.ok() ? moved.value() == 0 : moved.error() == Errno::epipe, "splice");
+        });
+        sim.spawn("poller", [&] {
+            sim.check((wait_for(*from->reader, vfs::kPollIn) & (vfs::kPollIn | vfs::kPollHup)) != 0, "it is told");
+        });
+        std::string other;
+        sim.spawn("reader", [&] { other = world.read_text(*from->reader, 10); });
+        const std::string seen = world.read_text(*from->reader, 10);
+        sim.join();
+        sim.check(seen + other == "abc", "what came back");
+        sim.check(world.read_text(*from->reader, 10).empty(), "the end");
+        from.reset();
+    });
+}
+
+/// Those who wait for what may come back are told when it does not.
+TEST(PipeSim, TheEndIsSeenWhenNothingComesBack) {
+    EXPLORE("pipe: read while a splice succeeds", {.cpus = 3}, [](Simulation& sim) {
+        FileWorld world;
+        std::optional<PipeEnds> from(world.pipe());
+        PipeEnds to = world.pipe();
+        sim.check(world.write(*from->writer, "abc").value() == 3, "write");
+        {
+            const Ref<vfs::File> closed = std::move(from->writer);
+        }
+        usize moved = 0;
+        sim.spawn("splice", [&] {
+            moved = must(pipe::splice(world.context, *from->reader, nullptr, *to.writer, nullptr, 3, 0), "splice");
+        });
+        sim.spawn("poller", [&] {
+            sim.check((wait_for(*from->reader, vfs::kPollIn) & (vfs::kPollIn | vfs::kPollHup)) != 0, "the end");
+        });
+        const std::string seen = world.read_text(*from->reader, 10);
+        sim.join();
+        sim.check(seen == (moved == 0 ? "abc" : ""), "all or nothing");
+        from.reset();
     });
 }
 
