@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "fs/pipe/splice.h"
 #include "fs/vfs/mount_tree.h"
 #include "fs/vfs/regular_file.h"
 #include "kernel/syscall/files.h"
@@ -129,8 +130,11 @@ Result<u64> sys_sendfile(Caller& self, Fd out_fd, Fd in_fd, UserInOut<i64> user_
     }
     Offset offset = TRY(Offset::fetch(user_offset, *in));
     vfs::OperationContext context = self.context();
-    u64 moved = TRY(finish_transfer(
-        self, transfer(context, *in, offset.value, *out, nullptr, std::min<usize>(count, vfs::kTransferLimit))));
+    count = std::min<usize>(count, vfs::kTransferLimit);
+    // Once a pipe has got something, only what there is room for: the caller may be its reader.
+    u64 moved = TRY(finish_transfer(self, pipe::find_pipe(*out) != nullptr
+                                              ? pipe::splice(context, *in, &offset.value, *out, nullptr, count, 0)
+                                              : transfer(context, *in, offset.value, *out, nullptr, count)));
     TRY(offset.store(context, *in));
     return moved;
 }

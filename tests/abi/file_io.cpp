@@ -355,6 +355,20 @@ TEST(Sendfile, FromFileToFileAndPipe) {
     EXPECT_ERRNO(EBADF, sendfile(open("g", O_RDONLY), source, &offset, 10));
 }
 
+TEST(Sendfile, FillsAPipeAndDoesNotWaitForMoreRoom) {
+    int source = scratch(std::string(200'000, 's'));
+    int ends[2];
+    ASSERT_OK(pipe(ends));
+    off_t offset = 0;
+    EXPECT_EQ(65'536, sendfile(ends[1], source, &offset, 200'000));
+    EXPECT_EQ(65'536, offset);
+    close(ends[0]);
+    count_signals(SIGPIPE);
+    EXPECT_ERRNO(EPIPE, sendfile(ends[1], source, &offset, 200'000));
+    EXPECT_EQ(1, received(SIGPIPE));
+    EXPECT_EQ(65'536, offset);
+}
+
 TEST(CopyFileRange, WithinAndBetweenFiles) {
     int source = scratch("0123456789");
     int target = open("g", O_CREAT | O_RDWR, 0644);
