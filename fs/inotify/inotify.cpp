@@ -216,7 +216,7 @@ Result<usize> Inotify::read(mm::IoSink& sink, bool waits) {
             overflowed_ = false;
         }
         if (!copied) {
-            return done != 0 ? Result<usize>(done) : fail(Errno::efault);
+            return fail(Errno::efault);
         }
         done += size;
     }

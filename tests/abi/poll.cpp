@@ -2,6 +2,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 
 #include "tests/abi/support/abi.h"
 
@@ -471,4 +472,15 @@ TEST(Inotify, EventsOfAFileAndRemoval) {
     EXPECT_ERRNO(ENOENT, inotify_add_watch(file, "f", IN_OPEN));
     EXPECT_ERRNO(EINVAL, inotify_add_watch(file, ".", 0));
     EXPECT_ERRNO(ENOTDIR, inotify_add_watch(file, "/dev/null", IN_OPEN | IN_ONLYDIR));
+}
+
+TEST(Inotify, AReadThatFaultsTellsIt) {
+    int file = inotify_init1(IN_NONBLOCK);
+    ASSERT_OK(inotify_add_watch(file, ".", IN_CREATE | IN_DELETE));
+    write_file("f", "");
+    ASSERT_OK(unlink("f"));
+    char* memory = static_cast<char*>(mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    ASSERT_OK(munmap(memory + 4096, 4096));
+    EXPECT_ERRNO(EFAULT, read(file, memory + 4096 - 32, 200)) << "there is room for the first event";
+    EXPECT_ERRNO(EAGAIN, read(file, memory, 200)) << "both are lost";
 }
