@@ -326,11 +326,19 @@ TEST(AlternateStackFrame, NonsenseInItIsIgnored) {  // S02
     EXPECT_EQ(area, now.ss_sp);
 }
 
+namespace {
+
+constexpr int kAutodisarm = static_cast<int>(1U << 31);
+
+int set_autodisarming_stack() {
+    const stack_t wish{map_pages(16), kAutodisarm, 16 * kPage};
+    return sigaltstack(&wish, nullptr);
+}
+
+}  // namespace
+
 TEST(AlternateStackFrame, AutodisarmComesBack) {  // S02
-    char* area = map_pages(16);
-    constexpr int kAutodisarm = static_cast<int>(1U << 31);
-    stack_t wish{area, kAutodisarm, 16 * kPage};
-    ASSERT_OK(sigaltstack(&wish, nullptr));
+    ASSERT_OK(set_autodisarming_stack());
     static stack_t inside;
     handle(SIGUSR1, [](int) { sigaltstack(nullptr, &inside); }, SA_ONSTACK);
     raise(SIGUSR1);
@@ -341,10 +349,7 @@ TEST(AlternateStackFrame, AutodisarmComesBack) {  // S02
 }
 
 TEST(AlternateStackFrame, AutodisarmGoesForAnyHandler) {  // S02
-    char* area = map_pages(16);
-    constexpr int kAutodisarm = static_cast<int>(1U << 31);
-    stack_t wish{area, kAutodisarm, 16 * kPage};
-    ASSERT_OK(sigaltstack(&wish, nullptr));
+    ASSERT_OK(set_autodisarming_stack());
     static stack_t inside;
     raise_and([](ucontext_t*) { sigaltstack(nullptr, &inside); });
     EXPECT_EQ(SS_DISABLE, inside.ss_flags) << "also one that does not run there";
@@ -352,7 +357,7 @@ TEST(AlternateStackFrame, AutodisarmGoesForAnyHandler) {  // S02
     stack_t now{};
     ASSERT_OK(sigaltstack(nullptr, &now));
     EXPECT_EQ(kAutodisarm, now.ss_flags) << "armed again by the return";
-    wish = {nullptr, SS_DISABLE, 0};
+    const stack_t wish{nullptr, SS_DISABLE, 0};
     ASSERT_OK(sigaltstack(&wish, nullptr));
 }
 

@@ -35,6 +35,19 @@ public:
     }
 };
 
+/// A space in which all of the file's pages are at kStart.
+Ref<AddressSpace> map_file(Simulation& sim, PageCache& file, u32 access, u32 flags) {
+    auto space = AddressSpace::create();
+    sim.check(space.ok(), "no address space");
+    MapRequest request{.address = kStart, .length = kPages * kPageSize};
+    request.placement = MapRequest::Placement::FixedNoReplace;
+    request.access = access;
+    request.flags = flags;
+    request.object = &file;
+    sim.check(space.value()->map(request).ok(), "map");
+    return std::move(space).value();
+}
+
 /// Takes what it gets, and uses it for something else.
 void reclaim_and_overwrite(Simulation& sim) {
     g_kernel.memory->reclaim(kPages);
@@ -56,21 +69,15 @@ TEST(PageCacheSim, FaultsAndReadsFindTheirPageWhileMemoryIsShort) {
         auto created = PageCache::create(&store, kPages * kPageSize);
         sim.check(created.ok(), "page cache");
         Ref<PageCache> file = std::move(created).value();
-        auto space = AddressSpace::create();
-        sim.check(space.ok(), "no address space");
-        MapRequest request{.address = kStart, .length = kPages * kPageSize};
-        request.placement = MapRequest::Placement::FixedNoReplace;
-        request.access = mm::kAccessRead;
-        request.object = &*file;
-        sim.check(space.value()->map(request).ok(), "map");
+        const Ref<AddressSpace> space = map_file(sim, *file, mm::kAccessRead, 0);
         sim.spawn("user", [&] {
-            InAddressSpace inside(*space.value());
+            InAddressSpace inside(*space);
             for (int round = 0; round < 3; ++round) {
                 for (u64 i = 0; i < kPages; ++i) {
                     sim.check(user_load<u64>(kStart + i * kPageSize) == kFirstWord + i, "another page is mapped");
                 }
                 constexpr i32 kDontNeed = 4;
-                sim.check(space.value()->advise(kStart, kPages * kPageSize, kDontNeed).ok(), "madvise");
+                sim.check(space->advise(kStart, kPages * kPageSize, kDontNeed).ok(), "madvise");
             }
         });
         sim.spawn("reader", [&] {
@@ -206,16 +213,10 @@ TEST(PageCacheSim, HolesReachTheMappings) {
         for (u64 i = 0; i < kPages; ++i) {
             write(i);
         }
-        auto space = AddressSpace::create();
-        sim.check(space.ok(), "no address space");
-        MapRequest request{.address = kStart, .length = kPages * kPageSize};
-        request.placement = MapRequest::Placement::FixedNoReplace;
-        request.access = mm::kAccessRead | mm::kAccessWrite;
-        request.flags = mm::flag_bits(mm::MappingFlag::Shared);
-        request.object = &*file;
-        sim.check(space.value()->map(request).ok(), "map");
+        constexpr u32 kReadWrite = mm::kAccessRead | mm::kAccessWrite;
+        const Ref<AddressSpace> space = map_file(sim, *file, kReadWrite, mm::flag_bits(mm::MappingFlag::Shared));
         sim.spawn("user", [&] {
-            InAddressSpace inside(*space.value());
+            InAddressSpace inside(*space);
             for (int round = 0; round < 4; ++round) {
                 for (u64 i = 0; i < kPages; ++i) {
                     const auto word = user_load<u64>(kStart + i * kPageSize);
@@ -240,7 +241,7 @@ TEST(PageCacheSim, HolesReachTheMappings) {
             }
         });
         sim.join();
-        InAddressSpace inside(*space.value());
+        InAddressSpace inside(*space);
         for (u64 i = 0; i < kPages; ++i) {
             sim.check(arch::host::user_store<u64>(kStart + i * kPageSize, 7 + i) && read(i) == 7 + i,
                       "the mapping has a page of its own");

@@ -28,6 +28,14 @@ void expect_no_more(UserMachine& u, int signal) {
     require(board.words[signal % 32] == before, "a signal of the setting that was taken back");
 }
 
+/// The timer is set, and may expire from now on.
+void await_armed(UserMachine& u) {
+    await(u, kArmed);
+    for (u32 i = 0; i < 4; ++i) {
+        u.syscall(SYS_getpid);
+    }
+}
+
 VirtualAddress setting(UserMachine& u, u32 place, i64 interval, i64 value) {
     const i64 times[] = {0, interval, 0, value};
     u.store(word(place), times);
@@ -45,10 +53,7 @@ TEST(TimerRace, NoAlarmAfterItWasTakenBack) {
                 exit_thread(t);
             },
             0);
-        await(u, kArmed);
-        for (u32 i = 0; i < 4; ++i) {
-            u.syscall(SYS_getpid);
-        }
+        await_armed(u);
         u.syscall(SYS_alarm, 0);
         expect_no_more(u, SIGALRM);
         join_thread(u, 0);
@@ -72,10 +77,7 @@ TEST(TimerRace, NoSignalOfATimerAfterItWasTakenBack) {
                 exit_thread(t);
             },
             0);
-        await(u, kArmed);
-        for (u32 i = 0; i < 4; ++i) {
-            u.syscall(SYS_getpid);
-        }
+        await_armed(u);
         u.syscall(SYS_timer_settime, u.load<i32>(word(0)), 0, setting(u, 8, 0, 0), 0);
         expect_no_more(u, kSignal);
         join_thread(u, 0);
